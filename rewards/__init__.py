@@ -1,0 +1,26 @@
+"""How good a candidate is: metrics, their aggregation, penalties and the reward.
+
+Everything here is a pure function of recorded figures, so a finished study can be scored
+again with other penalties without training anything.
+"""
+
+from rewards.aggregation import aggregate
+from rewards.confusion import SegmentationMeter
+from rewards.errors import RewardError
+from rewards.penalty import Drop, Penalty, automatic_base
+from rewards.reward import Reward
+from rewards.scores import class_scores, fastnas_quality, group_scores, macro
+
+__all__ = [
+    "Drop",
+    "Penalty",
+    "Reward",
+    "RewardError",
+    "SegmentationMeter",
+    "aggregate",
+    "automatic_base",
+    "class_scores",
+    "fastnas_quality",
+    "group_scores",
+    "macro",
+]
