@@ -1,0 +1,1 @@
+"""Neural architecture search with distillation, from images to the Pareto front."""

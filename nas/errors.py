@@ -1,0 +1,10 @@
+"""Errors that a user can mend."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Wrong use: a single sentence that says what is wrong and what to do.
+
+    The command line prints the message and exits with code 2.
+    """

@@ -1,0 +1,85 @@
+"""The base of every configuration model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.errors import UserError
+
+
+class Settings(BaseModel):
+    """A typed, frozen configuration in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+T = TypeVar("T", bound=Settings)
+
+
+def validate(model: type[T], values: Any, source: str) -> T:
+    """Checks raw values against a configuration model.
+
+    Args:
+        model: The configuration class.
+        values: What a YAML file or the command line holds.
+        source: Where the values come from, for the message.
+
+    Raises:
+        UserError: One sentence that names the first wrong key, and the nearest known one.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{source}: expected keys and values, found {type(values).__name__}.")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_first_problem(model, error)}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Reads a YAML file.
+
+    Raises:
+        UserError: If the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a YAML file ({reason}).") from error
+
+
+def _first_problem(model: type[Settings], error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}." if where else f"{message}."
+    known = _known_keys(model, problem["loc"][:-1])
+    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}."
+    return f"unknown key {where!r}; {hint}"
+
+
+def _known_keys(model: type[Settings], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = _settings_within(field.annotation) if field else None
+        model = inner or model
+    return sorted(model.model_fields)
+
+
+def _settings_within(annotation: Any) -> type[Settings] | None:
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, Settings) else None
+    for argument in getattr(annotation, "__args__", ()):
+        found = _settings_within(argument)
+        if found:
+            return found
+    return None
