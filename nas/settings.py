@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +55,28 @@ def read_yaml(path: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a YAML file ({reason}).") from error
+
+
+def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with some replaced.
+
+    Args:
+        values: Keys and values, nested; left as they are.
+        overrides: Values by dotted key, for example ``{"space.options.cells": 2}``.
+
+    Raises:
+        UserError: If a key leads through something that is no section.
+    """
+    result = copy.deepcopy(values)
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        inner = result
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise UserError(f"{key!r} cannot be set: {section!r} holds a value, not keys.")
+        inner[last] = value
+    return result
 
 
 def _first_problem(model: type[Settings], error: ValidationError) -> str:

@@ -1,0 +1,68 @@
+# Everything is made inside .venv; `make clean-all` takes it away again.
+PYTHON ?= python3
+PYTEST_FLAGS ?= -n auto --maxprocesses 4
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := nas search_spaces rewards latency scripts tests benchmarks
+MADE_FROM := setup.cfg pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install test demo lint format hooks clean clean-all
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Make .venv with the nas command in it
+
+test: $(VENV)/.installed-test ## Run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+demo: ## Install, search on drawn faces, plot the front, retrain the best
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" NAS="$(BIN)/nas" bash scripts/demo.sh
+
+lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+hooks: $(VENV)/.installed-dev ## Check every commit before it is made
+	$(BIN)/pre-commit install
+
+clean: ## Remove caches and build outputs; runs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-all: clean ## Remove .venv as well
+	rm -rf $(VENV)
+
+# $(1): what to install, $(2): more options. The metadata that an editable install leaves beside the
+# sources is of no use once it is done.
+define pip_install
+	@echo "Installing $(1) into $(VENV)"
+	@$(PIP) install --quiet --constraint constraints.txt $(2) --editable "$(1)"
+	@rm -rf *.egg-info
+endef
+
+# Bytecode is compiled apart from pip, which would do it on one core and double the time. A few files in
+# other people's packages do not compile; nothing imports those.
+$(VENV)/.installed: $(MADE_FROM)
+	@$(PYTHON) scripts/check_python.py
+	@$(PYTHON) -m venv $(VENV)
+	$(call pip_install,.,--no-compile)
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(call pip_install,.[test])
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(call pip_install,.[dev])
+	@touch $@

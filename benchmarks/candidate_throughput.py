@@ -1,0 +1,273 @@
+"""Candidates per hour of our evaluator against the published FastNAS loop (`plain_fastnas`).
+
+Both evaluate the same genotypes from random weights on the same cached maps, with the same epochs,
+batch size and losses, one after the other in one process. A candidate's time is its whole
+evaluation: building, training, validation and, for ours, counting its costs; the maps of the
+encoder and the teacher's logits are computed beforehand for both. The encoder has random weights
+and the teacher is the masks themselves with noise, as neither changes the time of a candidate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from plain_fastnas import PlainData, PlainDecoder, PlainTraining, score
+from torch import Tensor
+from torch.nn import functional as F
+
+import nas.tasks
+import rewards
+import search_spaces
+from nas.evaluation.cache import SplitFeatures, compute_maps
+from nas.evaluation.preparation import Prepared
+from nas.evaluation.segmentation import SegmentationEvaluator
+from nas.evaluation.settings import EvaluationSettings
+from nas.models.encoder import Encoder, EncoderSettings
+from nas.tasks import Task
+from nas.training.images import Normaliser
+from nas.training.objective import resize_masks
+from nas.training.seeding import seeded
+from search_spaces.genotype import Genotype
+from search_spaces.native import library
+
+Evaluate = Callable[[Genotype], dict[str, float]]
+"""Trains and scores a candidate; F1 by class."""
+
+PLAIN, OURS, NO_NATIVE = "plain FastNAS", "ours", "ours, no native kernels"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation of one genotype."""
+
+    cpu: float
+    wall: float
+    f1: float
+
+
+def main() -> None:
+    """Runs the comparison and prints it."""
+    options = parse_arguments()
+    torch.set_num_threads(options.threads)
+    settings = make_settings(options.epochs)
+    task = nas.tasks.load(
+        "faces",
+        size=options.size,
+        train=options.images,
+        validation=max(32, options.images // 6),
+    )
+    prepared = make_prepared(task, settings, options.seed)
+    space = search_spaces.create("fastnas")
+    rng = random.Random(options.seed)
+    genotypes = [space.sample(rng) for _ in range(options.genotypes)]
+    ours = make_ours(space, prepared, settings, options.seed)
+    sides = {
+        PLAIN: make_plain(space, prepared, settings, options.seed),
+        OURS: ours,
+        NO_NATIVE: without_native_kernels(ours),
+    }
+    # The first evaluation of a process pays for imports and for the memory of the allocator.
+    for evaluate in sides.values():
+        evaluate(genotypes[0])
+    print(describe(options))
+    runs = {side: [] for side in sides}
+    for genotype in genotypes:
+        for side, best in measure(sides, genotype, options.repeats).items():
+            runs[side].append(best)
+        print(genotype)
+        for side in sides:
+            print(line(side, runs[PLAIN][-1:], runs[side][-1:]))
+    print(f"\nall {len(genotypes)} genotypes")
+    for side in sides:
+        print(line(side, runs[PLAIN], runs[side]))
+    for side in (OURS, NO_NATIVE):
+        print(summary(side, runs[PLAIN], runs[side]))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    stage = EvaluationSettings().stage0
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    add = parser.add_argument
+    add("--size", type=int, default=64, help="side of the images in pixels (default 64)")
+    add("--images", type=int, default=600, help="training images (default 600)")
+    add("--epochs", type=int, default=stage.epochs, help=f"default {stage.epochs}")
+    add("--genotypes", type=int, default=6, help="how many are sampled (default 6)")
+    add("--repeats", type=int, default=1, help="evaluations of each; the fastest counts")
+    add("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
+    add("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def make_settings(epochs: int) -> EvaluationSettings:
+    """The default settings but for the weights of the encoder."""
+    defaults = EvaluationSettings()
+    return defaults.model_copy(
+        update={
+            "encoder": EncoderSettings(weights="none"),
+            "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
+        }
+    )
+
+
+def make_prepared(task: Task, settings: EvaluationSettings, seed: int) -> Prepared:
+    """Encoder and caches as a search has them, without training anything."""
+    with seeded(seed, "encoder"):
+        encoder = Encoder(settings.encoder).eval()
+    splits = {name: make_features(task, name, encoder) for name in ("train", "validation")}
+    return Prepared(task, encoder, None, None, splits["train"], splits["validation"])
+
+
+def make_features(task: Task, split: str, encoder: Encoder) -> SplitFeatures:
+    """The encoder's maps and the logits of a teacher that is right nearly everywhere."""
+    data = task.dataset(split)
+    normalise = Normaliser(task.mean, task.std)
+    maps = compute_maps(lambda x: encoder(normalise(x, torch.device("cpu"))), data.images)
+    masks = resize_masks(data.masks, maps[0].shape[1:3]).long()
+    certain = F.one_hot(masks.clamp(max=task.num_classes - 1), task.num_classes).float()
+    with seeded(split):
+        logits = 4 * certain + torch.randn(certain.shape)
+    return SplitFeatures(maps, data.masks, logits)
+
+
+def make_ours(
+    space: search_spaces.SearchSpace,
+    prepared: Prepared,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Evaluate:
+    """The evaluator of a search."""
+    evaluator = SegmentationEvaluator(space, prepared, settings)
+    return lambda genotype: evaluator.evaluate(genotype, seed).scores["f1"]
+
+
+def make_plain(
+    space: search_spaces.SearchSpace,
+    prepared: Prepared,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Evaluate:
+    """The published loop."""
+    task, stage = prepared.task, settings.stage0
+    data = plain_data(prepared)
+    training = PlainTraining(
+        stage.epochs,
+        min(stage.batch_size, len(data.masks)),
+        stage.learning_rate,
+        stage.clip or math.inf,
+        stage.polyak or 0.0,
+        settings.auxiliary_weight,
+        settings.distillation.weight,
+    )
+    width = space.options["width"]
+
+    def evaluate(genotype: Genotype) -> dict[str, float]:
+        with seeded(seed, "candidate") as generator:
+            decoder = PlainDecoder(
+                genotype.value, prepared.encoder.channels, task.num_classes, width
+            )
+            training.train(decoder, data, generator)
+            return score(decoder, data)
+
+    return evaluate
+
+
+def plain_data(prepared: Prepared) -> PlainData:
+    """The caches of both splits as contiguous tensors, masks at the size of the finest map."""
+    train, validation = prepared.train, prepared.validation
+    assert train is not None and train.teacher is not None and validation is not None
+    return PlainData(
+        maps=tuple(map(channels_first, train.maps)),
+        masks=resize_masks(train.masks, train.maps[0].shape[1:3]).long(),
+        teacher=channels_first(train.teacher),
+        validation_maps=tuple(map(channels_first, validation.maps)),
+        validation_masks=validation.masks,
+        classes=prepared.task.classes,
+        ignore_index=prepared.task.ignore_index,
+    )
+
+
+def channels_first(maps: Tensor) -> Tensor:
+    """N×h×w×C as a contiguous N×C×h×w."""
+    return maps.permute(0, 3, 1, 2).contiguous()
+
+
+def without_native_kernels(evaluate: Evaluate) -> Evaluate:
+    """The same evaluation as on a machine without a C compiler."""
+
+    def evaluate_without(genotype: Genotype) -> dict[str, float]:
+        with native_kernels_off():
+            return evaluate(genotype)
+
+    return evaluate_without
+
+
+@contextmanager
+def native_kernels_off() -> Iterator[None]:
+    """Switches the native kernels off inside the block."""
+    before = os.environ.get("NAS_NATIVE")
+    os.environ["NAS_NATIVE"] = "0"
+    library.load.cache_clear()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NAS_NATIVE"]
+        else:
+            os.environ["NAS_NATIVE"] = before
+        library.load.cache_clear()
+
+
+def measure(sides: dict[str, Evaluate], genotype: Genotype, repeats: int) -> dict[str, Run]:
+    """The fastest run of each side; the sides take turns, so that noise meets all of them."""
+    runs: dict[str, list[Run]] = {side: [] for side in sides}
+    for _ in range(repeats):
+        for side, evaluate in sides.items():
+            cpu, wall = time.process_time(), time.perf_counter()
+            f1 = rewards.macro(evaluate(genotype))
+            run = Run(time.process_time() - cpu, time.perf_counter() - wall, f1)
+            runs[side].append(run)
+    return {side: min(done, key=lambda run: run.cpu) for side, done in runs.items()}
+
+
+def describe(options: argparse.Namespace) -> str:
+    """One line about what is compared."""
+    native = "available" if library.load() is not None else "NOT available"
+    return (
+        f"faces {options.size}x{options.size}, {options.images} images, {options.epochs} epochs, "
+        f"{options.threads} thread(s), seed {options.seed}; native kernels {native}\n"
+    )
+
+
+def line(side: str, plain: list[Run], runs: list[Run]) -> str:
+    """Times of a side over some genotypes, and how many times faster than the baseline it is."""
+    cpu, wall = sum(run.cpu for run in runs), sum(run.wall for run in runs)
+    f1 = sum(run.f1 for run in runs) / len(runs)
+    return (
+        f"  {side:<24} {cpu:8.2f} s CPU {wall:8.2f} s wall"
+        f"  {3600 * len(runs) / wall:7.0f} per hour"
+        f"  x{sum(run.cpu for run in plain) / cpu:5.2f} (wall x"
+        f"{sum(run.wall for run in plain) / wall:5.2f})  macro F1 {f1:.3f}"
+    )
+
+
+def summary(side: str, plain: list[Run], runs: list[Run]) -> str:
+    """The ratio of the CPU times in total, and its range over the genotypes."""
+    ratios = [before.cpu / after.cpu for before, after in zip(plain, runs, strict=True)]
+    total = sum(run.cpu for run in plain) / sum(run.cpu for run in runs)
+    return (
+        f"{side}: {total:.2f} times the candidates per hour of {PLAIN} "
+        f"(per genotype {min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

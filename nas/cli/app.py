@@ -1,0 +1,76 @@
+"""The command line as a whole: its commands, and how it ends.
+
+Commands import what they need inside their function, so that ``nas --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from nas.cli import pareto, retrain, search, spaces, status, tasks, train, worker
+from nas.errors import UserError
+
+FAILED = 1
+WRONG_USE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="nas",
+    help="Search small networks for your device, with distillation from a large one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("search")(search.search)
+app.command("worker")(worker.worker)
+app.command("status")(status.status)
+app.add_typer(pareto.app, name="pareto")
+app.command("retrain")(retrain.retrain)
+app.command("train")(train.train)
+app.add_typer(spaces.app, name="space")
+app.add_typer(tasks.app, name="task")
+
+_DEBUG = "--debug"
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show tracebacks; goes anywhere.")] = False,
+) -> None:
+    """Search small networks for your device, with distillation from a large one."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+def run() -> None:
+    """Runs the command that was typed and exits: 0 done, 1 failed, 2 wrong use."""
+    debugging = _DEBUG in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != _DEBUG]
+    try:
+        app(arguments)
+    except UserError as error:
+        _end(error, WRONG_USE, debugging)
+    except KeyboardInterrupt:
+        _say("interrupted; what is finished is kept.")
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  the end of the line: say it in a sentence
+        _end(error, FAILED, debugging)
+
+
+def _end(error: Exception, code: int, debugging: bool) -> None:
+    if debugging:
+        raise error
+    text = " ".join(str(error).split()) or type(error).__name__
+    known = isinstance(error, UserError) or type(error).__module__.startswith("nas.")
+    if not known:
+        text = f"{type(error).__name__}: {text} (nas --debug ... shows the traceback)"
+    _say(text)
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
+    print(f"nas: {text}", file=sys.stderr)

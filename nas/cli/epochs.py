@@ -1,0 +1,66 @@
+"""Progress of a training, by the epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from nas.training.fitting import EpochRecord
+
+
+class EpochProgress:
+    """A bar for each training in a terminal, log lines elsewhere; both tell the time left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._started: dict[str, tuple[float, int]] = {}
+        self._entered = time.monotonic()
+
+    def __enter__(self) -> EpochProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, sentence: str) -> None:
+        """Prints a line."""
+        stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
+        self._console.print(stamp + sentence, highlight=False, soft_wrap=True, markup=False)
+
+    def show(self, what: str, record: EpochRecord, epochs: int) -> None:
+        """Shows an epoch of a training that is named `what`."""
+        from nas.search.progress import duration
+
+        started, first = self._started.setdefault(what, (self._entered, record.epoch))
+        done = record.epoch + 1 - first
+        left = (time.monotonic() - started) / done * (epochs - record.epoch - 1)
+        state = f"loss {record.loss:.4f}  score {record.score:.4f}  {duration(left)} left"
+        if self._console.is_terminal:
+            if what not in self._bars:
+                self._bars[what] = self._progress.add_task(what, total=epochs, state="")
+            self._progress.update(self._bars[what], completed=record.epoch + 1, state=state)
+        else:
+            self.say(f"{what}  epoch {record.epoch + 1}/{epochs}  {state}")
+        if record.epoch + 1 == epochs:
+            self._entered = time.monotonic()

@@ -1,0 +1,122 @@
+"""``nas pareto list | plot | compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.values import chosen_run
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.report.runs import Reading
+    from nas.search.run_folder import RunFolder
+
+app = typer.Typer(help="Fronts of one or several searches.", no_args_is_help=True)
+
+Runs = Annotated[list[Path] | None, typer.Argument(help="Run folders; the latest unless given.")]
+Cost = Annotated[
+    str | None,
+    typer.Option(help="params, macs, flops or latency; the penalised one, or flops."),
+]
+Aggregate = Annotated[
+    str | None,
+    typer.Option(help="Read the quality as mean, geometric_mean or minimum of the classes."),
+]
+Classes = Annotated[
+    str | None, typer.Option(help="Read the quality over these classes, separated by commas.")
+]
+Output = Annotated[Path | None, typer.Option(help="Folder for the files; RUN/plots.")]
+Formats = Annotated[str, typer.Option(help="Formats of the pictures, separated by commas.")]
+
+
+@app.command("list")
+def list_front(
+    runs: Runs = None, cost: Cost = None, aggregate: Aggregate = None, classes: Classes = None
+) -> None:
+    """Print the front over one or several runs."""
+    from rich.console import Console
+
+    from nas.report.fronts import front_over
+
+    folders = _open(runs)
+    Console().print(front_over(folders, _reading(folders, cost, aggregate, classes)))
+
+
+@app.command()
+def plot(
+    runs: Runs = None,
+    cost: Cost = None,
+    aggregate: Aggregate = None,
+    classes: Classes = None,
+    output: Output = None,
+    formats: Formats = "png,svg,pdf",
+) -> None:
+    """Draw all candidates with the front, and reward and cost over the search."""
+    from nas.report.plots import save_front
+    from nas.report.runs import read_series
+
+    folders = _open(runs)
+    reading = _reading(folders, cost, aggregate, classes)
+    target = output or folders[0].plots
+    _print(save_front(read_series(folders, reading), reading, target, _formats(formats)))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
+    cost: Cost = None,
+    aggregate: Aggregate = None,
+    classes: Classes = None,
+    output: Output = None,
+    formats: Formats = "png,svg,pdf",
+) -> None:
+    """Draw the fronts of several runs in one picture, for example with and without a penalty."""
+    from nas.report.plots import save_comparison
+    from nas.report.runs import read_series
+
+    if len(runs) < 2:
+        raise UserError("nas pareto compare needs two runs or more; for one use nas pareto plot.")
+    folders = _open(runs)
+    reading = _reading(folders, cost, aggregate, classes)
+    target = output or folders[0].plots
+    _print(save_comparison(read_series(folders, reading), reading, target, _formats(formats)))
+
+
+def _open(runs: list[Path] | None) -> list[RunFolder]:
+    from nas.search.run_folder import RunFolder
+
+    return [RunFolder.open(run) for run in runs or [chosen_run(None)]]
+
+
+def _reading(
+    folders: list[RunFolder], cost: str | None, aggregate: str | None, classes: str | None
+) -> Reading:
+    from nas.cli.values import given
+    from nas.report.runs import Reading, default_cost
+    from nas.search.config import RewardSettings
+    from nas.settings import validate
+
+    changes = given(
+        {"aggregate": aggregate, "classes": tuple(classes.split(",")) if classes else None}
+    )
+    reward = None
+    if changes:
+        values = folders[0].config().reward.model_dump() | changes
+        reward = validate(RewardSettings, values, "reward")
+    return Reading(cost or default_cost(folders[0]), reward)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    formats = tuple(part.strip() for part in text.split(","))
+    unknown = sorted(set(formats) - {"png", "svg", "pdf"})
+    if unknown:
+        raise UserError(f"no picture format {unknown[0]!r}; known: png, svg, pdf.")
+    return formats
+
+
+def _print(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)

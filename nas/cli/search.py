@@ -1,0 +1,171 @@
+"""``nas search``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.values import RUNS, assignments, chosen_run, given
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.cli.epochs import EpochProgress
+    from nas.search.parts import Assembly
+
+
+def search(
+    task: Annotated[
+        str | None, typer.Option(help="Built-in task (faces), a folder with task.yaml, or a YAML.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images, with a task.yaml unless --task is one."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder to make; runs/TASK-DATE-TIME unless given.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+    space: Annotated[str | None, typer.Option(help="Search space.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset of the space's sizes.")] = None,
+    controller: Annotated[
+        str | None, typer.Option(help="reinforce, ppo, evolution, random, tpe or nsga2.")
+    ] = None,
+    penalty: Annotated[
+        list[str] | None,
+        typer.Option(help="none, params, macs, flops or latency; repeat it for several."),
+    ] = None,
+    exponent: Annotated[
+        float | None, typer.Option(help="Exponent of the penalties, below 0.")
+    ] = None,
+    base: Annotated[
+        float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Finished candidates asked for.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="timm backbone of the candidates.")] = None,
+    encoder_weights: Annotated[
+        str | None, typer.Option(help="task, imagenet, none or a safetensors file.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Folder of a teacher made by nas train.")
+    ] = None,
+    distillation: Annotated[
+        bool | None, typer.Option("--distillation/--no-distillation", help="Learn from a teacher.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Database URL for workers on many machines.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for teacher and features, to share between runs.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="KEY=VALUE of any setting, for example evaluation.stage0.epochs=3."
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --run.")] = False,
+) -> None:
+    """Search candidates on images, and keep every figure of each in a run folder."""
+    options = given(
+        {
+            "task": str(data) if data is not None and task is None else task,
+            "data": str(data) if data is not None and task is not None else None,
+            "space.name": space,
+            "controller.name": controller,
+            "trials": trials,
+            "workers": workers,
+            "seed": seed,
+            "device": device,
+            "storage": storage,
+            "cache": str(cache) if cache else None,
+            "evaluation.encoder.name": encoder,
+            "evaluation.encoder.weights": encoder_weights,
+            "evaluation.teacher.run": str(teacher) if teacher else None,
+            "evaluation.distillation.enabled": distillation,
+        }
+    )
+    options |= _preset(space, preset) | _penalties(penalty, exponent, base)
+    options |= assignments(settings or ())
+    if resume:
+        _resume(run, options)
+        return
+    from nas.cli.epochs import EpochProgress
+    from nas.search.config import load_config
+    from nas.search.search import start
+    from nas.search.segmentation import IMPORT_PATH
+
+    resolved = load_config(config, options)
+    folder = run or RUNS / f"{_name(resolved.task)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    with EpochProgress() as progress:
+        _report(start(resolved, folder, _assembly(progress), IMPORT_PATH))
+
+
+def _resume(run: Path | None, options: dict[str, Any]) -> None:
+    from nas.cli.epochs import EpochProgress
+    from nas.search.search import resume
+    from nas.search.segmentation import IMPORT_PATH
+
+    folder = chosen_run(run)
+    with EpochProgress() as progress:
+        _report(resume(folder, _assembly(progress), IMPORT_PATH, changes=options))
+
+
+def _assembly(progress: EpochProgress) -> Assembly:
+    from nas.search.segmentation import SegmentationAssembly
+
+    return SegmentationAssembly(progress.show, progress.say)
+
+
+def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
+    if preset is None:
+        return {}
+    import search_spaces
+
+    name = space or "fastnas"
+    try:
+        known = search_spaces.presets(name)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if preset not in known:
+        raise UserError(f"space {name!r} has no preset {preset!r}; known: {', '.join(known)}.")
+    return {f"space.options.{key}": value for key, value in known[preset].items()}
+
+
+def _penalties(
+    names: list[str] | None, exponent: float | None, base: float | None
+) -> dict[str, Any]:
+    if names is None:
+        if exponent is not None or base is not None:
+            raise UserError("--exponent and --base need a --penalty to belong to.")
+        return {}
+    names = [part for name in names for part in name.split(",")]
+    if "none" in names:
+        if len(names) > 1 or exponent is not None or base is not None:
+            raise UserError("--penalty none goes with no other penalty, exponent or base.")
+        return {"reward.penalties": []}
+    if base is not None and len(names) > 1:
+        raise UserError("--base fits a single penalty; give several in a YAML file (--config).")
+    return {
+        "reward.penalties": [
+            given({"cost": name, "exponent": exponent, "base": base}) for name in names
+        ]
+    }
+
+
+def _name(task: str) -> str:
+    return Path(task).resolve().stem if Path(task).exists() else task
+
+
+def _report(run: Any) -> None:
+    from rich.console import Console
+
+    from nas.report.fronts import run_front
+
+    Console().print(run_front(run))
+    print(f"run folder: {run.path}")

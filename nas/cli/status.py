@@ -1,0 +1,25 @@
+"""``nas status``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.values import chosen_run
+
+
+def status(
+    run: Annotated[Path | None, typer.Argument(help="Run folder; the latest unless given.")] = None,
+) -> None:
+    """Show the trials of a search by state, the best so far and the time per candidate."""
+    from rich.console import Console
+
+    from nas.report.tables import status_table
+    from nas.search.run_folder import RunFolder
+    from nas.search.status import status as read_status
+
+    folder = RunFolder.open(chosen_run(run))
+    print(folder.path)
+    Console().print(status_table(read_status(folder)))

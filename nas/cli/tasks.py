@@ -1,0 +1,32 @@
+"""``nas task list | check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Tasks: labelled images.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_tasks() -> None:
+    """Print the tasks that need no files."""
+    import nas.tasks
+
+    for name in nas.tasks.names():
+        print(name)
+
+
+@app.command()
+def check(
+    task: Annotated[str, typer.Argument(help="Folder with task.yaml, a YAML file, or a name.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+) -> None:
+    """Count images, sizes and classes, and name every file that is wrong."""
+    import nas.tasks
+
+    report = nas.tasks.check(nas.tasks.load(task, data=data))
+    print(report)
+    report.raise_if_bad()

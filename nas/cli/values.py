@@ -1,0 +1,53 @@
+"""Values that are typed on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import UserError
+
+RUNS = Path("runs")
+
+
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Reads ``key=value`` pairs; values are YAML, so numbers and lists are what they look like.
+
+    Raises:
+        UserError: If a text has no key, or its value is not YAML.
+    """
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {text!r}: expected KEY=VALUE, for example trials=50.")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {text!r}: the value is not YAML.") from error
+    return values
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were typed."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def latest_run() -> Path:
+    """The run folder under ``runs/`` that was started last.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = list(RUNS.glob("*/run.json")) if RUNS.is_dir() else []
+    if not found:
+        raise UserError(f"no run in {RUNS}/; start one with nas search, or name its folder.")
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def chosen_run(run: Path | None) -> Path:
+    """The run that was named, or the latest."""
+    return run if run is not None else latest_run()

@@ -1,0 +1,38 @@
+"""``nas worker``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.errors import UserError
+
+
+def worker(
+    run: Annotated[Path, typer.Argument(help="Run folder; made here if --storage is given.")],
+    index: Annotated[int, typer.Option(help="Number of this worker on its machine.", min=0)] = 0,
+    storage: Annotated[
+        str | None, typer.Option(help="Database URL of a search that another machine started.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study there; the run folder's name.")
+    ] = None,
+) -> None:
+    """Join a search from another process or machine, until it is complete."""
+    from nas.search.run_folder import RunFolder
+    from nas.search.segmentation import standard
+    from nas.search.study import join_study
+    from nas.search.worker import run_worker
+
+    if storage is None:
+        if study is not None:
+            raise UserError("--study needs the --storage that holds it.")
+        folder = RunFolder.open(run)
+    elif run.exists():
+        folder = RunFolder.open(run)
+    else:
+        folder = join_study(run, storage, study or run.name)
+    run_worker(folder, index, standard)
+    print(f"the search of {folder.path} is complete.")

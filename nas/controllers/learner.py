@@ -1,0 +1,58 @@
+"""What a controller learns from, what it proposes, and the algorithm between the two."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+
+@dataclass(frozen=True, order=True)
+class Lesson:
+    """A finished trial, reduced to what a controller learns from; ordered by completion.
+
+    Args:
+        completed: When the trial finished.
+        number: The trial's number; it breaks ties of time.
+        choices: Index of the option taken, one per decision.
+        reward: The trial's reward, finite.
+        log_prob: Natural log-probability of the choices under the policy that drew them; None
+            for a trial that no policy drew (enqueued, or made by another sampler).
+    """
+
+    completed: datetime
+    number: int
+    choices: tuple[int, ...] = field(compare=False)
+    reward: float = field(compare=False)
+    log_prob: float | None = field(compare=False, default=None)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A proposed candidate.
+
+    Args:
+        choices: Index of the option taken, one per decision.
+        log_prob: Log-probability of the choices, or None where the algorithm has none.
+    """
+
+    choices: tuple[int, ...]
+    log_prob: float | None = None
+
+
+class Learner(ABC):
+    """The algorithm of a controller.
+
+    Its state must be a function of its constructor's arguments and of the lessons so far, and
+    `copy.deepcopy` must copy it: late lessons are put in their place by going back to a copy.
+    """
+
+    @abstractmethod
+    def learn(self, lesson: Lesson) -> None:
+        """Takes in the next finished trial."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Draw:
+        """Proposes a candidate without changing the state; `rng` is the only randomness."""

@@ -1,0 +1,148 @@
+"""The Optuna sampler that every controller of ours is."""
+
+from __future__ import annotations
+
+import math
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.controllers.history import History
+from nas.controllers.learner import Draw, Learner, Lesson
+from search_spaces.space import SearchSpace
+
+DRAW_KEY = "nas:draw"
+"""System attribute of a trial: the choices that were drawn and their log-probability."""
+
+RewardFunction = Callable[[FrozenTrial], float | None]
+
+
+class ControllerSampler(BaseSampler):
+    """Lets a `Learner` choose the decisions of each trial.
+
+    Before each draw, the complete trials that were not seen yet are learned from, in completion
+    order. The draw is seeded with (seed, trial number). So the proposal for a trial depends on
+    the study's record alone: a restarted worker proposes what a long-lived one would have, and
+    workers need to share nothing but the storage. Only the reward is used, so a study may have
+    any number of objectives.
+
+    Not learned from: trials that failed or were pruned, whose reward is None or not finite, or
+    whose parameters are not a complete candidate of the space. Trials that no controller drew
+    (enqueued, or made by another sampler) are learned from without a log-probability.
+
+    Args:
+        space: The search space; every decision is a categorical parameter of the study.
+        reward: Reward of a finished trial from its record, or None if it has none.
+        seed: Seed of the study, not negative.
+        new_learner: Makes a learner that has learned nothing.
+
+    Raises:
+        ValueError: If the seed is negative.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        reward: RewardFunction,
+        seed: int,
+        new_learner: Callable[[], Learner],
+    ) -> None:
+        if seed < 0:
+            raise ValueError(f"a seed must not be negative, got {seed}")
+        self._decisions = space.decisions
+        self._distributions: dict[str, BaseDistribution] = {
+            decision.name: CategoricalDistribution(decision.options) for decision in space.decisions
+        }
+        self._reward = reward
+        self._seed = seed
+        self._history = History(new_learner)
+        self._seen: set[int] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def learned(self) -> int:
+        """Number of trials learned from so far."""
+        return len(self._history)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """All decisions of the space, drawn together."""
+        return self._distributions
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Learns from trials that are new, then draws a candidate and records how."""
+        with self._lock:
+            self._catch_up(study)
+            draw = self._history.learner.draw(np.random.default_rng((self._seed, trial.number)))
+        _record(study, trial, draw)
+        return {
+            decision.name: decision.options[choice]
+            for decision, choice in zip(self._decisions, draw.choices, strict=True)
+        }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draws a parameter that is no decision of the space, uniformly."""
+        key = (self._seed, trial.number, zlib.crc32(param_name.encode()))
+        uniform = RandomSampler(seed=derived_seed(*key))
+        return uniform.sample_independent(study, trial, param_name, param_distribution)
+
+    def _catch_up(self, study: Study) -> None:
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        unseen = [trial for trial in complete if trial.number not in self._seen]
+        lessons = [self._lesson(trial) for trial in unseen]
+        self._history.add(lesson for lesson in lessons if lesson is not None)
+        self._seen.update(trial.number for trial in unseen)
+
+    def _lesson(self, trial: FrozenTrial) -> Lesson | None:
+        choices = self._choices(trial.params)
+        if choices is None or trial.datetime_complete is None:
+            return None
+        reward = self._reward(trial)
+        if reward is None or not math.isfinite(reward):
+            return None
+        log_prob = _recorded_log_prob(trial, choices)
+        return Lesson(trial.datetime_complete, trial.number, choices, float(reward), log_prob)
+
+    def _choices(self, parameters: Mapping[str, Any]) -> tuple[int, ...] | None:
+        try:
+            return tuple(d.options.index(parameters[d.name]) for d in self._decisions)
+        except (KeyError, ValueError):
+            return None
+
+
+def derived_seed(*key: int) -> int:
+    """A 32-bit seed from several non-negative integers."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def _record(study: Study, trial: FrozenTrial, draw: Draw) -> None:
+    # Optuna's own samplers keep what they need to know about a trial in its system attributes,
+    # by this same call; the public setter belongs to a live Trial, which a sampler never gets.
+    if draw.log_prob is not None:
+        value: dict[str, Any] = {"choices": list(draw.choices), "log_prob": draw.log_prob}
+        study._storage.set_trial_system_attr(trial._trial_id, DRAW_KEY, value)
+
+
+def _recorded_log_prob(trial: FrozenTrial, choices: tuple[int, ...]) -> float | None:
+    record = trial.system_attrs.get(DRAW_KEY)
+    # An enqueued trial can fix some of the parameters after the draw: the log-probability is
+    # then that of another candidate.
+    if record is None or tuple(record["choices"]) != choices:
+        return None
+    return float(record["log_prob"])

@@ -1,0 +1,198 @@
+"""What all candidates of a search share: encoder, teacher, cached maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from nas.evaluation.cache import SplitFeatures, cached_tensors, compute_maps
+from nas.evaluation.settings import EvaluationSettings
+from nas.evaluation.teacher import (
+    TeacherReport,
+    check_teacher,
+    load_teacher,
+    macro_f1,
+    train_teacher,
+)
+from nas.models.encoder import TASK, Encoder, EncoderSettings, fingerprint
+from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
+from nas.tasks import Task
+from nas.training.checkpoint import load_weights, save_weights
+from nas.training.fitting import EpochRecord, fit
+from nas.training.images import Normaliser
+from nas.training.seeding import derive, seeded
+
+Announce = Callable[[str, EpochRecord, int], None]
+"""Told (what is trained, the epoch, the number of epochs)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all candidates share.
+
+    Attributes:
+        task: The data.
+        encoder: The backbone in evaluation mode; candidates train copies of it.
+        teacher: The teacher in evaluation mode, or None.
+        report: What was found when the teacher was checked.
+        train: Cached maps of the train split, or None where stage 0 is off.
+        validation: Cached maps of the validation split, likewise.
+    """
+
+    task: Task
+    encoder: Encoder
+    teacher: SegmentationNetwork | None
+    report: TeacherReport | None
+    train: SplitFeatures | None
+    validation: SplitFeatures | None
+
+
+def prepare(
+    task: Task,
+    settings: EvaluationSettings,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce = lambda what, record, epochs: None,
+) -> Prepared:
+    """Trains or loads what candidates share; everything lands in the cache folder.
+
+    Several processes may call this at once: one works, the others wait and load.
+
+    Raises:
+        UserError: If the encoder or the teacher cannot be made or the teacher is useless.
+    """
+    with FileLock(_made(cache) / "prepare.lock"):
+        encoder = prepare_encoder(task, settings, cache, device, seed, announce)
+        teacher, report = prepare_teacher(task, settings, cache, device, seed, announce)
+        train = validation = None
+        if settings.stage0.enabled:
+            train = _features(task, "train", encoder, teacher, cache, device)
+            validation = _features(task, "validation", encoder, None, cache, device)
+    return Prepared(task, encoder, teacher, report, train, validation)
+
+
+def prepare_encoder(
+    task: Task,
+    settings: EvaluationSettings,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce = lambda what, record, epochs: None,
+) -> Encoder:
+    """The encoder with its weights: trained on the task, from timm's hub, a file, or random."""
+    with seeded(seed, "encoder"):
+        encoder = Encoder(settings.encoder).to(device)
+    if settings.encoder.weights == TASK:
+        key = _key(settings.encoder, settings.pretraining.model_dump_json(), task, seed)
+        _pretrain(encoder, task, settings, cache / f"encoder-{key}", device, seed, announce)
+    return encoder.eval()
+
+
+def _pretrain(
+    encoder: Encoder,
+    task: Task,
+    settings: EvaluationSettings,
+    folder: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce,
+) -> None:
+    weights = folder / "encoder.safetensors"
+    if not weights.exists():
+        with seeded(seed, "pretraining"):
+            decoder = PlainDecoder(encoder.channels, len(task.classes))
+        fit(
+            SegmentationNetwork(encoder, decoder),
+            task,
+            settings.pretraining,
+            device=device,
+            seed=derive(seed, "pretraining"),
+            quality=macro_f1,
+            resume=folder / "checkpoint.pt",
+            on_epoch=lambda r: announce("encoder", r, settings.pretraining.epochs),
+        )
+        save_weights(encoder, weights)
+        (folder / "checkpoint.pt").unlink()
+    load_weights(encoder, weights)
+
+
+def prepare_teacher(
+    task: Task,
+    settings: EvaluationSettings,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce = lambda what, record, epochs: None,
+) -> tuple[SegmentationNetwork | None, TeacherReport | None]:
+    """The teacher, trained or loaded, and what its check found; nothing without distillation.
+
+    Raises:
+        UserError: If it cannot be made, or is no better than guessing.
+    """
+    if not settings.distillation.enabled:
+        return None, None
+    if settings.teacher.run is not None:
+        teacher = load_teacher(Path(settings.teacher.run), task, device)
+    else:
+        training = settings.teacher.training
+        strides = f"{settings.teacher.strides}"
+        key = _key(settings.teacher.encoder, training.model_dump_json() + strides, task, seed)
+        teacher = train_teacher(
+            settings.teacher,
+            task,
+            cache / f"teacher-{key}",
+            device,
+            seed,
+            lambda record: announce("teacher", record, training.epochs),
+        )
+    return teacher, check_teacher(teacher, task, device)
+
+
+def _features(
+    task: Task,
+    split: str,
+    encoder: Encoder,
+    teacher: SegmentationNetwork | None,
+    cache: Path,
+    device: torch.device,
+) -> SplitFeatures:
+    data = task.dataset(split)
+    normalise = Normaliser(task.mean, task.std)
+    finest = min(encoder.strides)
+    size = tuple(-(-side // finest) for side in task.input_size)
+
+    def compute() -> dict[str, Tensor]:
+        maps = compute_maps(lambda x: encoder(normalise(x, device)), data.images)
+        tensors = {f"map{number}": tensor for number, tensor in enumerate(maps)}
+        if teacher is not None:
+            logits = compute_maps(
+                lambda x: [resize(teacher(normalise(x, device)), size)], data.images
+            )
+            tensors["teacher"] = logits[0]
+        return tensors
+
+    key = derive(
+        task.fingerprint,
+        split,
+        fingerprint(encoder.state_dict()),
+        fingerprint(teacher.state_dict()) if teacher else "none",
+    )
+    tensors = cached_tensors(cache / f"features-{split}-{key:016x}.safetensors", compute)
+    maps = tuple(tensors[f"map{number}"].to(device) for number in range(len(encoder.strides)))
+    logits = tensors["teacher"].to(device) if teacher is not None else None
+    return SplitFeatures(maps, data.masks.to(device), logits)
+
+
+def _key(encoder: EncoderSettings, training: str, task: Task, seed: int) -> str:
+    return f"{derive(encoder.model_dump_json(), training, task.fingerprint, seed):016x}"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

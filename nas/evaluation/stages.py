@@ -1,0 +1,135 @@
+"""The two stages in which a candidate is trained (Nekrasov et al., CVPR 2019).
+
+https://arxiv.org/abs/1810.10804
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from nas.distillation import create_loss
+from nas.evaluation.cache import FeatureBatches
+from nas.evaluation.preparation import Prepared
+from nas.evaluation.settings import EvaluationSettings
+from nas.models.segmentation import SegmentationNetwork, decode
+from nas.training.images import ImageBatches, Normaliser, without_gradient
+from nas.training.loop import Inputs, Loop
+from nas.training.objective import SegmentationObjective
+from nas.training.seeding import derive
+from nas.training.update import Group, Update
+
+
+def train_decoder(
+    decoder: nn.Module, prepared: Prepared, settings: EvaluationSettings, seed: int
+) -> list[float]:
+    """Stage 0: trains the decoder on cached maps and cached teacher logits, without augmentation.
+
+    Args:
+        decoder: Trained in place; it ends with the averaged weights.
+        prepared: What candidates share; its caches must be there.
+        settings: How.
+        seed: Of the order of the images.
+
+    Returns:
+        The mean loss of every epoch.
+    """
+    stage = settings.stage0
+    features = prepared.train
+    if features is None:
+        raise ValueError("stage 0 needs the cached maps of the train split")
+    size = _logits_size(decoder, features.gather(slice(0, 2)))
+    masks = features.masks.shape[-2:] if stage.loss_size == "input" else size
+    update = Update([Group(decoder, "adam", stage.learning_rate)], stage.clip, stage.polyak)
+
+    def forward(inputs: Inputs) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        return decode(decoder, list(inputs))
+
+    loop = Loop(
+        network=decoder,
+        forward=forward,
+        batches=FeatureBatches(
+            features,
+            min(stage.batch_size, len(features)),
+            (masks[0], masks[1]),
+            size,
+            settings.distillation.enabled,
+            derive(seed, "stage0"),
+        ),
+        objective=_objective(prepared, settings),
+        update=update,
+        precision=stage.precision,
+    )
+    curve = [loop.epoch(index) for index in range(stage.epochs)]
+    update.load_average()
+    return curve
+
+
+def train_network(
+    decoder: nn.Module, prepared: Prepared, settings: EvaluationSettings, seed: int
+) -> tuple[SegmentationNetwork, list[float]]:
+    """Stage 1: trains a copy of the encoder and the decoder end to end.
+
+    Args:
+        decoder: Trained in place.
+        prepared: What candidates share; its encoder stays as it is.
+        settings: How.
+        seed: Of the order and the augmentation.
+
+    Returns:
+        The network, and the mean loss of every epoch.
+    """
+    stage, task = settings.stage1, prepared.task
+    device = next(prepared.encoder.parameters()).device
+    # Training the shared encoder itself would spoil every later candidate.
+    network = SegmentationNetwork(copy.deepcopy(prepared.encoder), decoder)
+    data = task.dataset("train")
+    update = Update(
+        [
+            Group(network.encoder, "sgd", stage.encoder_learning_rate),
+            Group(decoder, "adam", stage.decoder_learning_rate),
+        ],
+        stage.clip,
+        stage.polyak,
+    )
+    loop = Loop(
+        network=network,
+        forward=network.forward_with_auxiliary,
+        batches=ImageBatches(
+            data.images,
+            data.masks,
+            min(stage.batch_size, len(data)),
+            Normaliser(task.mean, task.std),
+            task.transform(stage.augmentation),
+            device,
+            derive(seed, "stage1"),
+            without_gradient(prepared.teacher) if prepared.teacher else None,
+        ),
+        objective=_objective(prepared, settings),
+        update=update,
+        precision=stage.precision,
+        frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
+    )
+    curve = [loop.epoch(index) for index in range(stage.epochs)]
+    update.load_average()
+    return network, curve
+
+
+def _objective(prepared: Prepared, settings: EvaluationSettings) -> SegmentationObjective:
+    distillation = settings.distillation
+    loss = create_loss(distillation.method, **distillation.options)
+    return SegmentationObjective(
+        prepared.task.ignore_index,
+        settings.auxiliary_weight,
+        loss if distillation.enabled else None,
+        distillation.weight,
+    )
+
+
+def _logits_size(decoder: nn.Module, maps: list[torch.Tensor]) -> tuple[int, int]:
+    decoder.eval()
+    with torch.inference_mode():
+        height, width = decoder(maps).shape[-2:]
+    return height, width

@@ -1,0 +1,1 @@
+"""Networks that are not searched: encoders, the plain decoder, teachers."""

@@ -1,0 +1,127 @@
+"""Pre-trained backbones from timm that give maps at several strides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from nas.errors import UserError
+from nas.settings import Settings
+from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
+
+# isort: split
+import timm
+
+IMAGENET = "imagenet"
+TASK = "task"
+NONE = "none"
+
+
+class EncoderSettings(Settings):
+    """Which backbone, and with which weights.
+
+    Attributes:
+        name: A timm model that has ``features_only``.
+        weights: ``task`` (pre-trained on the task before the search), ``imagenet`` (timm's hub),
+            ``none`` (random), or the path of a safetensors file with timm's key names.
+        options: Further arguments of ``timm.create_model``, for example ``pad_type: same``.
+    """
+
+    name: str = "mobilenetv2_100"
+    weights: str = TASK
+    options: dict[str, Any] = {}
+
+
+class Encoder(nn.Module):
+    """A backbone that gives one map per stride, the finest first.
+
+    Args:
+        settings: Name and options of the backbone. Its weights stay random here, unless they
+            are `imagenet` or a file.
+        strides: Which strides to give.
+
+    Attributes:
+        channels: Channels of each map.
+        strides: Stride of each map, in input pixels.
+
+    Raises:
+        UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
+    """
+
+    def __init__(self, settings: EncoderSettings, strides: tuple[int, ...] = (4, 8, 16, 32)):
+        super().__init__()
+        self.backbone = _create(settings)
+        info: Any = self.backbone.feature_info
+        available: list[int] = list(info.reduction())
+        missing = [stride for stride in strides if stride not in available]
+        if missing:
+            raise UserError(
+                f"encoder {settings.name!r} gives strides {available}, but {missing} are needed."
+            )
+        self._indices = [available.index(stride) for stride in strides]
+        channels = info.channels()
+        self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
+        self.strides: tuple[int, ...] = tuple(strides)
+        if settings.weights not in (TASK, NONE, IMAGENET):
+            load_backbone(self.backbone, Path(settings.weights))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps of normalised images N x 3 x H x W, the finest first."""
+        maps = self.backbone(images)
+        return [maps[index] for index in self._indices]
+
+
+def load_backbone(backbone: nn.Module, path: Path) -> None:
+    """Loads weights by timm's key names; keys of a classifier head are passed over.
+
+    Raises:
+        UserError: If the file cannot be read or lacks weights of the backbone.
+    """
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"encoder weights {path}: not a readable safetensors file.") from error
+    wanted = backbone.state_dict()
+    missing = [key for key in wanted if key not in found and "num_batches_tracked" not in key]
+    if missing:
+        raise UserError(
+            f"encoder weights {path}: {len(missing)} of {len(wanted)} tensors are missing, "
+            f"{missing[0]!r} first; the file must hold timm's names for this backbone."
+        )
+    unequal = [k for k in wanted if k in found and found[k].shape != wanted[k].shape]
+    if unequal:
+        key = unequal[0]
+        raise UserError(
+            f"encoder weights {path}: {key!r} has shape {tuple(found[key].shape)}, "
+            f"the backbone has {tuple(wanted[key].shape)}."
+        )
+    backbone.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """A short text that changes with any weight or buffer of a state dictionary."""
+    digest = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        digest.update(key.encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _create(settings: EncoderSettings) -> nn.Module:
+    pretrained = settings.weights == IMAGENET
+    try:
+        return timm.create_model(
+            settings.name, pretrained=pretrained, features_only=True, **settings.options
+        )
+    except (RuntimeError, TypeError, AttributeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        hint = " (are the weights reachable from here?)" if pretrained else ""
+        raise UserError(f"encoder {settings.name!r} cannot be made: {reason}{hint}") from error

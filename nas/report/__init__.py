@@ -1,0 +1,1 @@
+"""Tables and pictures from the studies of one or several runs."""

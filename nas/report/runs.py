@@ -1,0 +1,96 @@
+"""The candidates of runs, as `nas.pareto` compares them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.errors import UserError
+from nas.pareto.candidates import Candidate, Series
+from nas.pareto.objectives import Objective
+from nas.search.config import RewardSettings
+from nas.search.records import TrialRecord, complete_records
+from nas.search.run_folder import RunFolder
+from nas.search.segmentation import load_task, make_reward
+from nas.search.study import read_study
+
+QUALITY = Objective("quality", "maximise")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the trials of runs are read.
+
+    Attributes:
+        cost: The cost on the other axis of the front.
+        reward: Reward to score the trials with, or None for the one of each run.
+    """
+
+    cost: str
+    reward: RewardSettings | None = None
+
+    @property
+    def objectives(self) -> tuple[Objective, Objective]:
+        """Quality to be maximised, cost to be minimised."""
+        return QUALITY, Objective(self.cost, "minimise")
+
+
+def default_cost(run: RunFolder) -> str:
+    """The first penalised cost of a run, or FLOPs where none is penalised."""
+    penalties = run.config().reward.penalties
+    return penalties[0].cost if penalties else "flops"
+
+
+def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
+    """The finished candidates of each run; repeated networks count once.
+
+    Raises:
+        UserError: If a run has no finished trial, or a trial lacks the cost.
+    """
+    names = _names([run.path for run in runs])
+    return [_series(run, name, reading) for run, name in zip(runs, names, strict=True)]
+
+
+def trained_records(run: RunFolder) -> list[TrialRecord]:
+    """The finished trials of a run that are not repeats.
+
+    Raises:
+        UserError: If there is none.
+    """
+    records = [r for r in complete_records(read_study(run)) if r.duplicate_of is None]
+    if not records:
+        raise UserError(f"{run.path}: no trial is finished yet.")
+    return records
+
+
+def _series(run: RunFolder, name: str, reading: Reading) -> Series:
+    config = run.config()
+    if reading.reward is not None:
+        config = config.model_copy(update={"reward": reading.reward})
+    reward = make_reward(config, load_task(config))
+    candidates = []
+    for record in trained_records(run):
+        if reading.cost not in record.costs:
+            raise UserError(
+                f"{run.path}: trial {record.number} has no cost {reading.cost!r}; "
+                f"recorded are: {', '.join(record.costs)}."
+            )
+        quality = reward.quality(record.scores)
+        values = {
+            "quality": quality,
+            "reward": quality * reward.coefficient(quality, record.costs),
+            **record.costs,
+            **{f"f1_{name}": value for name, value in record.groups.items()},
+        }
+        candidates.append(Candidate(record.number, record.number, values))
+    return Series(name, tuple(candidates))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Folder names, or whole paths where two folders have one name."""
+    counts = Counter(path.resolve().name for path in paths)
+    return [
+        path.resolve().name if counts[path.resolve().name] == 1 else str(path) for path in paths
+    ]

@@ -1,0 +1,1 @@
+"""From a candidate of a search to a network that can be shipped."""

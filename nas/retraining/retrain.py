@@ -1,0 +1,256 @@
+"""Trains a candidate fully, exports it, measures it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import latency
+from nas.distillation import create_loss
+from nas.errors import UserError
+from nas.evaluation.preparation import prepare_encoder, prepare_teacher
+from nas.files import write_json, write_text
+from nas.models.segmentation import SegmentationNetwork, without_auxiliary
+from nas.retraining.network_file import FILE, NetworkDescription, save_network
+from nas.search.config import SearchConfig
+from nas.search.run_folder import RunFolder
+from nas.search.segmentation import cache_of, load_task, make_reward, make_space
+from nas.tasks import Task
+from nas.training.device import resolve_device
+from nas.training.fitting import (
+    Distillation,
+    EpochRecord,
+    FitResult,
+    FitSettings,
+    fit,
+    score_network,
+)
+from nas.training.scoring import ScoreCard
+from nas.training.seeding import derive, seeded
+from search_spaces.genotype import Genotype
+
+METRICS = "metrics.json"
+ONNX = "model.onnx"
+_CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate to be retrained.
+
+    Attributes:
+        name: Name of its folder, for example ``trial-7``.
+        genotype: What is built.
+        search_quality: Its quality in the search, or None for a genotype from elsewhere.
+    """
+
+    name: str
+    genotype: Genotype
+    search_quality: float | None
+
+
+@dataclass(frozen=True)
+class RetrainOptions:
+    """How a candidate is retrained.
+
+    Attributes:
+        training: The training; see `FitSettings`.
+        distill: Whether it learns from the teacher too.
+        device: Where it is trained and measured.
+        opset: Of the ONNX file.
+        seed: Of weights, order and augmentation.
+    """
+
+    training: FitSettings
+    distill: bool = True
+    device: str = "auto"
+    opset: int = 18
+    seed: int = 0
+
+    def folder(self, run: RunFolder, choice: Choice) -> Path:
+        """Where the network goes: with and without distillation are kept apart."""
+        suffix = "" if self.distill else "-no-distillation"
+        return run.retrain / f"{choice.name}{suffix}"
+
+
+def retrain(
+    run: RunFolder,
+    config: SearchConfig,
+    choice: Choice,
+    options: RetrainOptions,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+) -> dict[str, Any]:
+    """Retrains one candidate into ``retrain/NAME`` of its run.
+
+    It learns from the train split, the best epoch is chosen on the validation split, and the
+    test split is read once, at the end. A training that was cut off goes on from its last epoch.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        UserError: If the folder holds a finished training with other settings.
+    """
+    folder = options.folder(run, choice)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = _identity(choice, options)
+    finished = _finished(folder, identity)
+    if finished is not None:
+        return finished
+    work = _Work(run, config, options)
+    description = work.describe(choice.genotype)
+    network = work.build(description)
+    result = work.fit(network, folder, on_epoch)
+    without_auxiliary(network.decoder)
+    save_network(network, description, folder)
+    write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
+    write_text(folder / "log.csv", _log(result))
+    metrics = {
+        "identity": identity,
+        "genotype": str(choice.genotype),
+        "distillation": options.distill,
+        "search_quality": choice.search_quality,
+        "epochs": len(result.history),
+        "best_epoch": result.best.epoch,
+        **work.scores(network),
+        **_costs(network, work.task, folder, options),
+    }
+    write_json(folder / METRICS, metrics)
+    (folder / _CHECKPOINT).unlink(missing_ok=True)
+    return metrics
+
+
+class _Work:
+    """What retraining needs from the run."""
+
+    def __init__(self, run: RunFolder, config: SearchConfig, options: RetrainOptions):
+        self.task = load_task(config)
+        self._space = make_space(config)
+        self._config, self._options = config, options
+        self._reward = make_reward(config, self.task)
+        self._device = resolve_device(options.device)
+        self._cache = cache_of(run, config)
+
+    def describe(self, genotype: Genotype) -> NetworkDescription:
+        return NetworkDescription(
+            space=self._space.name,
+            space_options=dict(self._space.options),
+            genotype=str(genotype),
+            encoder=self._config.evaluation.encoder,
+            classes=self.task.classes,
+            input_size=self.task.input_size,
+            mean=tuple(self.task.mean),
+            std=tuple(self.task.std),
+        )
+
+    def build(self, description: NetworkDescription) -> SegmentationNetwork:
+        with seeded(self._options.seed, "retrain"):
+            network = description.build()
+        settings, seed = self._config.evaluation, self._config.seed
+        encoder = prepare_encoder(self.task, settings, self._cache, self._device, seed)
+        network.encoder.load_state_dict(encoder.state_dict())
+        return network
+
+    def fit(
+        self,
+        network: SegmentationNetwork,
+        folder: Path,
+        on_epoch: Callable[[EpochRecord], None],
+    ) -> FitResult:
+        return fit(
+            network,
+            self.task,
+            self._options.training,
+            device=self._device,
+            seed=derive(self._options.seed, "retrain"),
+            quality=self._quality,
+            distillation=self._distillation() if self._options.distill else None,
+            resume=folder / _CHECKPOINT,
+            on_epoch=on_epoch,
+        )
+
+    def scores(self, network: SegmentationNetwork) -> dict[str, Any]:
+        network.eval()
+        return {
+            split: self._record(score_network(network, self.task, split, self._device))
+            for split in ("validation", "test")
+        }
+
+    def _distillation(self) -> Distillation:
+        settings = self._config.evaluation
+        if not settings.distillation.enabled:
+            raise UserError(
+                "the search had no teacher, so there is none to retrain with; "
+                "use --no-distillation."
+            )
+        teacher, _ = prepare_teacher(
+            self.task, settings, self._cache, self._device, self._config.seed
+        )
+        assert teacher is not None
+        loss = create_loss(settings.distillation.method, **settings.distillation.options)
+        return Distillation(teacher, loss, settings.distillation.weight)
+
+    def _quality(self, card: ScoreCard) -> float:
+        return self._reward.quality(card.scores)
+
+    def _record(self, card: ScoreCard) -> dict[str, Any]:
+        return {
+            "quality": self._quality(card),
+            "macro": card.macro,
+            "groups": card.groups,
+            **card.scores,
+        }
+
+
+def _costs(
+    network: SegmentationNetwork, task: Task, folder: Path, options: RetrainOptions
+) -> dict[str, Any]:
+    shape = (1, 3, *task.input_size)
+    network.cpu().eval()
+    counts = latency.count(network, shape)
+    path = latency.export_onnx(network, shape, folder / ONNX, opset=options.opset)
+    difference = latency.check_onnx(network, path, shape)
+    device = str(resolve_device(options.device))
+    measured = latency.measure_onnx(path, device=device)
+    return {
+        "costs": {
+            "params": counts.parameters,
+            "macs": counts.macs,
+            "flops": counts.flops,
+            "latency": measured.median_ms,
+        },
+        "latency": measured.to_dict(),
+        "onnx": {"opset": options.opset, "largest_difference": difference},
+    }
+
+
+def _identity(choice: Choice, options: RetrainOptions) -> str:
+    settings = asdict(options) | {"training": options.training.model_dump(mode="json")}
+    return f"{derive(choice.genotype.to_json(), json.dumps(settings, sort_keys=True)):016x}"
+
+
+def _finished(folder: Path, identity: str) -> dict[str, Any] | None:
+    path = folder / METRICS
+    if not (path.exists() and (folder / FILE).exists()):
+        return None
+    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if metrics.get("identity") != identity:
+        raise UserError(
+            f"{folder}: it holds a retrained network of other settings; remove the folder or "
+            "give the same settings."
+        )
+    return metrics
+
+
+def _log(result: FitResult) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", "loss", "validation_quality", "best"])
+    for record in result.history:
+        writer.writerow([record.epoch, record.loss, record.score, int(record.best)])
+    return text.getvalue()

@@ -1,0 +1,81 @@
+"""Which candidates are retrained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas.errors import UserError
+from nas.pareto.candidates import front_of
+from nas.report.runs import Reading, default_cost, read_series, trained_records
+from nas.retraining.retrain import Choice
+from nas.search.records import TrialRecord
+from nas.search.run_folder import RunFolder
+from nas.search.segmentation import load_task, make_reward, make_space
+from search_spaces import GenotypeError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was asked for; exactly one of the four.
+
+    Attributes:
+        best: The trial of the highest reward.
+        trials: Trials by number.
+        front: Every trial on the front.
+        genotype: Nested form of a genotype, from this search or elsewhere.
+        cost: The other axis of the front; the first penalised cost unless given.
+    """
+
+    best: bool = False
+    trials: tuple[int, ...] = ()
+    front: bool = False
+    genotype: str | None = None
+    cost: str | None = None
+
+
+def select(run: RunFolder, selection: Selection) -> list[Choice]:
+    """The candidates of a run that a selection means.
+
+    Raises:
+        UserError: If not exactly one kind is asked for, or there is no such candidate.
+    """
+    asked = [selection.best, bool(selection.trials), selection.front, bool(selection.genotype)]
+    if sum(asked) != 1:
+        raise UserError("say which: one of --best, --trial N, --front or --genotype '[[...]]'.")
+    if selection.genotype:
+        return [_literal(run, selection.genotype)]
+    records = {record.number: record for record in trained_records(run)}
+    return [_choice(run, records[number]) for number in _numbers(run, selection, records)]
+
+
+def _numbers(
+    run: RunFolder, selection: Selection, records: dict[int, TrialRecord]
+) -> tuple[int, ...]:
+    if selection.front:
+        reading = Reading(selection.cost or default_cost(run))
+        candidates = read_series([run], reading)[0].candidates
+        return tuple(c.trial for c in front_of(candidates, reading.objectives))
+    if selection.best:
+        config = run.config()
+        reward = make_reward(config, load_task(config))
+        return (max(records, key=lambda n: (reward(records[n].scores, records[n].costs), -n)),)
+    missing = [number for number in selection.trials if number not in records]
+    if missing:
+        known = ", ".join(map(str, records))
+        raise UserError(f"{run.path}: no finished trial {missing[0]}; finished are: {known}.")
+    return selection.trials
+
+
+def _choice(run: RunFolder, record: TrialRecord) -> Choice:
+    genotype = make_space(run.config()).parse(record.genotype)
+    return Choice(f"trial-{record.number}", genotype, record.quality)
+
+
+def _literal(run: RunFolder, text: str) -> Choice:
+    space = make_space(run.config())
+    try:
+        genotype = space.parse(text)
+    except GenotypeError as error:
+        raise UserError(f"--genotype: {error}") from error
+    digits = "-".join("".join(c if c.isdigit() else " " for c in str(genotype)).split())
+    return Choice(f"genotype-{digits}", genotype, None)

@@ -1,0 +1,169 @@
+"""What is done with one trial."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import UserError
+from nas.search.claims import Places
+from nas.search.identity import WorkerIdentity
+from nas.search.parts import Parts
+from nas.search.provenance import commit
+from nas.search.records import INTERRUPTED, SURPLUS
+from rewards import RewardError
+from search_spaces.genotype import Genotype
+
+# What a repeated candidate takes over from the trial that it repeats.
+_COPIED = ("scores", "macro", "groups", "quality", "costs", "curves", "details")
+
+
+class TrialError(Exception):
+    """A trial that ends without a value; the reason is in its record."""
+
+
+class Objective:
+    """Draws a candidate, evaluates it, and records everything that was observed.
+
+    Args:
+        parts: What draws and evaluates.
+        objectives: "quality", then the costs to be minimised.
+        seed: Seed of every evaluation, so that candidates differ by their genotype alone.
+        origin: Who trains them and where; see `origin_of`.
+        places: The places of the study.
+        poll: Seconds between two looks while another worker trains the same candidate.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        objectives: tuple[str, ...],
+        seed: int,
+        origin: Mapping[str, Any],
+        places: Places,
+        poll: float = 0.5,
+    ) -> None:
+        self._parts = parts
+        self._objectives = objectives
+        self._seed = seed
+        self._origin = origin
+        self._places = places
+        self._poll = poll
+        self.trial_number: int | None = None
+
+    def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
+        """Returns the quality and the penalised costs of one candidate.
+
+        Raises:
+            TrialError: If the candidate failed or the trial has no place.
+            UserError: If the evaluation does not measure a penalised cost.
+            Exception: Whatever else goes wrong, after it was recorded as the reason of failure.
+        """
+        self.trial_number = trial.number
+        try:
+            return self._run(trial)
+        except (TrialError, UpdateFinishedTrialError):
+            raise
+        except KeyboardInterrupt:
+            trial.set_user_attr("failure", INTERRUPTED)
+            raise
+        except Exception as error:
+            trial.set_user_attr("failure", _describe(error))
+            raise
+
+    def _run(self, trial: optuna.Trial) -> tuple[float, ...]:
+        started = time.perf_counter()
+        if not self._places.claim(trial, self._origin):
+            raise self._failed(trial, SURPLUS)
+        genotype, key = self._draw(trial)
+        record = self._copied(trial, key) or self._evaluated(trial, genotype)
+        record["seconds"]["total"] = time.perf_counter() - started
+        values = self._values(trial, record)
+        for name, value in record.items():
+            trial.set_user_attr(name, value)
+        return values
+
+    def _draw(self, trial: optuna.Trial) -> tuple[Genotype, str]:
+        space = self._parts.space
+        choices = {d.name: trial.suggest_categorical(d.name, d.options) for d in space.decisions}
+        genotype = space.genotype(cast(dict[str, int | str], choices))
+        key = space.canonical_key(genotype)
+        trial.set_user_attr("genotype", str(genotype))
+        trial.set_user_attr("canonical_key", key)
+        return genotype, key
+
+    def _copied(self, trial: optuna.Trial, key: str) -> dict[str, Any] | None:
+        """The record of an earlier trial of the same network, waiting for it if it is running."""
+        while twin := self._twin(trial, key):
+            if twin.state == TrialState.COMPLETE:
+                known = twin.user_attrs
+                copy = {name: known[name] for name in _COPIED if name in known}
+                first = known.get("duplicate_of", twin.number)
+                return copy | {"seconds": {}, "duplicate_of": first}
+            time.sleep(self._poll)
+            self._places.release_lost()
+        return None
+
+    def _twin(self, trial: optuna.Trial, key: str) -> FrozenTrial | None:
+        for other in trial.study.get_trials(deepcopy=False):
+            known = other.user_attrs
+            if known.get("canonical_key") != key or known["origin"]["seed"] != self._seed:
+                continue
+            if other.state == TrialState.COMPLETE:
+                return other
+            # Waiting for smaller numbers only, no two trials wait for each other.
+            if other.state == TrialState.RUNNING and other.number < trial.number:
+                return other
+        return None
+
+    def _evaluated(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
+        reason = ""
+        try:
+            record = self._parts.evaluator.evaluate(genotype, self._seed).to_record()
+            return record | {"quality": self._parts.reward.quality(record["scores"])}
+        except RewardError as error:
+            reason = _describe(error)
+        except self._parts.failures as error:
+            reason = _describe(error)
+        # Outside the handler: an exception that remembers the first one would keep its tensors.
+        raise self._failed(trial, reason)
+
+    def _values(self, trial: optuna.Trial, record: Mapping[str, Any]) -> tuple[float, ...]:
+        costs = record["costs"]
+        missing = [name for name in self._objectives[1:] if name not in costs]
+        if missing:
+            raise UserError(
+                f"the evaluation does not measure {missing[0]!r}, which is penalised; "
+                f"it measures {', '.join(sorted(costs))}."
+            )
+        values = (record["quality"], *(float(costs[name]) for name in self._objectives[1:]))
+        for name, value in zip(self._objectives, values, strict=True):
+            if not math.isfinite(value):
+                raise self._failed(trial, f"{name} is {value}")
+        return values
+
+    def _failed(self, trial: optuna.Trial, reason: str) -> TrialError:
+        trial.set_user_attr("failure", reason)
+        return TrialError(reason)
+
+
+def origin_of(worker: WorkerIdentity, device: str, seed: int) -> dict[str, Any]:
+    """Where the figures of a trial come from, as one attribute: each is a transaction."""
+    return {
+        "host": worker.host,
+        "device": device,
+        "commit": commit(),
+        "seed": seed,
+        "worker": worker.to_record(),
+    }
+
+
+def _describe(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,69 @@
+"""The parts that a search is put together from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from optuna.samplers import BaseSampler
+
+from nas.evaluation.evaluation import EvaluationError
+from nas.search.config import SearchConfig
+from nas.search.run_folder import RunFolder
+from rewards import Reward
+from search_spaces.genotype import Genotype
+from search_spaces.space import SearchSpace
+
+
+class Evaluated(Protocol):
+    """The outcome of one evaluation, as `nas.evaluation` gives it."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns scores, macro, groups, costs, curves, seconds and details."""
+
+
+class CandidateEvaluator(Protocol):
+    """Genotype in, quality and costs out."""
+
+    def evaluate(self, genotype: Genotype, seed: int) -> Evaluated:
+        """Trains and scores one candidate; raises rather than scoring a failure."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one worker needs to evaluate candidates.
+
+    Args:
+        space: What can be built.
+        reward: How good a candidate is.
+        controller: What draws the next candidate.
+        evaluator: What trains and scores it.
+        failures: Exceptions of the evaluator that fail the candidate. Every other one is a
+            defect, which ends the worker.
+    """
+
+    space: SearchSpace
+    reward: Reward
+    controller: BaseSampler
+    evaluator: CandidateEvaluator
+    failures: tuple[type[Exception], ...] = (EvaluationError, RuntimeError, MemoryError)
+
+
+class Assembly(Protocol):
+    """What turns a configuration into parts.
+
+    An executor that starts processes hands over its import path, ``package.module:name``.
+    """
+
+    def space(self, config: SearchConfig) -> SearchSpace:
+        """Returns the search space."""
+
+    def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
+        """Does what is done once for a run, and returns the resolved configuration.
+
+        Checks the data, trains or loads the teacher, replaces automatic bases by numbers. It is
+        called again when a search resumes, and then finds its results in the run's cache.
+        """
+
+    def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
+        """Returns the parts of one worker on a device such as "cpu" or "cuda:0"."""

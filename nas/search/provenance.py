@@ -1,0 +1,81 @@
+"""Where and with what something was computed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import socket
+import subprocess
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "torchvision", "timm", "optuna", "pymoo", "numpy", "onnx", "onnxruntime-gpu")
+
+
+def provenance() -> dict[str, Any]:
+    """Returns date, host, devices, commit and versions, JSON-serialisable."""
+    return {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpus": available_cpus(),
+        "devices": _gpus(),
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def available_cpus() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def commit() -> str | None:
+    """Returns the commit of the checkout that this package runs from, or None.
+
+    A trailing "+" says that tracked files had been changed.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    name = _git(root, "rev-parse", "--short=12", "HEAD")
+    if not name:
+        return None
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return f"{name}+" if changed else name
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

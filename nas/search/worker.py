@@ -1,0 +1,97 @@
+"""A worker: `study.optimize` over our objective until the places are taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import optuna
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
+
+from nas.search.claims import Places
+from nas.search.identity import WorkerIdentity
+from nas.search.objective import Objective, TrialError, origin_of
+from nas.search.parts import Assembly
+from nas.search.provenance import available_cpus
+from nas.search.records import LOST, failure_of
+from nas.search.run_folder import RunFolder
+from nas.search.stop import check_failures
+from nas.search.study import first_trial, open_study, working_storage
+from nas.training.device import resolve_device
+
+_logger = logging.getLogger(__name__)
+
+
+def run_worker(
+    run: RunFolder,
+    index: int,
+    assembly: Assembly,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    after_trial: Callable[[optuna.Study], None] = lambda study: None,
+) -> None:
+    """Evaluates candidates until the number asked for is complete.
+
+    Any number of workers, on any machine that reaches the storage, may do this at once; each can
+    be killed at any moment.
+
+    Args:
+        run: The run folder; its study exists.
+        index: Number of this worker on its machine, which chooses among GPUs.
+        assembly: What builds the space, the controller and the evaluator.
+        should_stop: Asked between trials; True ends the worker.
+        after_trial: Called after every trial of this worker.
+
+    Raises:
+        SearchError: If too many candidates fail in a row.
+        UserError: If the configuration or the study is wrong.
+    """
+    config = run.config()
+    device = choose_device(config.device, index)
+    # One single-threaded process for each core is faster than threads within an operation.
+    torch.set_num_threads(max(1, available_cpus() // config.workers))
+    parts = assembly.parts(run, config, device)
+    origin = origin_of(WorkerIdentity.of_this_process(index), device, config.seed)
+    with working_storage(run, config, origin) as storage:
+        study = open_study(storage, run, config, parts.space, parts.controller)
+        places = Places(study, storage, config.grace)
+        objective = Objective(parts, config.objectives, config.seed, origin, places)
+        first = first_trial(study)
+
+        def stop(trials: Sequence[FrozenTrial]) -> bool:
+            check_failures(trials, first, config.failures_in_a_row)
+            return should_stop()
+
+        while places.wait(stop):
+            _run_trial(study, objective)
+            after_trial(study)
+
+
+def choose_device(device: str, index: int) -> str:
+    """Resolves "auto" for the worker `index`: one GPU each in turn, or the CPU if there is none.
+
+    Raises:
+        UserError: If the device asked for does not exist here.
+    """
+    gpus = torch.cuda.device_count()
+    if device == "auto" and gpus:
+        return f"cuda:{index % gpus}"
+    return str(resolve_device(device))
+
+
+def _run_trial(study: optuna.Study, objective: Objective) -> None:
+    try:
+        study.optimize(objective, n_trials=1, catch=(TrialError,))
+    except (UpdateFinishedTrialError, ValueError):
+        # A worker that was suspended for longer than the grace period has lost its trial, which
+        # Optuna refuses to finish a second time. Nobody has read its result: go on.
+        if not _was_given_up(study, objective.trial_number):
+            raise
+        _logger.warning("trial %s was given up as lost while it ran", objective.trial_number)
+
+
+def _was_given_up(study: optuna.Study, number: int | None) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    return any(trial.number == number and failure_of(trial) == LOST for trial in trials)

@@ -1,0 +1,182 @@
+"""Tasks on a user's own images: folders of images and index PNG masks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nas.errors import UserError
+from nas.settings import read_yaml, validate
+from nas.tasks.dataset import Inspection, Source
+from nas.tasks.reading import read_image, read_mask
+from nas.tasks.settings import TaskSettings
+from nas.tasks.splits import LabelledFile, find_files
+from nas.tasks.task import Task
+
+# Not a class index in memory: a task has at most 255 classes beside it.
+_UNKNOWN = 256
+
+
+class FolderSource(Source):
+    """The labelled files of one split.
+
+    Args:
+        files: Image and mask of each.
+        size: Height and width in pixels that both are resized to.
+        classes: Name of each class by its value in the files.
+        file_ignore_index: Value in the files of pixels that belong to no class.
+        ignore_index: Value of such pixels in memory, where classes are numbered from 0.
+        problems: What was wrong when the task's files were paired; none of its images is read
+            before these are mended.
+    """
+
+    def __init__(
+        self,
+        files: tuple[LabelledFile, ...],
+        size: tuple[int, int],
+        classes: dict[int, str],
+        file_ignore_index: int,
+        ignore_index: int,
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        self.names = tuple(file.name for file in files)
+        self.files = files
+        self.problems = problems
+        self._size = size
+        self._classes = classes
+        self._file_ignore_index = file_ignore_index
+        # From the value in a file to the class, and to `num_classes` for ignored pixels.
+        self._index = np.full(256, _UNKNOWN, np.int16)
+        self._index[list(classes)] = np.arange(len(classes))
+        self._index[file_ignore_index] = len(classes)
+        self._stored = np.arange(len(classes) + 1, dtype=np.uint8)
+        self._stored[-1] = ignore_index
+
+    @property
+    def digest(self) -> str:
+        """Hash of the names and of every byte of the files."""
+        total = hashlib.blake2b(digest_size=16)
+        for file in self.files:
+            total.update(file.name.encode())
+            for path in (file.image, file.mask):
+                total.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
+        return total.hexdigest()
+
+    def read(self) -> tuple[Tensor, Tensor]:
+        if self.problems:
+            raise UserError(self.problems[0])
+        images = np.empty((len(self.files), *self._size, 3), np.uint8)
+        masks = np.empty((len(self.files), *self._size), np.uint8)
+        for row, file in enumerate(self.files):
+            images[row], masks[row] = self._read(file)
+        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
+
+    def inspect(self) -> Iterator[Inspection]:
+        for file in self.files:
+            yield self._inspect(file)
+
+    def _read(self, file: LabelledFile) -> tuple[np.ndarray, np.ndarray]:
+        image, values = read_image(file.image), read_mask(file.mask)
+        problems = self._problems(file, image, values)
+        if problems:
+            raise UserError(problems[0])
+        height, width = self._size
+        stored = Image.fromarray(self._stored[self._index[values]])
+        resized = image.resize((width, height), Image.Resampling.BILINEAR)
+        labels = stored.resize((width, height), Image.Resampling.NEAREST)
+        return np.asarray(resized), np.asarray(labels)
+
+    def _inspect(self, file: LabelledFile) -> Inspection:
+        image, problems = None, []
+        counts = np.zeros(len(self._classes) + 1, np.int64)
+        try:
+            image = read_image(file.image)
+        except UserError as error:
+            problems.append(str(error))
+        try:
+            values = read_mask(file.mask)
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            problems += self._problems(file, image, values)
+            indices = self._index[values]
+            counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
+        size = (image.height, image.width) if image else None
+        return Inspection(size, counts, tuple(problems))
+
+    def _problems(
+        self, file: LabelledFile, image: Image.Image | None, values: np.ndarray
+    ) -> list[str]:
+        problems = []
+        height, width = values.shape
+        if image and image.size != (width, height):
+            problems.append(
+                f"{file.mask}: the mask has {height}x{width} pixels, its image "
+                f"{image.height}x{image.width}."
+            )
+        occurs = np.bincount(values.ravel(), minlength=256) > 0
+        unknown = np.flatnonzero(occurs & (self._index == _UNKNOWN))
+        if len(unknown):
+            found = ", ".join(str(value) for value in unknown[:5])
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            problems.append(
+                f"{file.mask}: the value {found}{more} is neither a class nor ignore_index "
+                f"{self._file_ignore_index}."
+            )
+        return problems
+
+
+def load_folder(path: Path, data: Path | None, options: dict[str, Any]) -> Task:
+    """Builds the task that a task.yaml describes.
+
+    Args:
+        path: The YAML file.
+        data: Folder that the paths in it start from; the YAML's `root` unless given.
+        options: Values that take the place of those in the file.
+
+    Raises:
+        UserError: If the file or a folder in it is missing, or the file has a wrong value.
+    """
+    values = read_yaml(path)
+    if isinstance(values, dict):
+        values = {**values, **options}
+    settings = validate(TaskSettings, values, str(path))
+    root = data if data is not None else path.parent / settings.root.expanduser()
+    files = find_files(settings, root)
+    names = tuple(settings.classes.values())
+    # Classes are numbered from 0 in memory, which may need the file's ignored value.
+    taken = settings.ignore_index < len(names)
+    ignore_index = 255 if taken else settings.ignore_index
+    sources: dict[str, Source] = {
+        split: FolderSource(
+            found,
+            settings.input_size,
+            settings.classes,
+            settings.ignore_index,
+            ignore_index,
+            files.problems,
+        )
+        for split, found in files.splits.items()
+    }
+    return Task(
+        name=settings.name,
+        classes=names,
+        input_size=settings.input_size,
+        sources=sources,
+        reward_classes=settings.reward_classes or names,
+        ignore_index=ignore_index,
+        pairs=tuple((names.index(first), names.index(second)) for first, second in settings.pairs),
+        groups={
+            group: [member if isinstance(member, str) else list(member) for member in members]
+            for group, members in settings.groups.items()
+        },
+        mean=settings.mean,
+        std=settings.std,
+    )

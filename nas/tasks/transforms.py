@@ -1,0 +1,209 @@
+"""Augmentation of whole batches, as torchvision v2 transforms.
+
+torchvision draws one set of parameters for a batch. The transforms here draw them for each image
+of it, which costs a few operations per batch instead of a few per image, on any device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.errors import UserError
+from nas.tasks.spelling import hint
+from nas.torchvision_import import torchvision
+
+# torchvision does not import these by itself.
+tv_tensors = importlib.import_module(f"{torchvision.__name__}.tv_tensors")
+v2 = importlib.import_module(f"{torchvision.__name__}.transforms.v2")
+
+PRESETS = ("none", "light", "full")
+
+
+class Mirror(v2.Transform):  # type: ignore[name-defined]
+    """Mirrors each image with a probability and swaps the paired classes of its mask.
+
+    A mirrored left eye is a right eye: with the classes left as they are, a network learns that
+    left and right are the same.
+
+    Args:
+        pairs: Indices of the classes to swap.
+        probability: Probability for each image.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[int, int]], probability: float = 0.5) -> None:
+        super().__init__()
+        self._probability = probability
+        self._swapped = torch.arange(256, dtype=torch.uint8)
+        for first, second in pairs:
+            self._swapped[first], self._swapped[second] = second, first
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"mirrored": torch.rand(len(flat_inputs[0])) < self._probability}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        chosen = params["mirrored"].to(inpt.device)
+        mirrored = inpt.flip(-1)
+        if isinstance(inpt, tv_tensors.Mask):
+            mirrored = self._swapped.to(inpt.device)[mirrored.long()]
+        shape = (-1,) + (1,) * (inpt.ndim - 1)
+        return tv_tensors.wrap(torch.where(chosen.view(shape), mirrored, inpt), like=inpt)
+
+
+class CropAndTurn(v2.Transform):  # type: ignore[name-defined]
+    """Cuts a turned rectangle out of each image and resizes it to the image's size.
+
+    What lies outside the image is a reflection of it, and ignored in the mask.
+
+    Args:
+        side: Smallest and largest side of the rectangle, as a share of the image's.
+        stretch: Largest factor between the rectangle's and the image's aspect ratio.
+        degrees: Largest turn to either side.
+        ignore_index: Value in the mask of what lies outside the image.
+    """
+
+    def __init__(
+        self, side: tuple[float, float], stretch: float, degrees: float, ignore_index: int
+    ) -> None:
+        super().__init__()
+        self._side = side
+        self._stretch = stretch
+        self._degrees = degrees
+        self._ignore_index = ignore_index
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        count, (height, width) = len(flat_inputs[0]), flat_inputs[0].shape[-2:]
+        side = _uniform(count, *self._side)
+        ratio = torch.exp(_uniform(count, -1, 1) * 0.5 * math.log(self._stretch))
+        half = torch.stack([(side * ratio).clamp(max=1), (side / ratio).clamp(max=1)], dim=1)
+        centre = (2 * torch.rand(count, 2) - 1) * (1 - half)
+        angle = torch.deg2rad(_uniform(count, -self._degrees, self._degrees))
+        cosine, sine = torch.cos(angle), torch.sin(angle)
+        # Positions are in units of half a side, which differ between height and width.
+        rows = [
+            torch.stack([cosine * half[:, 0], -sine * half[:, 1] * height / width], dim=1),
+            torch.stack([sine * half[:, 0] * width / height, cosine * half[:, 1]], dim=1),
+        ]
+        matrix = torch.cat([torch.stack(rows, dim=1), centre[:, :, None]], dim=2)
+        grid = functional.affine_grid(matrix, [count, 1, height, width], align_corners=False)
+        return {"grid": grid}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        grid = params["grid"].to(inpt.device)
+        if not isinstance(inpt, tv_tensors.Mask):
+            return tv_tensors.wrap(_sample(inpt, grid, "bilinear"), like=inpt)
+        labels = _sample(inpt[:, None].float(), grid, "nearest")[:, 0].to(torch.uint8)
+        outside = (grid.abs() > 1).any(dim=-1)
+        return tv_tensors.wrap(labels.masked_fill(outside, self._ignore_index), like=inpt)
+
+
+class ColourJitter(v2.Transform):  # type: ignore[name-defined]
+    """Changes brightness, contrast and saturation of each image; masks stay as they are.
+
+    Args:
+        strength: Largest relative change of each.
+    """
+
+    _transformed_types = (tv_tensors.Image,)
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        self._strength = strength
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        low, high = 1 - self._strength, 1 + self._strength
+        factors = _uniform(3 * len(flat_inputs[0]), low, high).view(3, -1, 1, 1, 1)
+        return {"brightness": factors[0], "contrast": factors[1], "saturation": factors[2]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        factors = {name: factor.to(inpt.device) for name, factor in params.items()}
+        weights = torch.tensor([0.299, 0.587, 0.114], device=inpt.device).view(3, 1, 1)
+        image = inpt * factors["brightness"]
+        grey = (image * weights).sum(dim=1, keepdim=True)
+        image = torch.lerp(grey, image, factors["saturation"])
+        mean = grey.mean(dim=(2, 3), keepdim=True)
+        image = torch.lerp(mean, image, factors["contrast"]).clamp(0, 1)
+        return tv_tensors.wrap(image, like=inpt)
+
+
+class Augmentation:
+    """A random change of images and masks that keeps what they mean.
+
+    Args:
+        transforms: torchvision v2 transforms, applied in order to a `tv_tensors.Image`
+            N×3×H×W float32 in 0 to 1 and a `tv_tensors.Mask` N×H×W uint8.
+    """
+
+    def __init__(self, transforms: Sequence[Any]) -> None:
+        self._transforms = tuple(transforms)
+
+    @classmethod
+    def create(
+        cls, preset: str, pairs: Sequence[tuple[int, int]], ignore_index: int
+    ) -> Augmentation:
+        """Assembles "none", "light" (mirror, slight crop and colour) or "full" (with rotation).
+
+        Raises:
+            UserError: If there is no such preset.
+        """
+        if preset == "none":
+            return cls(())
+        if preset == "light":
+            crop = CropAndTurn((0.85, 1.0), 1.0, 0.0, ignore_index)
+            return cls((Mirror(pairs), crop, ColourJitter(0.1)))
+        if preset == "full":
+            crop = CropAndTurn((0.6, 1.0), 1.2, 15.0, ignore_index)
+            return cls((Mirror(pairs), crop, ColourJitter(0.3)))
+        raise UserError(f"no augmentation {preset!r}; {hint(preset, PRESETS)}")
+
+    def __call__(
+        self, images: Tensor, masks: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Changes a batch, or a single image.
+
+        Args:
+            images: N×3×H×W or 3×H×W, uint8.
+            masks: N×H×W or H×W, uint8.
+            generator: Decides the changes; torch's global state does without it, and is left
+                untouched with it.
+
+        Returns:
+            New tensors of the same shapes and types.
+        """
+        if not self._transforms:
+            return images, masks
+        if images.ndim == 3:
+            image, mask = self(images[None], masks[None], generator)
+            return image[0], mask[0]
+        if generator is None:
+            return self._apply(images, masks)
+        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
+        with torch.random.fork_rng(devices=[]):
+            # Every draw is made on the CPU, so that all devices see the same changes.
+            torch.default_generator.manual_seed(int(seed))
+            return self._apply(images, masks)
+
+    def _apply(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        image: Any = tv_tensors.Image(images.float() / 255)
+        mask: Any = tv_tensors.Mask(masks)
+        for transform in self._transforms:
+            image, mask = transform(image, mask)
+        pixels = image.as_subclass(Tensor).mul(255).round_().to(torch.uint8)
+        return pixels, mask.as_subclass(Tensor)
+
+
+def _uniform(count: int, low: float, high: float) -> Tensor:
+    return low + (high - low) * torch.rand(count)
+
+
+def _sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
+    plain = values.as_subclass(Tensor)
+    return functional.grid_sample(
+        plain, grid, mode=mode, padding_mode="reflection", align_corners=False
+    )

@@ -1,0 +1,1 @@
+"""One training loop: batches, objective, updates, schedules, checkpoints."""

@@ -1,0 +1,57 @@
+"""Checkpoints that survive a kill at any moment, and loading them without pickled code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nas.errors import UserError
+
+
+def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes parameters and buffers as safetensors, in one step."""
+    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    save_file({key: value.clone() for key, value in state.items()}, temporary, metadata)
+    temporary.replace(path)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Reads what `save_weights` wrote.
+
+    Raises:
+        UserError: If the file cannot be read or belongs to another network.
+    """
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"weights {path}: not a readable safetensors file.") from error
+    except RuntimeError as error:
+        raise UserError(f"weights {path}: they belong to another network.") from error
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Writes tensors and plain values in one step; a kill leaves the previous file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Reads what `save_checkpoint` wrote, or None if there is no file."""
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def snapshot(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's parameters and buffers."""
+    return {key: value.detach().clone() for key, value in module.state_dict().items()}

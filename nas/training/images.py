@@ -1,0 +1,80 @@
+"""Batches of images from a task's split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.training.loop import Batch
+from nas.training.seeding import derive
+
+Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+Teacher = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Turns uint8 images into what the encoder expects: (x / 255 - mean) / std per channel."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __call__(self, images: Tensor, device: torch.device) -> Tensor:
+        """Float32 images in channels-last order, N x 3 x H x W, on the device."""
+        shape = (1, 3, 1, 1)
+        mean = torch.tensor(self.mean, device=device).view(shape)
+        std = torch.tensor(self.std, device=device).view(shape)
+        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+@dataclass(frozen=True)
+class ImageBatches:
+    """Shuffled, augmented, normalised batches; a last batch that is smaller is left out.
+
+    Attributes:
+        images: uint8, N x 3 x H x W.
+        masks: uint8, N x H x W.
+        batch_size: Images of a batch; a smaller data set makes one batch.
+        normalise: From uint8 to what the encoder expects.
+        augment: Changes a batch of images and masks.
+        device: Where the batches go.
+        seed: Of the order and of the augmentation.
+        teacher: Gives the logits of normalised images, or None.
+    """
+
+    images: Tensor
+    masks: Tensor
+    batch_size: int
+    normalise: Normaliser
+    augment: Augment
+    device: torch.device
+    seed: int
+    teacher: Teacher | None = None
+
+    def __len__(self) -> int:
+        return max(1, len(self.images) // self.batch_size)
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        generator = torch.Generator().manual_seed(derive(self.seed, "epoch", index))
+        order = torch.randperm(len(self.images), generator=generator)
+        for number in range(len(self)):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            images, masks = self.augment(self.images[chosen], self.masks[chosen], generator)
+            inputs = self.normalise(images, self.device)
+            teacher = self.teacher(inputs) if self.teacher else None
+            yield Batch(inputs, masks.to(self.device), teacher)
+
+
+def without_gradient(teacher: Teacher) -> Teacher:
+    """A teacher that keeps no graph of its forward pass."""
+
+    def forward(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return teacher(images)
+
+    return forward

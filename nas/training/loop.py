@@ -1,0 +1,110 @@
+"""The training loop that every stage shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nas.training.objective import SegmentationObjective
+from nas.training.update import Update
+
+Inputs = Any
+"""Normalised images, or the encoder's maps of them."""
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one update learns from.
+
+    Attributes:
+        inputs: Normalised images, or the encoder's maps of them.
+        masks: Class of every pixel, N x H x W.
+        teacher: Logits of the teacher, or None.
+    """
+
+    inputs: Inputs
+    masks: Tensor
+    teacher: Tensor | None = None
+
+
+class Batches(Protocol):
+    """A source of batches."""
+
+    def __len__(self) -> int:
+        """Number of batches of an epoch."""
+
+    def epoch(self, index: int) -> Iterable[Batch]:
+        """The batches of an epoch; the same index gives the same batches."""
+
+
+Forward = Callable[[Inputs], tuple[Tensor, list[Tensor]]]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Trains a network by the epoch.
+
+    Attributes:
+        network: Put into training mode, except the modules in `frozen_statistics`.
+        forward: Gives the logits and those of the auxiliary heads.
+        batches: Where batches come from.
+        objective: What is minimised.
+        update: How.
+        precision: Type of the forward pass; losses are always float32.
+        frozen_statistics: Modules whose batch norms keep their statistics.
+    """
+
+    network: nn.Module
+    forward: Forward
+    batches: Batches
+    objective: SegmentationObjective
+    update: Update
+    precision: Precision = "float32"
+    frozen_statistics: tuple[nn.Module, ...] = ()
+
+    def epoch(self, index: int, scale: Callable[[int], float] = lambda step: 1.0) -> float:
+        """Trains for an epoch.
+
+        Args:
+            index: Number of the epoch, from 0.
+            scale: Factor of the learning rate at a step of the whole training.
+
+        Returns:
+            The mean loss over the batches.
+
+        Raises:
+            DivergedError: If the loss is infinite or not a number.
+        """
+        self.network.train()
+        for module in self.frozen_statistics:
+            module.eval()
+        losses = [
+            self._step(batch, scale(index * len(self.batches) + number))
+            for number, batch in enumerate(self.batches.epoch(index))
+        ]
+        mean = float(torch.stack(losses).mean())
+        if not math.isfinite(mean):
+            raise DivergedError(f"the loss became {mean} in epoch {index}")
+        return mean
+
+    def _step(self, batch: Batch, scale: float) -> Tensor:
+        self.update.zero_gradients()
+        device = batch.masks.device.type
+        enabled = self.precision == "bfloat16"
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=enabled):
+            logits, auxiliary = self.forward(batch.inputs)
+        loss = self.objective(logits, auxiliary, batch.masks, batch.teacher)
+        loss.backward()
+        self.update.step(scale)
+        return loss.detach()

@@ -1,0 +1,81 @@
+"""What is minimised: cross-entropy, auxiliary heads, distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.models.segmentation import resize
+
+
+@dataclass(frozen=True)
+class SegmentationObjective:
+    """Loss of a batch: cross-entropy + auxiliary heads + distillation.
+
+    Auxiliary heads learn from masks at their own size. The main logits are brought to the size
+    of the masks that come in, so their caller chooses at which resolution the loss is taken.
+
+    Attributes:
+        ignore_index: Pixels of this class are passed over.
+        auxiliary_weight: Weight of each auxiliary head's cross-entropy.
+        distillation: Loss on (student, teacher) logits of one size, or None.
+        distillation_weight: Weight of the distillation loss.
+    """
+
+    ignore_index: int
+    auxiliary_weight: float = 0.15
+    distillation: nn.Module | None = None
+    distillation_weight: float = 0.3
+
+    def __call__(
+        self,
+        logits: Tensor,
+        auxiliary: Sequence[Tensor],
+        masks: Tensor,
+        teacher: Tensor | None = None,
+    ) -> Tensor:
+        """The scalar loss.
+
+        Args:
+            logits: N x classes x h x w.
+            auxiliary: Logits of the auxiliary heads, each at a size of its own.
+            masks: Class of every pixel, N x H x W.
+            teacher: Logits of the teacher, N x classes x any size.
+
+        Raises:
+            ValueError: If a distillation loss is set and the teacher's logits are missing.
+        """
+        loss = self._cross_entropy(resize(logits, masks.shape[-2:]), masks)
+        for head in auxiliary:
+            target = resize_masks(masks, head.shape[-2:])
+            loss = loss + self.auxiliary_weight * self._cross_entropy(head, target)
+        if self.distillation is not None:
+            if teacher is None:
+                raise ValueError("distillation is on, but the batch has no teacher logits")
+            aligned = resize(teacher, logits.shape[-2:])
+            loss = loss + self.distillation_weight * self.distillation(logits, aligned)
+        return loss
+
+    def _cross_entropy(self, logits: Tensor, masks: Tensor) -> Tensor:
+        # One row per pixel: the classes then lie side by side, which a CPU reduces faster.
+        rows = logits.float().permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+        targets = masks.reshape(-1).long()
+        total = functional.cross_entropy(
+            rows, targets, ignore_index=self.ignore_index, reduction="sum"
+        )
+        # A batch may hold ignored pixels only; its mean would be 0/0.
+        return total / (targets != self.ignore_index).sum().clamp(min=1)
+
+
+def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
+    """Nearest-neighbour resizing of masks N x H x W to N x size."""
+    if tuple(masks.shape[-2:]) == tuple(size):
+        return masks
+    resized = functional.interpolate(
+        masks[:, None].to(torch.float32), size=tuple(size), mode="nearest-exact"
+    )
+    return resized[:, 0].to(masks.dtype)

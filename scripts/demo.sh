@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The whole way on faces drawn from a seed: install, search, plot the front, retrain the best.
+# Called by `make demo`. RUN names the run folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+make=${MAKE:-make}
+nas=${NAS:-.venv/bin/nas}
+run=${RUN:-runs/demo-$(date +%Y%m%d-%H%M%S)}
+
+now() { date +%s; }
+
+step() {
+    echo
+    echo "\$ $*"
+    "$@"
+}
+
+start=$(now)
+$make --no-print-directory install
+installed=$(now)
+step "$nas" search --task faces --penalty flops --trials 24 --run "$run"
+searched=$(now)
+step "$nas" pareto list "$run"
+step "$nas" pareto plot "$run"
+plotted=$(now)
+step "$nas" retrain "$run" --best
+retrained=$(now)
+
+echo
+echo "install $((installed - start)) s, search $((searched - installed)) s," \
+    "retrain $((retrained - plotted)) s, all $((retrained - start)) s"

@@ -1,0 +1,1 @@
+"""Small native kernels for what PyTorch computes slowly on a CPU."""

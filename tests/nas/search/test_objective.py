@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import search_fakes as fakes
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import UserError
+from nas.search.claims import Places
+from nas.search.identity import WorkerIdentity
+from nas.search.objective import Objective, TrialError, origin_of
+from nas.search.parts import Parts
+from nas.search.records import INTERRUPTED, SURPLUS, record_of
+from nas.search.run_folder import RunFolder
+from nas.search.study import create_study, working_storage
+from search_spaces.genotype import Genotype
+
+Run = Callable[..., FrozenTrial]
+
+
+@pytest.fixture(name="search")
+def _search(tmp_path: Path) -> Iterator[tuple[optuna.Study, fakes.FakeEvaluator, Run]]:
+    config = fakes.config(trials=10)
+    run = RunFolder.create(tmp_path / "run", config)
+    evaluator = fakes.FakeEvaluator()
+    with working_storage(run, config) as storage:
+        study = create_study(storage, run, config, fakes.PairSpace())
+
+        def run_trial(objectives: tuple[str, ...] = config.objectives, **choices: Any) -> Any:
+            parts = Parts(fakes.PairSpace(), fakes.REWARD, study.sampler, evaluator)
+            places = Places(study, storage, 60.0)
+            origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
+            objective = Objective(parts, objectives, 0, origin, places, poll=0.01)
+            study.enqueue_trial(choices)
+            study.optimize(objective, n_trials=1, catch=(TrialError,))
+            return study.get_trials()[-1]
+
+        yield study, evaluator, run_trial
+
+
+def _raise(error: BaseException) -> Callable[[Genotype], None]:
+    def hook(genotype: Genotype) -> None:
+        raise error
+
+    return hook
+
+
+def test_everything_observed_is_recorded(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    trial = search[2](left=2, right=3, operation="add")
+    record = record_of(trial)
+    assert trial.values == [0.05, 7.0]
+    assert record.genotype == '[2,3,"add"]'
+    assert record.canonical_key == "2,3,add"
+    assert record.quality == 0.05
+    assert record.costs == {"flops": 7.0, "params": 10.0}
+    assert record.scores == {"f1": {"eye": 0.05}}
+    assert record.curves == {"stage0": [2.0, 1.0]}
+    assert record.seconds["stage0"] == 0.1
+    assert record.seconds["total"] > 0
+    assert record.origin["device"] == "cpu"
+    assert record.origin["seed"] == 0
+    assert record.failure is None
+
+
+def test_an_isomorphic_genotype_is_not_trained_again(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    _, evaluator, run = search
+    first = run(left=2, right=3, operation="add")
+    second = run(left=3, right=2, operation="add")
+    third = run(left=2, right=3, operation="add")
+    assert evaluator.seen == ['[2,3,"add"]']
+    assert second.values == first.values
+    assert record_of(second).genotype == '[3,2,"add"]'
+    assert record_of(second).scores == record_of(first).scores
+    assert (record_of(second).duplicate_of, record_of(third).duplicate_of) == (0, 0)
+
+
+def test_a_candidate_that_is_being_trained_elsewhere_is_waited_for(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, evaluator, run = search
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        other = study.ask()
+    worker = WorkerIdentity.of_this_process(1).to_record()
+    other.set_user_attr("origin", {"seed": 0, "worker": worker})
+    other.set_user_attr("canonical_key", "2,3,add")
+
+    def finish_the_other(seconds: float) -> None:
+        for key, value in fakes.FakeEvaluation(0.9, 4.0).to_record().items():
+            other.set_user_attr(key, value)
+        other.set_user_attr("quality", 0.9)
+        study.tell(other, [0.9, 4.0])
+
+    monkeypatch.setattr("nas.search.objective.time.sleep", finish_the_other)
+    trial = run(left=2, right=3, operation="add")
+    assert trial.values == [0.9, 4.0]
+    assert record_of(trial).duplicate_of == other.number
+    assert evaluator.seen == []
+
+
+def test_a_failing_candidate_fails_with_its_reason(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    _, evaluator, run = search
+    evaluator.hook = _raise(RuntimeError("out of memory\nwhile training"))
+    trial = run(left=2, right=3, operation="add")
+    assert trial.state == TrialState.FAIL
+    assert trial.values is None
+    assert record_of(trial).failure == "RuntimeError: out of memory while training"
+
+
+def test_a_failed_candidate_is_tried_again(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    _, evaluator, run = search
+    evaluator.hook = _raise(RuntimeError("once"))
+    run(left=2, right=3, operation="add")
+    evaluator.hook = lambda genotype: None
+    assert run(left=2, right=3, operation="add").values == [0.05, 7.0]
+
+
+def test_a_score_that_is_not_a_number_fails_the_candidate(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nan = fakes.FakeEvaluation(float("nan"), 1.0)
+    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed: nan)
+    trial = search[2](left=2, right=3, operation="add")
+    assert trial.state == TrialState.FAIL
+    assert "'eye'" in (record_of(trial).failure or "")
+
+
+def test_an_infinite_cost_fails_the_candidate(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infinite = fakes.FakeEvaluation(0.5, float("inf"))
+    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed: infinite)
+    trial = search[2](left=2, right=3, operation="add")
+    assert record_of(trial).failure == "flops is inf"
+
+
+def test_a_penalised_cost_that_is_not_measured_ends_the_worker(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    with pytest.raises(UserError, match=r"does not measure 'latency'.*flops, params"):
+        search[2](("quality", "latency"), left=2, right=3, operation="add")
+
+
+def test_a_defect_ends_the_worker_and_is_recorded(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    study, evaluator, run = search
+    evaluator.hook = _raise(TypeError("a defect"))
+    with pytest.raises(TypeError, match="a defect"):
+        run(left=2, right=3, operation="add")
+    assert record_of(study.get_trials()[0]).failure == "TypeError: a defect"
+
+
+def test_an_interrupt_fails_the_trial_and_goes_on_up(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    study, evaluator, run = search
+    evaluator.hook = _raise(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(left=2, right=3, operation="add")
+    assert record_of(study.get_trials()[0]).failure == INTERRUPTED
+
+
+def test_a_trial_beyond_the_number_asked_for_is_not_trained(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    study, evaluator, run = search
+    study.set_user_attr("trials", 1)
+    run(left=2, right=3, operation="add")
+    surplus = run(left=4, right=5, operation="add")
+    assert record_of(surplus).failure == SURPLUS
+    assert evaluator.seen == ['[2,3,"add"]']

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from nas.search.progress import duration, quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.0, "12"), (1234.0, "1.23k"), (31.25e6, "31.2M"), (2e9, "2G")]
+)
+def test_quantities_have_three_figures(value: float, text: str) -> None:
+    assert quantity(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5.04, "5.0 s"), (125.0, "2 min 5 s"), (7260.0, "2 h 1 min")]
+)
+def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

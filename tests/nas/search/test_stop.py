@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.search.records import SURPLUS
+from nas.search.stop import SearchError, check_failures
+
+START = datetime(2026, 1, 1)
+
+
+def _trials(*outcomes: str | None) -> list[FrozenTrial]:
+    """One trial for each outcome: None is a success, "" a lost worker, else a reason."""
+    trials = []
+    for number, outcome in enumerate(outcomes):
+        trial = optuna.trial.create_trial(
+            state=TrialState.COMPLETE if outcome is None else TrialState.FAIL,
+            value=1.0 if outcome is None else None,
+            user_attrs={"failure": outcome} if outcome else {},
+        )
+        trial.number = number
+        trial.datetime_complete = START + timedelta(seconds=number)
+        trials.append(trial)
+    return trials
+
+
+def test_failures_in_a_row_stop_with_the_last_reason() -> None:
+    with pytest.raises(SearchError, match=r"3 candidates in a row.*\(trial 3\) with: c;"):
+        check_failures(_trials(None, "a", "b", "c"), first=0, limit=3)
+
+
+def test_a_success_between_lets_the_search_go_on() -> None:
+    check_failures(_trials("a", "b", None, "c", "d"), first=0, limit=3)
+
+
+def test_lost_workers_and_surplus_trials_are_no_failures() -> None:
+    check_failures(_trials("a", "", SURPLUS, "", "b"), first=0, limit=3)
+
+
+def test_failures_before_a_resume_do_not_count() -> None:
+    check_failures(_trials("a", "b", "c", "d"), first=2, limit=3)
+
+
+def test_the_order_is_that_of_finishing() -> None:
+    trials = _trials(None, "a", "b", "c")
+    trials[0].datetime_complete = START + timedelta(seconds=9)
+    check_failures(trials, first=0, limit=3)

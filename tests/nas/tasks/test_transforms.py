@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nas.errors import UserError
+from nas.tasks.transforms import Augmentation, CropAndTurn, Mirror
+
+LEFT, RIGHT, IGNORED = 1, 2, 200
+
+
+@pytest.fixture
+def batch():
+    """Left class to the left, right class to the right, each with its grey level."""
+    masks = torch.zeros(16, 32, 48, dtype=torch.uint8)
+    masks[:, 8:24, 4:20], masks[:, 8:24, 28:44] = LEFT, RIGHT
+    return masks[:, None].repeat(1, 3, 1, 1) * 100, masks
+
+
+def augment(batch, *transforms, seed=0):
+    return Augmentation(transforms)(*batch, torch.Generator().manual_seed(seed))
+
+
+def test_mirroring_swaps_the_paired_classes(batch):
+    images, masks = augment(batch, Mirror([(LEFT, RIGHT)], probability=1.0))
+    assert torch.equal(images, batch[0].flip(-1))
+    assert torch.equal(masks, batch[1])
+
+
+def test_mirroring_without_pairs_moves_the_classes(batch):
+    _, masks = augment(batch, Mirror([], probability=1.0))
+    assert torch.equal(masks, batch[1].flip(-1))
+
+
+def test_mirroring_is_drawn_for_each_image(batch):
+    images, _ = augment(batch, Mirror([], probability=0.5))
+    unchanged = [torch.equal(new, old) for new, old in zip(images, batch[0], strict=True)]
+    assert 2 < sum(unchanged) < 14
+
+
+def test_ignored_value_survives_the_mirror(batch):
+    batch[1][:, 0] = IGNORED
+    _, masks = augment(batch, Mirror([(LEFT, RIGHT)], probability=1.0))
+    assert (masks[:, 0] == IGNORED).all()
+
+
+def test_a_crop_of_the_whole_image_changes_nothing(batch):
+    images, masks = augment(batch, CropAndTurn((1.0, 1.0), 1.0, 0.0, IGNORED))
+    assert torch.equal(images, batch[0])
+    assert torch.equal(masks, batch[1])
+
+
+def test_image_and_mask_stay_aligned_under_crop_and_turn(batch):
+    shapes = 200 * (batch[1][:, None] > 0).to(torch.uint8).repeat(1, 3, 1, 1)
+    crop = CropAndTurn((0.6, 0.9), 1.2, 15.0, IGNORED)
+    images, masks = augment((shapes, batch[1]), crop)
+    seen = masks != IGNORED
+    differences = (images[:, 0].int() - 200 * (masks > 0).int()).abs()[seen]
+    # The nearest of four pixels has at least a quarter of the weight.
+    assert differences.max() <= 150
+    assert not torch.equal(masks, batch[1])
+
+
+def test_a_turn_keeps_shapes_in_images_that_are_not_square():
+    masks = torch.zeros(1, 64, 128, dtype=torch.uint8)
+    y, x = torch.meshgrid(torch.arange(64) - 31.5, torch.arange(128) - 63.5, indexing="ij")
+    masks[0, (x**2 + y**2) < 20**2] = 1
+    images = masks[:, None].repeat(1, 3, 1, 1)
+    turn = CropAndTurn((1.0, 1.0), 1.0, 80.0, IGNORED)
+    _, turned = augment((images, masks), turn, seed=3)
+    disc = turned[0] == 1
+    assert abs(int(disc.sum()) - int((masks == 1).sum())) < 20
+    assert disc.any(0).sum() == pytest.approx(40, abs=1)
+    assert disc.any(1).sum() == pytest.approx(40, abs=1)
+
+
+def test_a_turn_ignores_what_was_outside_the_image(batch):
+    _, masks = augment(batch, CropAndTurn((1.0, 1.0), 1.0, 45.0, IGNORED))
+    assert masks.unique().tolist() == [0, LEFT, RIGHT, IGNORED]
+
+
+@pytest.mark.parametrize("preset", ["light", "full"])
+def test_presets_change_images_but_not_their_form(batch, preset):
+    augmentation = Augmentation.create(preset, [(LEFT, RIGHT)], IGNORED)
+    images, masks = augmentation(*batch, torch.Generator().manual_seed(0))
+    assert (images.shape, images.dtype) == (batch[0].shape, torch.uint8)
+    assert (masks.shape, masks.dtype) == (batch[1].shape, torch.uint8)
+    assert not torch.equal(images, batch[0])
+    assert set(masks.unique().tolist()) <= {0, LEFT, RIGHT, IGNORED}
+
+
+def test_none_returns_the_batch(batch):
+    images, masks = Augmentation.create("none", [], IGNORED)(*batch)
+    assert images is batch[0]
+    assert masks is batch[1]
+
+
+def test_colour_changes_leave_the_mask_alone(batch):
+    full = Augmentation.create("full", [], IGNORED)
+    colour = Augmentation(full._transforms[-1:])
+    images, masks = colour(*batch, torch.Generator().manual_seed(0))
+    assert torch.equal(masks, batch[1])
+    assert not torch.equal(images, batch[0])
+
+
+def test_the_generator_decides_and_the_global_state_stays(batch):
+    augmentation = Augmentation.create("full", [], IGNORED)
+    before = torch.random.get_rng_state()
+    first = augmentation(*batch, torch.Generator().manual_seed(5))[0]
+    torch.random.set_rng_state(torch.manual_seed(99).get_state())
+    second = augmentation(*batch, torch.Generator().manual_seed(5))[0]
+    other = augmentation(*batch, torch.Generator().manual_seed(6))[0]
+    torch.random.set_rng_state(before)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    augmentation(*batch, torch.Generator().manual_seed(5))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_successive_batches_differ(batch):
+    augmentation = Augmentation.create("full", [], IGNORED)
+    generator = torch.Generator().manual_seed(0)
+    first, second = (augmentation(*batch, generator)[0] for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_a_single_image_is_a_batch_of_one(batch):
+    augmentation = Augmentation.create("full", [], IGNORED)
+    single = augmentation(batch[0][0], batch[1][0], torch.Generator().manual_seed(0))
+    whole = augmentation(batch[0][:1], batch[1][:1], torch.Generator().manual_seed(0))
+    assert torch.equal(single[0], whole[0][0])
+    assert torch.equal(single[1], whole[1][0])
+
+
+def test_a_misspelt_preset_names_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'light'"):
+        Augmentation.create("ligth", [], IGNORED)
