@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latency.counting import Counts, count
+    from latency.counting import Counts, count, count_of_maps
     from latency.device import Device, DeviceIdentity, identify, parse_device, same_device
     from latency.errors import ExportError, LatencyError
     from latency.exporting import check_onnx, export_onnx
@@ -27,6 +27,7 @@ __all__ = [
     "LatencyError",
     "check_onnx",
     "count",
+    "count_of_maps",
     "cross_check",
     "device_lock",
     "export_onnx",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "counting": ("Counts", "count"),
+    "counting": ("Counts", "count", "count_of_maps"),
     "device": ("Device", "DeviceIdentity", "identify", "parse_device", "same_device"),
     "errors": ("ExportError", "LatencyError"),
     "exporting": ("check_onnx", "export_onnx"),

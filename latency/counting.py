@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,11 +43,32 @@ def count(model: nn.Module, input_shape: Sequence[int]) -> Counts:
         LatencyError: If the shape is not four positive integers.
     """
     shape = check_input_shape(input_shape)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     network = deployed_copy(model, "meta")
+    return _count(network, lambda: network(torch.empty(shape)))
+
+
+def count_of_maps(model: nn.Module, input_shapes: Sequence[Sequence[int]]) -> Counts:
+    """Counts a part of a network that takes a list of maps, for example a decoder.
+
+    Args:
+        model: Called with one list of tensors. On the meta device it is counted as it is, which
+            spares the copy.
+        input_shapes: Shape N, C, H, W of each map.
+
+    Raises:
+        LatencyError: If a shape is not four positive integers.
+    """
+    shapes = [check_input_shape(shape) for shape in input_shapes]
+    on_meta = all(parameter.is_meta for parameter in model.parameters()) and not model.training
+    network = model if on_meta else deployed_copy(model, "meta")
+    return _count(network, lambda: network([torch.empty(shape) for shape in shapes]))
+
+
+def _count(network: nn.Module, forward: Callable[[], object]) -> Counts:
     counter = FlopCounterMode(display=False)
     # The device context covers tensors that a forward pass makes without naming a device.
     with torch.no_grad(), torch.device("meta"), counter, ShapesOnly():
-        network(torch.empty(shape))
+        forward()
     flops = counter.get_total_flops()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     return Counts(parameters=parameters, macs=flops // 2, flops=flops)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-import latency
+from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Evaluation, EvaluationError
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.settings import EvaluationSettings
@@ -31,8 +30,10 @@ class SegmentationEvaluator:
         space: Builds the decoders.
         prepared: Encoder, teacher and cached maps.
         settings: Stages, distillation, auxiliary heads.
-        measure_latency: Whether the latency is measured too, on `latency_device`.
-        latency_device: ``cpu`` or ``cuda:N``.
+        latency_device: ``cpu`` or ``cuda:N`` to measure the latency there, None for counts only.
+
+    Attributes:
+        costs: Counts and measures candidates without training them.
     """
 
     def __init__(
@@ -40,14 +41,15 @@ class SegmentationEvaluator:
         space: SearchSpace,
         prepared: Prepared,
         settings: EvaluationSettings,
-        measure_latency: bool = False,
-        latency_device: str = "cpu",
+        latency_device: str | None = None,
     ):
-        self._space = space
+        task = prepared.task
         self._prepared = prepared
         self._settings = settings
-        self._latency_device = latency_device if measure_latency else None
         self._device = next(prepared.encoder.parameters()).device
+        self.costs = CostMeter(
+            space, prepared.encoder, len(task.classes), task.input_size, latency_device
+        )
 
     def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
         """Trains a candidate from random weights and scores it on the validation split.
@@ -58,61 +60,15 @@ class SegmentationEvaluator:
         with _reasons(genotype):
             return self._evaluate(genotype, seed)
 
-    def deployed(self, genotype: Genotype, decoder: nn.Module | None = None) -> SegmentationNetwork:
-        """The network as it would be shipped: encoder included, auxiliary heads left out."""
-        network = SegmentationNetwork(
-            copy.deepcopy(self._prepared.encoder),
-            copy.deepcopy(decoder or self._build(genotype)),
-        )
-        without_auxiliary(network.decoder)
-        return network.eval()
-
-    def counts(self, genotype: Genotype) -> dict[str, float]:
-        """Parameters, MACs and FLOPs of a candidate as deployed, without training it."""
-        return self._count(self.deployed(genotype))
-
-    def costs(self, network: nn.Module) -> tuple[dict[str, float], dict[str, object]]:
-        """Parameters, MACs, FLOPs and, if asked for, latency of a deployed network."""
-        costs = self._count(network)
-        if self._latency_device is None:
-            return costs, {}
-        measured = latency.measure(network, self._input_shape, device=self._latency_device)
-        return costs | {"latency": measured.median_ms}, {"latency": measured.to_dict()}
-
-    @property
-    def _input_shape(self) -> tuple[int, int, int, int]:
-        height, width = self._prepared.task.input_size
-        return 1, 3, height, width
-
-    def _count(self, network: nn.Module) -> dict[str, float]:
-        counts = latency.count(network, self._input_shape)
-        return {
-            "params": float(counts.parameters),
-            "macs": float(counts.macs),
-            "flops": float(counts.flops),
-        }
-
-    def _build(self, genotype: Genotype) -> nn.Module:
-        encoder = self._prepared.encoder
-        return self._space.build(
-            genotype,
-            encoder_channels=encoder.channels,
-            encoder_strides=encoder.strides,
-            num_classes=len(self._prepared.task.classes),
-        )
-
     def _evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
         clock = _Clock()
         curves: dict[str, list[float]] = {}
         with seeded(seed, "candidate"):
-            decoder = self._build(genotype)
-            if self._settings.auxiliary_weight == 0:
-                without_auxiliary(decoder)
-            decoder.to(self._device)
-            clock.lap("build")
             # Costs come before training: what cannot be counted need not be trained.
-            costs, details = self.costs(self.deployed(genotype, decoder))
+            costs, details = self.costs.measured(genotype)
             clock.lap("costs")
+            decoder = self._build(genotype, seed)
+            clock.lap("build")
             if self._settings.stage0.enabled:
                 curves["stage0"] = train_decoder(decoder, self._prepared, self._settings, seed)
                 clock.lap("stage0")
@@ -133,6 +89,14 @@ class SegmentationEvaluator:
             seconds=clock.laps | {"total": sum(clock.laps.values())},
             details=details,
         )
+
+    def _build(self, genotype: Genotype, seed: int) -> nn.Module:
+        # Seeded apart from the costs, whose building draws random weights too.
+        with seeded(seed, "weights"):
+            decoder = self.costs.build(genotype)
+        if self._settings.auxiliary_weight == 0:
+            without_auxiliary(decoder)
+        return decoder.to(self._device)
 
     def _score(self, decoder: nn.Module, network: SegmentationNetwork | None) -> ScoreCard:
         task = self._prepared.task

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from nas.distillation import losses
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
-from nas.training.fitting import FitSettings
+from nas.training.fitting import ClassWeights, FitSettings
 from nas.training.loop import Precision
 
 
@@ -124,6 +124,7 @@ class EvaluationSettings(Settings):
         distillation: Loss towards the teacher, in both stages.
         teacher: The teacher.
         auxiliary_weight: Weight of each auxiliary head's loss; 0 switches the heads off.
+        class_weights: equal, or balanced; see `nas.training.objective.balanced_weights`.
     """
 
     encoder: EncoderSettings = EncoderSettings()
@@ -133,6 +134,7 @@ class EvaluationSettings(Settings):
     distillation: DistillationSettings = DistillationSettings()
     teacher: TeacherSettings = TeacherSettings()
     auxiliary_weight: float = Field(0.15, ge=0)
+    class_weights: ClassWeights = "balanced"
 
     @model_validator(mode="after")
     def _something_trains(self) -> EvaluationSettings:

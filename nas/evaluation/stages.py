@@ -15,6 +15,7 @@ from nas.evaluation.cache import FeatureBatches
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.settings import EvaluationSettings
 from nas.models.segmentation import SegmentationNetwork, decode
+from nas.training.fitting import class_weights
 from nas.training.images import ImageBatches, Normaliser, without_gradient
 from nas.training.loop import Inputs, Loop
 from nas.training.objective import SegmentationObjective
@@ -120,11 +121,13 @@ def train_network(
 def _objective(prepared: Prepared, settings: EvaluationSettings) -> SegmentationObjective:
     distillation = settings.distillation
     loss = create_loss(distillation.method, **distillation.options)
+    device = next(prepared.encoder.parameters()).device
     return SegmentationObjective(
         prepared.task.ignore_index,
         settings.auxiliary_weight,
         loss if distillation.enabled else None,
         distillation.weight,
+        class_weights(settings.class_weights, prepared.task, device),
     )
 
 

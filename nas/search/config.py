@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.errors import UserError
 from nas.evaluation.settings import EvaluationSettings
-from nas.settings import Settings, read_yaml, validate
+from nas.settings import Settings, overridden, read_yaml, validate
+from nas.training.fitting import FitSettings
 
 
 class SpaceSettings(Settings):
@@ -43,7 +43,7 @@ class PenaltySettings(Settings):
 
     cost: str
     base: Literal["auto"] | float = "auto"
-    exponent: float = -0.4
+    exponent: float = -0.6
     drop: DropSettings | None = None
 
     @field_validator("base")
@@ -85,8 +85,12 @@ class SearchConfig(Settings):
     """Everything that a search needs to be repeated.
 
     Attributes:
-        task: Name of a built-in task; `data`, a folder with `task.yaml`, takes its place.
+        task: Name of a built-in task, a folder with ``task.yaml``, or a YAML file.
+        task_options: Options of a built-in task, or values that replace those of a task.yaml, for
+            example ``{"input_size": [120, 160]}``.
+        data: Folder of the images, where `task` is a YAML file elsewhere.
         evaluation: Settings of the evaluator.
+        retraining: Settings of ``nas retrain``.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
         storage: URL of a database that several machines reach; null is a file in the run
@@ -106,6 +110,7 @@ class SearchConfig(Settings):
     controller: ControllerSettings = ControllerSettings()
     reward: RewardSettings = RewardSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    retraining: FitSettings = FitSettings(epochs=40)
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -140,16 +145,5 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     values = {} if path is None else read_yaml(path) or {}
     source = "configuration" if path is None else str(path)
     validate(SearchConfig, values, source)
-    for key, value in overrides.items():
-        _override(values, key, value)
-    return validate(SearchConfig, values, "configuration" if overrides else source)
-
-
-def _override(values: dict[str, Any], key: str, value: Any) -> None:
-    *sections, last = key.split(".")
-    for section in sections:
-        inner = values.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise UserError(f"{key!r} cannot be set: {section!r} holds a value, not keys.")
-        values = inner
-    values[last] = value
+    resolved = overridden(values, overrides)
+    return validate(SearchConfig, resolved, "configuration" if overrides else source)

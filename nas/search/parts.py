@@ -58,10 +58,17 @@ class Assembly(Protocol):
     def space(self, config: SearchConfig) -> SearchSpace:
         """Returns the search space."""
 
+    def check(self, config: SearchConfig) -> None:
+        """Refuses what can be seen to be wrong before a run folder is made.
+
+        Raises:
+            UserError: If the data or a setting is wrong.
+        """
+
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
         """Does what is done once for a run, and returns the resolved configuration.
 
-        Checks the data, trains or loads the teacher, replaces automatic bases by numbers. It is
+        Trains or loads the teacher, replaces automatic bases by numbers. It is
         called again when a search resumes, and then finds its results in the run's cache.
         """
 

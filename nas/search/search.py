@@ -46,6 +46,7 @@ def start(
         UserError: If the folder is in use or the configuration is wrong.
         SearchError: If the number of trials asked for cannot be reached.
     """
+    assembly.check(config)
     run = RunFolder.create(path, config)
     _search(run, assembly, import_path, console)
     return run

@@ -14,7 +14,6 @@ import nas.tasks
 import search_spaces
 from nas import controllers
 from nas.errors import UserError
-from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.preparation import Announce, Prepared, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.search.config import PenaltySettings, SearchConfig
@@ -96,7 +95,6 @@ class SegmentationAssembly:
             reward=reward,
             controller=make_controller(config, space, reward),
             evaluator=_evaluator(space, prepared, config, device),
-            failures=(EvaluationError,),
         )
 
     def prepared(self, run: RunFolder, config: SearchConfig, task: Task) -> Prepared:
@@ -201,8 +199,7 @@ def _evaluator(
         space,
         prepared,
         config.evaluation,
-        measure_latency="latency" in config.objectives,
-        latency_device=config.latency_device or device,
+        (config.latency_device or device) if "latency" in config.objectives else None,
     )
 
 
@@ -211,7 +208,7 @@ def _median_costs(
 ) -> dict[str, float]:
     rng = random.Random(config.seed)
     genotypes = [space.sample(rng) for _ in range(_SAMPLES)]
-    counted = [(evaluator.counts(genotype), genotype) for genotype in genotypes]
+    counted = [(evaluator.costs.counts(genotype), genotype) for genotype in genotypes]
     bases = {}
     for penalty in config.reward.penalties:
         if penalty.base != "auto":
@@ -220,10 +217,7 @@ def _median_costs(
             # A measurement takes a second or more, so only the middle of the FLOPs is measured.
             middle = statistics.median(costs["flops"] for costs, _ in counted)
             nearest = sorted(counted, key=lambda pair: abs(pair[0]["flops"] - middle))[:_MEASURED]
-            figures = [
-                evaluator.costs(evaluator.deployed(genotype))[0]["latency"]
-                for _, genotype in nearest
-            ]
+            figures = [evaluator.costs.measured(genotype)[0]["latency"] for _, genotype in nearest]
         else:
             figures = [costs[penalty.cost] for costs, _ in counted]
         bases[penalty.cost] = automatic_base(figures)

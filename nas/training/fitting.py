@@ -18,11 +18,13 @@ from nas.tasks import Task
 from nas.training import checkpoint
 from nas.training.images import ImageBatches, Normaliser, without_gradient
 from nas.training.loop import Loop, Precision
-from nas.training.objective import SegmentationObjective
+from nas.training.objective import SegmentationObjective, balanced_weights
 from nas.training.schedule import ScheduleName, factor
 from nas.training.scoring import ScoreCard, predict, score
 from nas.training.seeding import derive, seeded
 from nas.training.update import Group, OptimiserName, Update
+
+ClassWeights = Literal["equal", "balanced"]
 
 
 class FitSettings(Settings):
@@ -40,6 +42,7 @@ class FitSettings(Settings):
         clip: Largest gradient norm of each part.
         polyak: Decay of the running average of the weights; null trains without.
         auxiliary_weight: Weight of each auxiliary head's loss.
+        class_weights: equal, or balanced; see `balanced_weights`.
         augmentation: none, light or full.
         precision: float32 or bfloat16 for the forward pass.
         freeze_batch_norm: Keep the encoder's batch-norm statistics.
@@ -57,6 +60,7 @@ class FitSettings(Settings):
     clip: float | None = Field(3.0, gt=0)
     polyak: float | None = Field(0.98, gt=0, lt=1)
     auxiliary_weight: float = Field(0.15, ge=0)
+    class_weights: ClassWeights = "balanced"
     augmentation: Literal["none", "light", "full"] = "full"
     precision: Precision = "float32"
     freeze_batch_norm: bool = False
@@ -190,6 +194,7 @@ class _Training:
                 settings.auxiliary_weight,
                 distillation.loss if distillation else None,
                 distillation.weight if distillation else 0.0,
+                class_weights(settings.class_weights, task, device),
             ),
             update=self._update,
             precision=settings.precision,
@@ -271,6 +276,14 @@ class _Training:
         # More epochs change the schedule, so they too make another training.
         settings = self._settings.model_dump_json()
         return str(derive(settings, self._task.fingerprint, self._seed))
+
+
+def class_weights(choice: ClassWeights, task: Task, device: torch.device) -> Tensor | None:
+    """Weights of the classes for a task, from its train split, or None for equal ones."""
+    if choice == "equal":
+        return None
+    masks = task.dataset("train").masks
+    return balanced_weights(masks, len(task.classes), task.ignore_index).to(device)
 
 
 def _batches(

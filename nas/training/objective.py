@@ -24,12 +24,14 @@ class SegmentationObjective:
         auxiliary_weight: Weight of each auxiliary head's cross-entropy.
         distillation: Loss on (student, teacher) logits of one size, or None.
         distillation_weight: Weight of the distillation loss.
+        class_weights: Weight of each class in every cross-entropy, or None for equal ones.
     """
 
     ignore_index: int
     auxiliary_weight: float = 0.15
     distillation: nn.Module | None = None
     distillation_weight: float = 0.3
+    class_weights: Tensor | None = None
 
     def __call__(
         self,
@@ -65,10 +67,33 @@ class SegmentationObjective:
         rows = logits.float().permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
         targets = masks.reshape(-1).long()
         total = functional.cross_entropy(
-            rows, targets, ignore_index=self.ignore_index, reduction="sum"
+            rows,
+            targets,
+            weight=self.class_weights,
+            ignore_index=self.ignore_index,
+            reduction="sum",
         )
         # A batch may hold ignored pixels only; its mean would be 0/0.
         return total / (targets != self.ignore_index).sum().clamp(min=1)
+
+
+def balanced_weights(masks: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """Weights that rise with the rarity of a class.
+
+    The weight is the inverse square root of a class's share of the pixels, scaled so that the
+    mean over pixels is 1: equal weights leave classes of a few pixels unlearned for many epochs,
+    fully inverse ones let them swallow their surroundings. A class without pixels gets 0.
+
+    Args:
+        masks: Class of every pixel, any shape.
+        num_classes: Number of classes.
+        ignore_index: Pixels of this class are passed over.
+    """
+    labels = masks.reshape(-1).long()
+    counts = torch.bincount(labels[labels != ignore_index], minlength=num_classes).double()
+    shares = counts / counts.sum().clamp(min=1)
+    weights = torch.where(shares > 0, shares.clamp(min=1e-12).rsqrt(), torch.zeros_like(shares))
+    return (weights / (weights * shares).sum()).float()
 
 
 def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:

@@ -106,6 +106,9 @@ class FakeAssembly:
     def space(self, config: SearchConfig) -> SearchSpace:
         return PairSpace(**config.space.options)
 
+    def check(self, config: SearchConfig) -> None:
+        pass
+
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
         return config
 
