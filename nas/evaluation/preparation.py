@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 from torch import Tensor
 
+from nas.evaluation import ahead
+from nas.evaluation.ahead import Announce
 from nas.evaluation.cache import SplitFeatures, cached_tensors, compute_maps
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.teacher import (
+    WEIGHTS,
     TeacherReport,
     check_teacher,
     load_teacher,
     macro_f1,
     train_teacher,
 )
-from nas.models.encoder import TASK, Encoder, EncoderSettings, fingerprint
+from nas.models.encoder import TASK, Encoder, fingerprint
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
 from nas.tasks import Task
 from nas.training.checkpoint import load_weights, save_weights
-from nas.training.fitting import EpochRecord, fit
+from nas.training.fitting import fit
 from nas.training.images import Normaliser
 from nas.training.seeding import derive, seeded
-
-Announce = Callable[[str, EpochRecord, int], None]
-"""Told (what is trained, the epoch, the number of epochs)."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,18 @@ def prepare(
         UserError: If the encoder or the teacher cannot be made or the teacher is useless.
     """
     with FileLock(_made(cache) / "prepare.lock"):
-        encoder = prepare_encoder(task, settings, cache, device, seed, announce)
+        if _both_untrained(task, settings, cache, seed) and ahead.pays_off(device):
+            train = partial(prepare_teacher, task, settings, cache, device, seed)
+            with ahead.beside(train, announce) as told:
+                encoder = prepare_encoder(task, settings, cache, device, seed, told)
+        else:
+            encoder = prepare_encoder(task, settings, cache, device, seed, announce)
         teacher, report = prepare_teacher(task, settings, cache, device, seed, announce)
-        train = validation = None
+        learned = validation = None
         if settings.stage0.enabled:
-            train = _features(task, "train", encoder, teacher, cache, device)
+            learned = _features(task, "train", encoder, teacher, cache, device)
             validation = _features(task, "validation", encoder, None, cache, device)
-    return Prepared(task, encoder, teacher, report, train, validation)
+    return Prepared(task, encoder, teacher, report, learned, validation)
 
 
 def prepare_encoder(
@@ -89,8 +94,8 @@ def prepare_encoder(
     with seeded(seed, "encoder"):
         encoder = Encoder(settings.encoder).to(device)
     if settings.encoder.weights == TASK:
-        key = _key(settings.encoder, settings.pretraining.model_dump_json(), task, seed)
-        _pretrain(encoder, task, settings, cache / f"encoder-{key}", device, seed, announce)
+        folder = _encoder_folder(task, settings, cache, seed)
+        _pretrain(encoder, task, settings, folder, device, seed, announce)
     return encoder.eval()
 
 
@@ -103,7 +108,7 @@ def _pretrain(
     seed: int,
     announce: Announce,
 ) -> None:
-    weights = folder / "encoder.safetensors"
+    weights = folder / WEIGHTS
     if not weights.exists():
         with seeded(seed, "pretraining"):
             decoder = PlainDecoder(encoder.channels, len(task.classes))
@@ -140,16 +145,14 @@ def prepare_teacher(
     if settings.teacher.run is not None:
         teacher = load_teacher(Path(settings.teacher.run), task, device)
     else:
-        training = settings.teacher.training
-        strides = f"{settings.teacher.strides}"
-        key = _key(settings.teacher.encoder, training.model_dump_json() + strides, task, seed)
+        epochs = settings.teacher.training.epochs
         teacher = train_teacher(
             settings.teacher,
             task,
-            cache / f"teacher-{key}",
+            _teacher_folder(task, settings, cache, seed),
             device,
             seed,
-            lambda record: announce("teacher", record, training.epochs),
+            lambda record: announce("teacher", record, epochs),
         )
     return teacher, check_teacher(teacher, task, device)
 
@@ -189,8 +192,25 @@ def _features(
     return SplitFeatures(maps, data.masks.to(device), logits)
 
 
-def _key(encoder: EncoderSettings, training: str, task: Task, seed: int) -> str:
-    return f"{derive(encoder.model_dump_json(), training, task.fingerprint, seed):016x}"
+def _both_untrained(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> bool:
+    if settings.encoder.weights != TASK or not settings.distillation.enabled:
+        return False
+    folders = (
+        _encoder_folder(task, settings, cache, seed),
+        _teacher_folder(task, settings, cache, seed),
+    )
+    return settings.teacher.run is None and not any((f / WEIGHTS).exists() for f in folders)
+
+
+def _encoder_folder(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> Path:
+    parts = (settings.encoder.model_dump_json(), settings.pretraining.model_dump_json())
+    return cache / f"encoder-{derive(*parts, task.fingerprint, seed):016x}"
+
+
+def _teacher_folder(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> Path:
+    return (
+        cache / f"teacher-{derive(settings.teacher.model_dump_json(), task.fingerprint, seed):016x}"
+    )
 
 
 def _made(folder: Path) -> Path:

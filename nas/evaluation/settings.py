@@ -100,7 +100,7 @@ class TeacherSettings(Settings):
     run: str | None = None
     encoder: EncoderSettings = EncoderSettings(name="resnet18", weights=NONE)
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
-    training: FitSettings = FitSettings(epochs=20)
+    training: FitSettings = FitSettings(epochs=15, encoder_learning_rate=3e-3)
 
     @field_validator("encoder")
     @classmethod
@@ -128,7 +128,7 @@ class EvaluationSettings(Settings):
     """
 
     encoder: EncoderSettings = EncoderSettings()
-    pretraining: FitSettings = FitSettings(epochs=20)
+    pretraining: FitSettings = FitSettings(epochs=15, encoder_learning_rate=3e-3)
     stage0: DecoderStageSettings = DecoderStageSettings()
     stage1: NetworkStageSettings = NetworkStageSettings()
     distillation: DistillationSettings = DistillationSettings()

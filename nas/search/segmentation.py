@@ -14,7 +14,8 @@ import nas.tasks
 import search_spaces
 from nas import controllers
 from nas.errors import UserError
-from nas.evaluation.preparation import Announce, Prepared, prepare
+from nas.evaluation.ahead import Announce
+from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.search.config import PenaltySettings, SearchConfig
 from nas.search.parts import Parts

@@ -50,7 +50,7 @@ class FitSettings(Settings):
     """
 
     epochs: int = Field(30, ge=1)
-    batch_size: int = Field(32, ge=2)
+    batch_size: int = Field(16, ge=2)
     optimiser: OptimiserName = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     encoder_learning_rate: float = Field(1e-3, gt=0)
