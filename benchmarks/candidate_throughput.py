@@ -32,6 +32,7 @@ from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.evaluation.settings import EvaluationSettings
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.tasks import Task
+from nas.training.fitting import class_weights
 from nas.training.images import Normaliser
 from nas.training.objective import resize_masks
 from nas.training.seeding import seeded
@@ -157,7 +158,8 @@ def make_plain(
 ) -> Evaluate:
     """The published loop."""
     task, stage = prepared.task, settings.stage0
-    data = plain_data(prepared)
+    weights = class_weights(settings.class_weights, task, torch.device("cpu"))
+    data = plain_data(prepared, weights)
     training = PlainTraining(
         stage.epochs,
         min(stage.batch_size, len(data.masks)),
@@ -180,7 +182,7 @@ def make_plain(
     return evaluate
 
 
-def plain_data(prepared: Prepared) -> PlainData:
+def plain_data(prepared: Prepared, weights: Tensor | None) -> PlainData:
     """The caches of both splits as contiguous tensors, masks at the size of the finest map."""
     train, validation = prepared.train, prepared.validation
     assert train is not None and train.teacher is not None and validation is not None
@@ -192,6 +194,7 @@ def plain_data(prepared: Prepared) -> PlainData:
         validation_masks=validation.masks,
         classes=prepared.task.classes,
         ignore_index=prepared.task.ignore_index,
+        class_weights=weights,
     )
 
 

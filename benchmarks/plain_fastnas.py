@@ -175,6 +175,7 @@ class PlainData:
         validation_masks: Their classes at the size of the images.
         classes: Names of the classes.
         ignore_index: Value of pixels that are passed over.
+        class_weights: Weight of each class in the cross-entropy, or None for equal ones.
     """
 
     maps: tuple[Tensor, ...]
@@ -184,6 +185,11 @@ class PlainData:
     validation_masks: Tensor
     classes: tuple[str, ...]
     ignore_index: int
+    class_weights: Tensor | None
+
+    def cross_entropy(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """The mean over the pixels of a batch."""
+        return F.cross_entropy(logits, masks, self.class_weights, ignore_index=self.ignore_index)
 
 
 @dataclass(frozen=True)
@@ -236,11 +242,10 @@ class PlainTraining:
         masks = data.masks[chosen]
         # As published, every head is brought to the size of the finest map, whatever its own.
         logits = resize(logits, masks.shape[1:])
-        loss = F.cross_entropy(logits, masks, ignore_index=data.ignore_index)
+        loss = data.cross_entropy(logits, masks)
         loss = loss + self.distillation_weight * F.mse_loss(logits, data.teacher[chosen])
         for head in heads:
-            aligned = resize(head, masks.shape[1:])
-            auxiliary = F.cross_entropy(aligned, masks, ignore_index=data.ignore_index)
+            auxiliary = data.cross_entropy(resize(head, masks.shape[1:]), masks)
             loss = loss + self.auxiliary_weight * auxiliary
         return loss
 

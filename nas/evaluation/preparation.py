@@ -22,10 +22,10 @@ from nas.evaluation.teacher import (
     macro_f1,
     train_teacher,
 )
-from nas.models.encoder import TASK, Encoder, fingerprint
+from nas.models.encoder import TASK, Encoder, fingerprint, load_backbone
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
 from nas.tasks import Task
-from nas.training.checkpoint import load_weights, save_weights
+from nas.training.checkpoint import save_weights
 from nas.training.fitting import fit
 from nas.training.images import Normaliser
 from nas.training.seeding import derive, seeded
@@ -122,9 +122,10 @@ def _pretrain(
             resume=folder / "checkpoint.pt",
             on_epoch=lambda r: announce("encoder", r, settings.pretraining.epochs),
         )
-        save_weights(encoder, weights)
+        # With timm's names the file can serve other searches as --encoder-weights.
+        save_weights(encoder.backbone, weights)
         (folder / "checkpoint.pt").unlink()
-    load_weights(encoder, weights)
+    load_backbone(encoder.backbone, weights)
 
 
 def prepare_teacher(

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nas.training.images import ImageBatches, Normaliser, without_gradient
+
+CPU = torch.device("cpu")
+UNIT = Normaliser((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
+
+
+def keep(images, masks, generator):
+    return images, masks
+
+
+def batches(count=10, batch_size=4, augment=keep, seed=0, teacher=None):
+    """Images and masks that hold their own number everywhere."""
+    numbers = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1)
+    images = numbers[:, None].expand(-1, 3, 2, 2)
+    masks = numbers.expand(-1, 2, 2)
+    return ImageBatches(images, masks, batch_size, UNIT, augment, CPU, seed, teacher)
+
+
+def order(source, epoch):
+    return [batch.masks[:, 0, 0].tolist() for batch in source.epoch(epoch)]
+
+
+def test_images_are_normalised_by_channel():
+    images = torch.tensor([0, 255, 51], dtype=torch.uint8).view(1, 3, 1, 1)
+    normalised = Normaliser((0.5, 0.5, 0.2), (0.25, 0.5, 0.1))(images, CPU)
+    assert normalised.dtype == torch.float32
+    assert normalised.flatten().tolist() == pytest.approx([-2, 1, 0], abs=1e-6)
+    assert images.flatten().tolist() == [0, 255, 51]
+
+
+def test_normalised_images_are_in_channels_last_order():
+    normalised = UNIT(torch.zeros(2, 3, 4, 5, dtype=torch.uint8), CPU)
+    assert normalised.shape == (2, 3, 4, 5)
+    assert normalised.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_and_masks_stay_together():
+    for batch in batches().epoch(0):
+        assert batch.inputs[:, 0, 0, 0].round().tolist() == batch.masks[:, 0, 0].tolist()
+
+
+def test_a_smaller_last_batch_is_left_out():
+    source = batches(count=10, batch_size=4)
+    assert len(source) == 2
+    assert [len(part) for part in order(source, 0)] == [4, 4]
+
+
+def test_a_smaller_data_set_makes_one_batch():
+    source = batches(count=3, batch_size=4)
+    assert len(source) == 1
+    assert sorted(order(source, 0)[0]) == [0, 1, 2]
+
+
+def test_an_epoch_shows_an_image_once_and_each_epoch_has_its_order():
+    source = batches(count=12, batch_size=4)
+    drawn = [sum(order(source, epoch), []) for epoch in (0, 1, 0)]
+    assert sorted(drawn[0]) == list(range(12))
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_the_seed_decides_the_order():
+    assert order(batches(seed=1), 0) == order(batches(seed=1), 0) != order(batches(seed=2), 0)
+
+
+def test_the_seed_decides_the_augmentation():
+    def jitter(images, masks, generator):
+        return images + torch.randint(200, images.shape, generator=generator).byte(), masks
+
+    def images(seed, epoch):
+        source = batches(augment=jitter, seed=seed)
+        return torch.cat([batch.inputs for batch in source.epoch(epoch)])
+
+    torch.manual_seed(5)
+    first = images(1, 0)
+    torch.manual_seed(6)
+    assert torch.equal(images(1, 0), first)
+    assert not torch.equal(images(2, 0), first)
+    assert not torch.equal(images(1, 1), first)
+
+
+def test_the_teacher_sees_what_the_student_sees():
+    source = batches(augment=lambda i, m, g: (i + 100, m), teacher=lambda images: 2 * images)
+    for batch in source.epoch(0):
+        assert batch.inputs.min() > 99
+        torch.testing.assert_close(batch.teacher, 2 * batch.inputs)
+
+
+def test_without_a_teacher_there_are_no_logits():
+    assert [batch.teacher for batch in batches().epoch(0)] == [None, None]
+
+
+def test_a_teacher_without_gradient_keeps_no_graph():
+    layer = torch.nn.Conv2d(3, 2, 1)
+    images = torch.randn(1, 3, 2, 2)
+    logits = without_gradient(layer)(images)
+    assert not logits.requires_grad
+    torch.testing.assert_close(logits, layer(images).detach())

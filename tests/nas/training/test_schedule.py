@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nas.training.schedule import factor
+
+NAMES = ("constant", "cosine", "poly")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_warm_up_rises_to_one_and_is_never_zero(name):
+    assert [factor(name, step, 12, 4) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "value"),
+    [
+        ("constant", 11, 1.0),
+        ("cosine", 8, 0.5),
+        ("cosine", 11, 0.5 * (1 + math.cos(math.pi * 7 / 8))),
+        ("poly", 8, 0.5**0.9),
+        ("poly", 11, 0.125**0.9),
+    ],
+)
+def test_values_after_the_warm_up(name, step, value):
+    assert factor(name, step, 12, 4) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("total", "warmup"), [(1, 0), (1, 1), (10, 0), (10, 3), (10, 10)])
+def test_no_step_has_a_factor_of_zero_and_none_is_above_one(name, total, warmup):
+    factors = [factor(name, step, total, warmup) for step in range(total)]
+    assert all(0 < value <= 1 for value in factors)
+    assert factors[0] == (1 / warmup if warmup else 1)
+
+
+@pytest.mark.parametrize("name", ["cosine", "poly"])
+def test_after_the_warm_up_the_factor_falls(name):
+    factors = [factor(name, step, 20, 5) for step in range(5, 20)]
+    assert factors == sorted(factors, reverse=True)
+    assert len(set(factors)) == 15
+
+
+@pytest.mark.parametrize("step", [-1, 12, 13])
+def test_a_step_out_of_the_schedule_is_refused(step):
+    with pytest.raises(ValueError, match=f"step {step} is not in a schedule of 12 steps"):
+        factor("cosine", step, 12)
