@@ -79,7 +79,7 @@ def main() -> None:
     for evaluate in sides.values():
         evaluate(genotypes[0])
     print(describe(options))
-    runs = {side: [] for side in sides}
+    runs: dict[str, list[Run]] = {side: [] for side in sides}
     for genotype in genotypes:
         for side, best in measure(sides, genotype, options.repeats).items():
             runs[side].append(best)

@@ -19,13 +19,13 @@ from torch.nn import functional as F
 
 import rewards
 
-Nested = Sequence[Any]
+Nested = Any
 """The nested form of a genotype: [[op0, [p1, p2, o1, o2], ...], [[i, j], ...]]."""
 
 # (kernel, dilation) by number of the operation.
 _CONVOLUTIONS = {0: (1, 1), 1: (3, 1), 5: (3, 3), 6: (3, 12)}
 _SEPARABLE = {2: (3, 1), 3: (5, 1), 7: (3, 3), 8: (5, 6)}
-_POOL, _SKIP, _NONE = 4, 9, 10
+_POOL, _NONE = 4, 10
 
 
 def convolution(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Sequential:
@@ -153,7 +153,9 @@ def make_operation(number: int, width: int) -> nn.Module:
         return convolution(width, width, *_CONVOLUTIONS[number])
     if number in _SEPARABLE:
         return separable(width, *_SEPARABLE[number])
-    return {_POOL: lambda: Pool(width), _SKIP: nn.Identity, _NONE: Zero}[number]()
+    if number == _POOL:
+        return Pool(width)
+    return Zero() if number == _NONE else nn.Identity()
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:

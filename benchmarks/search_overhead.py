@@ -100,9 +100,7 @@ class TimedSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         with self._watch.running():
-            return self._controller.sample_independent(
-                study, trial, param_name, param_distribution
-            )
+            return self._controller.sample_independent(study, trial, param_name, param_distribution)
 
 
 class CountingEvaluator:

@@ -55,6 +55,8 @@ def read_yaml(path: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a YAML file ({reason}).") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,10 @@ def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str
 
 
 def _first_problem(model: type[Settings], error: ValidationError) -> str:
-    problem = error.errors()[0]
+    problems = error.errors()
+    # A misspelt key is also a missing one, and the spelling is what helps.
+    misspelt = (problem for problem in problems if problem["type"] == "extra_forbidden")
+    problem = next(misspelt, problems[0])
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")

@@ -19,7 +19,7 @@ step() {
 start=$(now)
 $make --no-print-directory install
 installed=$(now)
-step "$nas" search --task faces --penalty flops --trials 24 --run "$run"
+step "$nas" search --config scripts/demo.yaml --penalty flops --run "$run"
 searched=$(now)
 step "$nas" pareto list "$run"
 step "$nas" pareto plot "$run"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -54,16 +55,18 @@ def run() -> None:
         app(arguments)
     except UserError as error:
         _end(error, WRONG_USE, debugging)
-    except KeyboardInterrupt:
-        _say("interrupted; what is finished is kept.")
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        # Typer turns Ctrl-C into this code, and says nothing.
+        if end.code == INTERRUPTED:
+            _say("interrupted; what is finished is kept.")
+        raise
     except Exception as error:  # noqa: BLE001  the end of the line: say it in a sentence
         _end(error, FAILED, debugging)
 
 
 def _end(error: Exception, code: int, debugging: bool) -> None:
     if debugging:
-        raise error
+        traceback.print_exception(error)
     text = " ".join(str(error).split()) or type(error).__name__
     known = isinstance(error, UserError) or type(error).__module__.startswith("nas.")
     if not known:

@@ -42,7 +42,9 @@ def list_front(
     from nas.report.fronts import front_over
 
     folders = _open(runs)
-    Console().print(front_over(folders, _reading(folders, cost, aggregate, classes)))
+    console = Console()
+    reading = _reading(folders, cost, aggregate, classes)
+    console.print(front_over(folders, reading, console.width))
 
 
 @app.command()
@@ -88,7 +90,12 @@ def compare(
 def _open(runs: list[Path] | None) -> list[RunFolder]:
     from nas.search.run_folder import RunFolder
 
-    return [RunFolder.open(run) for run in runs or [chosen_run(None)]]
+    folders = [RunFolder.open(run) for run in runs or [chosen_run(None)]]
+    places = [folder.path.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"{folder.path}: the run is given twice; name each run once.")
+    return folders
 
 
 def _reading(
@@ -96,21 +103,17 @@ def _reading(
 ) -> Reading:
     from nas.cli.values import given
     from nas.report.runs import Reading, default_cost
-    from nas.search.config import RewardSettings
-    from nas.settings import validate
 
-    changes = given(
-        {"aggregate": aggregate, "classes": tuple(classes.split(",")) if classes else None}
-    )
-    reward = None
-    if changes:
-        values = folders[0].config().reward.model_dump() | changes
-        reward = validate(RewardSettings, values, "reward")
-    return Reading(cost or default_cost(folders[0]), reward)
+    changes = given({"aggregate": aggregate, "classes": _parts(classes) if classes else None})
+    return Reading(cost or default_cost(folders[0]), changes)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    formats = tuple(part.strip() for part in text.split(","))
+    formats = _parts(text)
     unknown = sorted(set(formats) - {"png", "svg", "pdf"})
     if unknown:
         raise UserError(f"no picture format {unknown[0]!r}; known: png, svg, pdf.")

@@ -37,7 +37,7 @@ def retrain(
     """Train candidates fully, report them on the test images, export them to ONNX, measure them."""
     from rich.console import Console
 
-    from nas.report.tables import retrain_table, score_table
+    from nas.report.tables import network_table, networks_table, score_table
     from nas.retraining.retrain import RetrainOptions
     from nas.retraining.selection import Selection, select
     from nas.search.run_folder import RunFolder
@@ -50,9 +50,11 @@ def retrain(
     results = [(choice.name, _retrain(folder, choice, options)) for choice in choices]
     console = Console()
     if len(results) == 1:
-        test = results[0][1]["test"]
-        console.print(score_table(test, list(test["f1"])))
-    console.print(retrain_table(results))
+        name, metrics = results[0]
+        console.print(score_table(metrics["test"], list(metrics["test"]["f1"])))
+        console.print(network_table(name, metrics))
+    else:
+        console.print(networks_table(results))
     for choice in choices:
         print(f"network: {options.folder(folder, choice)}")
 

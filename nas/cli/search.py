@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.values import RUNS, assignments, chosen_run, given
+from nas.cli.values import RUNS, assignments, chosen_run, dotted, given
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def search(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="KEY=VALUE of any setting, for example evaluation.stage0.epochs=3."
-        ),
+        typer.Option("--set", help="KEY=VALUE of any setting, for example reward.metric=iou."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --run.")] = False,
 ) -> None:
@@ -93,8 +91,10 @@ def search(
     options |= _preset(space, preset) | _penalties(penalty, exponent, base)
     options |= assignments(settings or ())
     if resume:
-        _resume(run, options)
+        _resume(run, config, options)
         return
+    if data is not None and not data.exists():
+        raise UserError(f"{data}: no such folder; correct --data.")
     from nas.cli.epochs import EpochProgress
     from nas.search.config import load_config
     from nas.search.search import start
@@ -106,12 +106,20 @@ def search(
         _report(start(resolved, folder, _assembly(progress), IMPORT_PATH))
 
 
-def _resume(run: Path | None, options: dict[str, Any]) -> None:
+def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
     from nas.cli.epochs import EpochProgress
+    from nas.search.config import SearchConfig, load_config
+    from nas.search.run_folder import RunFolder
     from nas.search.search import resume
     from nas.search.segmentation import IMPORT_PATH
+    from nas.settings import overridden, read_yaml, validate
 
+    if config is not None:
+        load_config(config, {})
+        options = dotted(read_yaml(config) or {}) | options
     folder = chosen_run(run)
+    known = RunFolder.open(folder).config().model_dump(mode="json")
+    validate(SearchConfig, overridden(known, options), "--resume")
     with EpochProgress() as progress:
         _report(resume(folder, _assembly(progress), IMPORT_PATH, changes=options))
 
@@ -167,5 +175,6 @@ def _report(run: Any) -> None:
 
     from nas.report.fronts import run_front
 
-    Console().print(run_front(run))
+    console = Console()
+    console.print(run_front(run, console.width))
     print(f"run folder: {run.path}")

@@ -25,8 +25,13 @@ def check(
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
 ) -> None:
     """Count images, sizes and classes, and name every file that is wrong."""
+    from rich.console import Console
+
     import nas.tasks
+    from nas.report.tables import check_table
 
     report = nas.tasks.check(nas.tasks.load(task, data=data))
-    print(report)
+    Console().print(check_table(report))
+    for problem in report.problems:
+        print(problem)
     report.raise_if_bad()

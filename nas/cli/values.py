@@ -31,6 +31,17 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted key, for example ``{"space.options.cells": 2}``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= dotted(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were typed."""
     return {key: value for key, value in options.items() if value is not None}

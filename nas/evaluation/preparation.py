@@ -17,12 +17,13 @@ from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.teacher import (
     WEIGHTS,
     TeacherReport,
+    check_buildable,
     check_teacher,
     load_teacher,
     macro_f1,
     train_teacher,
 )
-from nas.models.encoder import TASK, Encoder, fingerprint, load_backbone
+from nas.models.encoder import TASK, Encoder, fingerprint, load_backbone, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
 from nas.tasks import Task
 from nas.training.checkpoint import save_weights
@@ -80,6 +81,23 @@ def prepare(
             learned = _features(task, "train", encoder, teacher, cache, device)
             validation = _features(task, "validation", encoder, None, cache, device)
     return Prepared(task, encoder, teacher, report, learned, validation)
+
+
+def check_networks(task: Task, settings: EvaluationSettings) -> None:
+    """Refuses an encoder or a teacher that cannot be made, before anything is trained.
+
+    Whether weights can be had from timm's hub is not tried.
+
+    Raises:
+        UserError: If a name, an option or a file is wrong.
+    """
+    Encoder(without_hub(settings.encoder))
+    if not settings.distillation.enabled:
+        return
+    if settings.teacher.run is not None:
+        load_teacher(Path(settings.teacher.run), task, torch.device("cpu"))
+    else:
+        check_buildable(settings.teacher, len(task.classes))
 
 
 def prepare_encoder(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.evaluation.settings import TeacherSettings
-from nas.models.encoder import Encoder
+from nas.models.encoder import Encoder, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork
 from nas.settings import read_yaml, validate
 from nas.tasks import Task
@@ -58,6 +58,16 @@ def build_teacher(settings: TeacherSettings, num_classes: int, seed: int) -> Seg
     with seeded(seed, "teacher"):
         encoder = Encoder(settings.encoder, settings.strides)
         return SegmentationNetwork(encoder, PlainDecoder(encoder.channels, num_classes))
+
+
+def check_buildable(settings: TeacherSettings, num_classes: int) -> None:
+    """Refuses a teacher that cannot be made; timm's hub is not asked for its weights.
+
+    Raises:
+        UserError: If a name, an option or a file of weights is wrong.
+    """
+    encoder = without_hub(settings.encoder)
+    build_teacher(settings.model_copy(update={"encoder": encoder}), num_classes, 0)
 
 
 def train_teacher(
@@ -106,6 +116,8 @@ def load_teacher(folder: Path, task: Task, device: torch.device) -> Segmentation
     Raises:
         UserError: If the folder holds none, or its classes are not the task's.
     """
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"teacher {folder}: no {CONFIG} there; make a teacher with nas train.")
     record = read_yaml(folder / CONFIG)
     if record.get("classes") != list(task.classes):
         raise UserError(

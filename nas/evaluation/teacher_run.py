@@ -15,6 +15,7 @@ from nas.evaluation.teacher import (
     CONFIG,
     WEIGHTS,
     TeacherReport,
+    check_buildable,
     check_teacher,
     train_teacher,
 )
@@ -51,6 +52,7 @@ def train_teacher_run(
     if settings.run is not None:
         raise UserError("teacher: a training takes no 'run'; that is for nas search.")
     where = resolve_device(device)
+    check_buildable(settings, len(task.classes))
     nas.tasks.check(task).raise_if_bad()
     _claim(folder, task, settings)
     epochs = settings.training.epochs

@@ -39,6 +39,13 @@ class EncoderSettings(Settings):
     options: dict[str, Any] = {}
 
 
+def without_hub(settings: EncoderSettings) -> EncoderSettings:
+    """The same backbone, its weights random where they would come from timm's hub."""
+    if settings.weights != IMAGENET:
+        return settings
+    return settings.model_copy(update={"weights": NONE})
+
+
 class Encoder(nn.Module):
     """A backbone that gives one map per stride, the finest first.
 

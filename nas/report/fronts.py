@@ -12,13 +12,18 @@ from nas.report.tables import front_table
 from nas.search.run_folder import RunFolder
 
 
-def run_front(run: RunFolder) -> Table:
-    """The front of one run, in quality and its first penalised cost."""
-    return front_over([run], Reading(default_cost(run)))
+def run_front(run: RunFolder, width: int) -> Table:
+    """The front of one run, in quality and its first penalised cost; see `front_over`."""
+    return front_over([run], Reading(default_cost(run)), width)
 
 
-def front_over(runs: Sequence[RunFolder], reading: Reading) -> Table:
+def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table:
     """The joint front of several runs.
+
+    Args:
+        runs: One or several.
+        reading: How their trials are read.
+        width: Characters of a line; the groups of classes are shown if they fit.
 
     Raises:
         UserError: If a run has no finished trial, or a trial lacks the cost.
@@ -31,4 +36,5 @@ def front_over(runs: Sequence[RunFolder], reading: Reading) -> Table:
     title = (
         f"Pareto front of quality and {reading.cost}: {len(front)} of {len(everything)} candidates"
     )
-    return front_table([(owner[id(c)], c) for c in ordered], title)
+    names = [owner[id(candidate)] for candidate in ordered] if len(runs) > 1 else []
+    return front_table(ordered, title, width, names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas.errors import UserError
 from nas.pareto.candidates import Series
 from nas.pareto.figures import save
 from nas.pareto.objectives import Objective
@@ -24,11 +25,14 @@ def save_front(
 
     Returns:
         The paths, the front's first.
+
+    Raises:
+        UserError: If the folder cannot be made.
     """
     quality, cost = reading.objectives
-    folder.mkdir(parents=True, exist_ok=True)
     front = plot_front(searches, cost, quality)
     course = plot_iterations(searches, _course(searches, cost))
+    _make(folder)
     return [
         *save(front, folder / f"front-{cost.name}", formats),
         *save(course, folder / f"iterations-{cost.name}", formats),
@@ -39,11 +43,16 @@ def save_front(
 def save_comparison(
     searches: Sequence[Series], reading: Reading, folder: Path, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
-    """Draws the fronts of several runs in one picture, and writes the data beside it."""
+    """Draws the fronts of several runs in one picture, and writes the data beside it.
+
+    Raises:
+        UserError: If the folder cannot be made.
+    """
     quality, cost = reading.objectives
-    folder.mkdir(parents=True, exist_ok=True)
+    picture = plot_comparison(searches, cost, quality)
+    _make(folder)
     return [
-        *save(plot_comparison(searches, cost, quality), folder / f"compare-{cost.name}", formats),
+        *save(picture, folder / f"compare-{cost.name}", formats),
         _save_data(searches, reading, folder / f"compare-{cost.name}.csv"),
     ]
 
@@ -53,6 +62,13 @@ def _course(searches: Sequence[Series], cost: Objective) -> list[Objective]:
     same = all(c.values["reward"] == c.values["quality"] for s in searches for c in s.candidates)
     # Without a penalty the reward is the quality, and a second panel of it says nothing.
     return quantities if same else [Objective("reward", "maximise"), *quantities]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make a folder for plots ({error.strerror}).") from error
 
 
 def _save_data(searches: Sequence[Series], reading: Reading, path: Path) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
@@ -15,8 +16,11 @@ from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward
 from nas.search.study import read_study
+from nas.settings import validate
 
 QUALITY = Objective("quality", "maximise")
+GROUP_PREFIX = "f1_"
+"""Before the name of a group of classes, among the values of a candidate."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,11 @@ class Reading:
 
     Attributes:
         cost: The cost on the other axis of the front.
-        reward: Reward to score the trials with, or None for the one of each run.
+        reward: Values that take the place of those of each run's own reward.
     """
 
     cost: str
-    reward: RewardSettings | None = None
+    reward: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def objectives(self) -> tuple[Objective, Objective]:
@@ -47,7 +51,8 @@ def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
     """The finished candidates of each run; repeated networks count once.
 
     Raises:
-        UserError: If a run has no finished trial, or a trial lacks the cost.
+        UserError: If a run has no finished trial, a trial lacks the cost, or the reward to read
+            with is wrong.
     """
     names = _names([run.path for run in runs])
     return [_series(run, name, reading) for run, name in zip(runs, names, strict=True)]
@@ -67,8 +72,8 @@ def trained_records(run: RunFolder) -> list[TrialRecord]:
 
 def _series(run: RunFolder, name: str, reading: Reading) -> Series:
     config = run.config()
-    if reading.reward is not None:
-        config = config.model_copy(update={"reward": reading.reward})
+    settings = validate(RewardSettings, {**config.reward.model_dump(), **reading.reward}, "reward")
+    config = config.model_copy(update={"reward": settings})
     reward = make_reward(config, load_task(config))
     candidates = []
     for record in trained_records(run):
@@ -82,7 +87,7 @@ def _series(run: RunFolder, name: str, reading: Reading) -> Series:
             "quality": quality,
             "reward": quality * reward.coefficient(quality, record.costs),
             **record.costs,
-            **{f"f1_{name}": value for name, value in record.groups.items()},
+            **{f"{GROUP_PREFIX}{group}": value for group, value in record.groups.items()},
         }
         candidates.append(Candidate(record.number, record.number, values))
     return Series(name, tuple(candidates))

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from nas.evaluation.teacher import TeacherReport
 from nas.pareto.candidates import Candidate
+from nas.report.runs import GROUP_PREFIX
 from nas.search.status import Status
+from nas.tasks import CheckReport
+from nas.tasks.data_check import SplitReport
 
 _UNITS = {"params": "parameters", "latency": "latency (ms)", "flops": "FLOPs", "macs": "MACs"}
+_ANY = 10_000
+"""Characters of a line that holds every table as it would like to be."""
 
 
-def front_table(front: Sequence[tuple[str, Candidate]], title: str) -> Table:
-    """The candidates of a front, with the search that each comes from if there are several."""
-    several = len({name for name, _ in front}) > 1
+def front_table(
+    front: Sequence[Candidate], title: str, width: int, searches: Sequence[str] = ()
+) -> Table:
+    """The candidates of a front.
+
+    Args:
+        front: The candidates, in the order of the rows.
+        title: Of the table.
+        width: Characters of a line; the groups of classes are left out where they do not fit.
+        searches: The search that each candidate comes from, if there are several.
+    """
+    columns = list(dict.fromkeys(key for candidate in front for key in candidate.values))
+    table = _front_table(front, title, columns, searches)
+    if Console(width=_ANY).measure(table).maximum <= width:
+        return table
+    narrow = [column for column in columns if not column.startswith(GROUP_PREFIX)]
+    return _front_table(front, title, narrow, searches)
+
+
+def _front_table(
+    front: Sequence[Candidate], title: str, columns: Sequence[str], searches: Sequence[str]
+) -> Table:
     table = Table(title=title, title_justify="left")
-    if several:
-        table.add_column("search")
-    table.add_column("trial", justify="right")
-    columns = list(dict.fromkeys(key for _, candidate in front for key in candidate.values))
-    for column in columns:
-        table.add_column(_UNITS.get(column, column.replace("_", " ")), justify="right")
-    for name, candidate in front:
+    if searches:
+        table.add_column("search", overflow="fold")
+    for column in ("trial", *(_UNITS.get(key, key.replace("_", " ")) for key in columns)):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, candidate in enumerate(front):
         cells = [figure(key, candidate.values.get(key)) for key in columns]
-        table.add_row(*([name] if several else []), str(candidate.trial), *cells)
+        table.add_row(*searches[row : row + 1], str(candidate.trial), *cells)
     return table
 
 
@@ -68,27 +91,72 @@ def teacher_table(report: TeacherReport) -> Table:
     return table
 
 
-def retrain_table(metrics: Sequence[tuple[str, dict[str, Any]]]) -> Table:
-    """Retrained networks, one in each row."""
-    table = Table(title="Retrained networks", title_justify="left")
-    table.add_column("network")
-    for column in ("search", "validation", "test", "test mIoU", "parameters", "MACs", "latency ms"):
-        table.add_column(column, justify="right")
-    table.add_column("ONNX difference", justify="right")
-    for name, values in metrics:
-        search = values["search_quality"]
+def check_table(report: CheckReport) -> Table:
+    """What a task holds: images, their sizes, and the share of each class, by split."""
+    table = Table(title=f"Task {report.name}", title_justify="left")
+    table.add_column("")
+    for split in report.splits:
+        table.add_column(split, justify="right")
+    splits = report.splits.values()
+    table.add_row("images", *(str(split.count) for split in splits))
+    table.add_row("pixels", *(_sizes(split) for split in splits))
+    table.add_section()
+    for name in next(iter(splits)).shares:
+        table.add_row(name, *(f"{split.shares[name]:.2%}" for split in splits))
+    table.add_row("(ignored)", *(f"{split.ignored:.2%}" for split in splits))
+    return table
+
+
+def _sizes(split: SplitReport) -> str:
+    if not split.sizes:
+        return "-"
+    height, width = next(iter(split.sizes))
+    others = len(split.sizes) - 1
+    return f"{height}x{width}" + (f", {others} more" if others else "")
+
+
+def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
+    """All figures of one retrained network."""
+    table = Table(title=f"Retrained network {name}", title_justify="left", show_header=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_row("quality in the search", _score(metrics["search_quality"]))
+    table.add_row("quality on validation", _score(metrics["validation"]["quality"]))
+    table.add_row("quality on test", _score(metrics["test"]["quality"]))
+    table.add_row("mean IoU on test", _score(metrics["test"]["macro"]["iou"]))
+    table.add_section()
+    for cost in ("params", "macs", "flops"):
+        table.add_row(_UNITS[cost], figure(cost, metrics["costs"][cost]))
+    table.add_row("latency, median", f"{metrics['costs']['latency']:.2f} ms")
+    table.add_row("measured on", _device(metrics["latency"]["device"]))
+    table.add_section()
+    table.add_row("best epoch", f"{metrics['best_epoch'] + 1} of {metrics['epochs']}")
+    table.add_row("ONNX, largest difference", f"{metrics['onnx']['largest_difference']:.1e}")
+    return table
+
+
+def networks_table(networks: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """Several retrained networks, one in each row."""
+    table = Table(title="Quality of the retrained networks", title_justify="left")
+    table.add_column("network", overflow="fold")
+    for column in ("search", "validation", "test", "mIoU\n(test)", "params", "MACs", "ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, metrics in networks:
         table.add_row(
             name,
-            "-" if search is None else f"{search:.4f}",
-            f"{values['validation']['quality']:.4f}",
-            f"{values['test']['quality']:.4f}",
-            f"{values['test']['macro']['iou']:.4f}",
-            figure("params", values["costs"]["params"]),
-            figure("macs", values["costs"]["macs"]),
-            f"{values['costs']['latency']:.2f}",
-            f"{values['onnx']['largest_difference']:.1e}",
+            _score(metrics["search_quality"]),
+            _score(metrics["validation"]["quality"]),
+            _score(metrics["test"]["quality"]),
+            _score(metrics["test"]["macro"]["iou"]),
+            figure("params", metrics["costs"]["params"]),
+            figure("macs", metrics["costs"]["macs"]),
+            f"{metrics['costs']['latency']:.2f}",
         )
     return table
+
+
+def _device(identity: Mapping[str, Any]) -> str:
+    return f"{identity['model']}, threads: {identity['threads']}"
 
 
 def score_table(values: dict[str, Any], classes: Sequence[str]) -> Table:

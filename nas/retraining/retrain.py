@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import latency
+from latency.exporting import OPSETS
 from nas.distillation import create_loss
 from nas.errors import UserError
 from nas.evaluation.preparation import prepare_encoder, prepare_teacher
@@ -32,6 +34,7 @@ from nas.training.fitting import (
 )
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
+from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 METRICS = "metrics.json"
@@ -64,6 +67,9 @@ class RetrainOptions:
         device: Where it is trained and measured.
         opset: Of the ONNX file.
         seed: Of weights, order and augmentation.
+
+    Raises:
+        UserError: If the opset is not one that can be written.
     """
 
     training: FitSettings
@@ -71,6 +77,11 @@ class RetrainOptions:
     device: str = "auto"
     opset: int = 18
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        # Otherwise it would be refused after hours of training.
+        if self.opset not in OPSETS:
+            raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""
@@ -94,10 +105,10 @@ def retrain(
         What ``metrics.json`` holds.
 
     Raises:
-        UserError: If the folder holds a finished training with other settings.
+        UserError: If the folder holds a training with other settings, there is no teacher to learn
+            from, or the device is absent.
     """
     folder = options.folder(run, choice)
-    folder.mkdir(parents=True, exist_ok=True)
     identity = _identity(choice, options)
     finished = _finished(folder, identity)
     if finished is not None:
@@ -200,11 +211,19 @@ class _Work:
 
     def _record(self, card: ScoreCard) -> dict[str, Any]:
         return {
-            "quality": self._quality(card),
-            "macro": card.macro,
-            "groups": card.groups,
-            **card.scores,
+            "quality": self._quality_if_known(card),
+            "macro": _without_nan(card.macro),
+            "groups": _without_nan(card.groups),
+            **{metric: _without_nan(values) for metric, values in card.scores.items()},
         }
+
+    def _quality_if_known(self, card: ScoreCard) -> float | None:
+        try:
+            return self._quality(card)
+        except RewardError:
+            # No mask of the test split holds one of the reward classes, which is no reason to
+            # lose the other scores.
+            return None
 
 
 def _costs(
@@ -227,6 +246,11 @@ def _costs(
         "latency": measured.to_dict(),
         "onnx": {"opset": options.opset, "largest_difference": difference},
     }
+
+
+def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
+    # JSON has no NaN; a class that occurs nowhere has no score.
+    return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
 def _identity(choice: Choice, options: RetrainOptions) -> str:

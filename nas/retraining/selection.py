@@ -8,9 +8,10 @@ from nas.errors import UserError
 from nas.pareto.candidates import front_of
 from nas.report.runs import Reading, default_cost, read_series, trained_records
 from nas.retraining.retrain import Choice
-from nas.search.records import TrialRecord
+from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward, make_space
+from nas.search.study import read_study
 from search_spaces import GenotypeError
 
 
@@ -37,11 +38,14 @@ def select(run: RunFolder, selection: Selection) -> list[Choice]:
     """The candidates of a run that a selection means.
 
     Raises:
-        UserError: If not exactly one kind is asked for, or there is no such candidate.
+        UserError: If not exactly one kind is asked for, there is no such candidate, or a cost is
+            given without the front.
     """
     asked = [selection.best, bool(selection.trials), selection.front, bool(selection.genotype)]
     if sum(asked) != 1:
         raise UserError("say which: one of --best, --trial N, --front or --genotype '[[...]]'.")
+    if selection.cost is not None and not selection.front:
+        raise UserError("--cost is an axis of the front; it goes with --front alone.")
     if selection.genotype:
         return [_literal(run, selection.genotype)]
     records = {record.number: record for record in trained_records(run)}
@@ -59,11 +63,21 @@ def _numbers(
         config = run.config()
         reward = make_reward(config, load_task(config))
         return (max(records, key=lambda n: (reward(records[n].scores, records[n].costs), -n)),)
-    missing = [number for number in selection.trials if number not in records]
-    if missing:
-        known = ", ".join(map(str, records))
-        raise UserError(f"{run.path}: no finished trial {missing[0]}; finished are: {known}.")
+    _check_trials(run, selection.trials, records)
     return selection.trials
+
+
+def _check_trials(run: RunFolder, trials: tuple[int, ...], records: dict[int, TrialRecord]) -> None:
+    repeats = {r.number: r.duplicate_of for r in complete_records(read_study(run))}
+    for number in trials:
+        if number in records:
+            continue
+        if number in repeats:
+            raise UserError(
+                f"{run.path}: trial {number} repeats trial {repeats[number]}; retrain that one."
+            )
+        known = ", ".join(map(str, records))
+        raise UserError(f"{run.path}: no finished trial {number}; finished are: {known}.")
 
 
 def _choice(run: RunFolder, record: TrialRecord) -> Choice:

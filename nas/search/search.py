@@ -19,7 +19,7 @@ from nas.search.parts import Assembly
 from nas.search.progress import SearchProgress
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError
-from nas.search.study import create_study, working_storage
+from nas.search.study import check_storage, create_study, working_storage
 from nas.settings import validate
 
 CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row")
@@ -47,6 +47,7 @@ def start(
         SearchError: If the number of trials asked for cannot be reached.
     """
     assembly.check(config)
+    check_storage(config)
     run = RunFolder.create(path, config)
     _search(run, assembly, import_path, console)
     return run
@@ -84,7 +85,9 @@ def resume(
                 f"{', '.join(CHANGEABLE)}); start a new search for that."
             )
     if changes:
-        run.save_config(validate(SearchConfig, values, "--resume"))
+        config = validate(SearchConfig, values, "--resume")
+        assembly.check(config)
+        run.save_config(config)
     _search(run, assembly, import_path, console)
     return run
 

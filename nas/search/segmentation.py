@@ -10,12 +10,13 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
+import latency
 import nas.tasks
 import search_spaces
 from nas import controllers
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
-from nas.evaluation.preparation import Prepared, prepare
+from nas.evaluation.preparation import Prepared, check_networks, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.search.config import PenaltySettings, SearchConfig
 from nas.search.parts import Parts
@@ -68,6 +69,8 @@ class SegmentationAssembly:
         task = load_task(config)
         reward = make_reward(config, task)
         make_controller(config, space, reward)
+        _check_latency_device(config)
+        check_networks(task, config.evaluation)
         nas.tasks.check(task).raise_if_bad()
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
@@ -182,6 +185,15 @@ def make_controller(config: SearchConfig, space: SearchSpace, reward: Reward) ->
 def cache_of(run: RunFolder, config: SearchConfig) -> Path:
     """Where encoder, teacher and maps are kept: the run's own folder unless told otherwise."""
     return Path(config.cache) if config.cache else run.cache
+
+
+def _check_latency_device(config: SearchConfig) -> None:
+    if config.latency_device is None:
+        return
+    try:
+        latency.identify(config.latency_device)
+    except latency.LatencyError as error:
+        raise UserError(f"latency_device: {error}") from error
 
 
 def _penalty(settings: PenaltySettings) -> Penalty:

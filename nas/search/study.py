@@ -81,6 +81,16 @@ def working_storage(
             _merge_log(run.study_path)
 
 
+def check_storage(config: SearchConfig) -> None:
+    """Refuses a database that cannot be reached.
+
+    Raises:
+        UserError: With the reason.
+    """
+    if config.storage is not None:
+        _connect(config.storage).engine.dispose()
+
+
 def create_study(
     storage: RDBStorage, run: RunFolder, config: SearchConfig, space: SearchSpace
 ) -> optuna.Study:

@@ -51,7 +51,8 @@ def run_worker(
     config = run.config()
     device = choose_device(config.device, index)
     # One single-threaded process for each core is faster than threads within an operation.
-    torch.set_num_threads(max(1, available_cpus() // config.workers))
+    # Asking torch first keeps to OMP_NUM_THREADS.
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), available_cpus() // config.workers)))
     parts = assembly.parts(run, config, device)
     origin = origin_of(WorkerIdentity.of_this_process(index), device, config.seed)
     with working_storage(run, config, origin) as storage:

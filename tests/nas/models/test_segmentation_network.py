@@ -16,7 +16,7 @@ from nas.models.segmentation import (
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Encoder(EncoderSettings(name="mobilenetv2_035", weights="none")).eval()
+    return Encoder(EncoderSettings(name="lcnet_035", weights="none")).eval()
 
 
 class TwoHeads(nn.Module):
@@ -24,7 +24,8 @@ class TwoHeads(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.main, self.heads = nn.Conv2d(8, 5, 1), nn.ModuleList(nn.Conv2d(8, 5, 1) for _ in "ab")
+        self.main = nn.Conv2d(24, 5, 1)
+        self.heads = nn.ModuleList(nn.Conv2d(24, 5, 1) for _ in range(2))
 
     def forward(self, features):
         return self.main(features[0])
@@ -55,9 +56,8 @@ def test_the_plain_decoder_has_the_size_of_its_parts():
 
 def test_the_plain_decoder_reads_every_map():
     decoder = PlainDecoder((3, 4, 5), num_classes=7, width=6)
-    maps = [
-        torch.randn(2, c, s, s, requires_grad=True) for c, s in zip((3, 4, 5), (9, 5, 3), strict=True)
-    ]
+    shapes = [(2, 3, 9, 9), (2, 4, 5, 5), (2, 5, 3, 3)]
+    maps = [torch.randn(shape, requires_grad=True) for shape in shapes]
     logits = decoder(maps)
     assert logits.shape == (2, 7, 9, 9)
     logits.square().sum().backward()

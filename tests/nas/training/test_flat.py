@@ -69,8 +69,6 @@ def test_buffers_are_views_of_one_vector_but_for_counters(small_net):
 
 
 def test_several_batch_norms_of_one_graph_update_their_statistics():
-    # As plain views of one vector they would share a version counter, and the backward pass
-    # would take the update of one for a change of the others.
     net = nn.Sequential(*(nn.BatchNorm2d(2) for _ in range(3)))
     plain = copy.deepcopy(net)
     flat = FlatBuffers(net)
@@ -81,6 +79,19 @@ def test_several_batch_norms_of_one_graph_update_their_statistics():
     expected = torch.cat([b.flatten() for b in plain.buffers() if b.is_floating_point()])
     assert torch.equal(flat.values, expected)
     assert net[2].num_batches_tracked.item() == 2
+
+
+def test_statistics_updated_by_hand_do_not_spoil_the_graph_of_others():
+    # As plain views of one vector they would share a version counter, and the backward pass
+    # would take the update of one for a change of the others.
+    net = nn.ModuleList(nn.BatchNorm2d(2) for _ in range(2))
+    flat = FlatBuffers(net)
+    images = IMAGES.clone().requires_grad_()
+    values = net[0](images)
+    net[1].running_mean.lerp_(torch.ones(2), 0.25)
+    values.square().sum().backward()
+    assert images.grad.isfinite().all()
+    assert flat.values.view(4, 2)[2].tolist() == [0.25, 0.25]
 
 
 def test_a_module_without_buffers_has_an_empty_vector():

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("torch", "torchvision", "timm", "optuna", "matplotlib", "pymoo", "onnx", "numpy")
+COMMANDS = ("search", "worker", "status", "pareto", "retrain", "train", "space", "task")
+
+
+def test_help_lists_the_commands_without_importing_what_is_heavy() -> None:
+    script = (
+        "import sys, nas.cli\n"
+        "sys.argv = ['nas', '--help']\n"
+        "try:\n"
+        "    nas.cli.main()\n"
+        "finally:\n"
+        f"    print('imported:', [name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("imported: []\n")
+    for command in COMMANDS:
+        assert f"│ {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(nas, command) -> None:
+    outcome = nas(command, "--help")
+    assert outcome.code == 0
+    assert outcome.out.split("Usage: ")[1].split("[")[0].endswith(f"nas {command} ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--fast"], ["serch"], ["search", "--trials", "many"], ["pareto", "draw"]]
+)
+def test_what_cannot_be_parsed_is_wrong_use(nas, arguments) -> None:
+    outcome = nas(*arguments)
+    assert outcome.code == 2
+    assert arguments[-1] in outcome.err or "--trials" in outcome.err
+
+
+def test_debug_shows_the_traceback_before_the_sentence(nas, tmp_path) -> None:
+    for arguments in (["--debug", "status"], ["status", "--debug"]):
+        outcome = nas(*arguments, tmp_path / "none")
+        assert outcome.code == 2
+        assert outcome.err.startswith("Traceback (most recent call last)")
+        assert outcome.err.endswith(f"nas: {tmp_path / 'none'}: no such run folder.\n")
+
+
+def test_a_defect_ends_with_code_1_and_its_kind(nas, monkeypatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr("search_spaces.names", fail)
+    outcome = nas("space", "list")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "nas: ZeroDivisionError: division by zero (nas --debug ... shows the traceback)\n"
+    )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from nas.cli.epochs import EpochProgress
+from nas.training.fitting import EpochRecord
+
+
+def test_without_a_terminal_every_epoch_is_a_line_with_the_time_left() -> None:
+    text = io.StringIO()
+    with EpochProgress(Console(file=text, width=40)) as progress:
+        for epoch in range(2):
+            progress.show("teacher", EpochRecord(epoch, 0.5, 0.25, True), 2)
+    first, second = text.getvalue().splitlines()
+    form = r"\d\d:\d\d:\d\d teacher  epoch 1/2  loss 0\.5000  score 0\.2500  \d+\.\d s left"
+    assert re.fullmatch(form, first)
+    assert second.endswith("epoch 2/2  loss 0.5000  score 0.2500  0.0 s left")
+
+
+def test_a_terminal_shows_a_bar_for_each_training() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=100, color_system=None)
+    with EpochProgress(console) as progress:
+        progress.show("encoder", EpochRecord(0, 0.5, 0.25, True), 1)
+        progress.show("teacher", EpochRecord(1, 0.5, 0.25, True), 4)
+    encoder, teacher, _ = text.getvalue().splitlines()[-3:]
+    assert "encoder" in encoder and "1/1" in encoder
+    assert "teacher" in teacher and "2/4" in teacher and "score 0.2500" in teacher
+
+
+def test_a_sentence_is_printed_as_it_is() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=20, color_system=None)
+    with EpochProgress(console) as progress:
+        progress.say("base of the penalty [on flops]: 1.2e+06")
+    assert "base of the penalty [on flops]: 1.2e+06" in text.getvalue()

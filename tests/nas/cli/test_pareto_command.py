@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+from nas.report.runs import Reading, default_cost, read_series
+from nas.search.run_folder import RunFolder
+
+
+@pytest.fixture
+def two_runs(finished_run, tmp_path):
+    return [shutil.copytree(finished_run, tmp_path / name) for name in ("first", "second")]
+
+
+def _front(folder, cost: str) -> list[int]:
+    """Trials that no other one beats, by brute force."""
+    candidates = read_series([RunFolder.open(folder)], Reading(cost))[0].candidates
+    points = [(c.values["quality"], -c.values[cost]) for c in candidates]
+
+    def is_beaten(p: tuple[float, float]) -> bool:
+        return any(all(np.greater_equal(q, p)) and q != p for q in points)
+
+    return [c.trial for c, p in zip(candidates, points, strict=True) if not is_beaten(p)]
+
+
+def _table(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith(("┃", "│"))]
+    return [
+        [cell.strip() for cell in line.strip("┃│").replace("┃", "│").split("│")] for line in lines
+    ]
+
+
+@pytest.mark.parametrize("cost", ["flops", "params"])
+def test_list_prints_the_exact_front(nas, finished_run, cost) -> None:
+    head, *rows = _table(nas("pareto", "list", finished_run, "--cost", cost).out)
+    assert head == ["trial", "quality", "reward", "parameters", "MACs", "FLOPs"]
+    assert sorted(int(row[0]) for row in rows) == _front(finished_run, cost)
+
+
+def test_list_shows_the_groups_where_they_fit(nas, finished_run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    head = _table(nas("pareto", "list", finished_run).out)[0]
+    assert head[-3:] == ["f1 eyes", "f1 brows", "f1 overall"]
+
+
+def test_list_takes_the_penalised_cost_unless_told(nas, finished_run) -> None:
+    assert default_cost(RunFolder.open(finished_run)) == "flops"
+    assert "Pareto front of quality and flops" in nas("pareto", "list", finished_run).out
+
+
+def test_list_over_several_runs_names_the_run_of_each_trial(nas, two_runs) -> None:
+    out = nas("pareto", "list", *two_runs).out
+    head, *rows = _table(out)
+    assert head[:2] == ["search", "trial"]
+    # Copies have equal points, and ties are kept.
+    assert {row[0] for row in rows} == {"first", "second"}
+    assert f"{len(rows)} of 6 candidates" in out
+
+
+def test_another_quality_can_be_read(nas, finished_run) -> None:
+    series = read_series([RunFolder.open(finished_run)], Reading("flops"))[0]
+    options = ("--aggregate", "minimum", "--classes", "skin, background")
+    changed = Reading("flops", {"aggregate": "minimum", "classes": ("skin", "background")})
+    other = read_series([RunFolder.open(finished_run)], changed)[0]
+    shown = {row[0]: row[1] for row in _table(nas("pareto", "list", finished_run, *options).out)}
+    assert any(
+        a.values != b.values for a, b in zip(series.candidates, other.candidates, strict=True)
+    )
+    for candidate in other.candidates:
+        if str(candidate.trial) in shown:
+            assert shown[str(candidate.trial)] == f"{candidate.values['quality']:.4f}"
+
+
+def test_plot_writes_pictures_and_their_data(nas, own_run) -> None:
+    outcome = nas("pareto", "plot", own_run, "--formats", "png, svg")
+    assert outcome.code == 0, outcome.err
+    names = ["front-flops.png", "front-flops.svg", "iterations-flops.png", "iterations-flops.svg"]
+    names.append("candidates-flops.csv")
+    assert outcome.out.splitlines() == [str(own_run / "plots" / name) for name in names]
+    assert (own_run / "plots/front-flops.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (own_run / "plots/front-flops.svg").read_text()
+    with (own_run / "plots/candidates-flops.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    on_front = [int(row["trial"]) for row in rows if row["on_front"] == "True"]
+    assert on_front == _front(own_run, "flops")
+
+
+def test_compare_draws_several_runs_into_a_folder_of_ones_choice(nas, two_runs, tmp_path) -> None:
+    target = tmp_path / "deep/pictures"
+    outcome = nas("pareto", "compare", *two_runs, "--output", target, "--formats", "pdf")
+    assert outcome.code == 0, outcome.err
+    paths = [target / "compare-flops.pdf", target / "compare-flops.csv"]
+    assert outcome.out.splitlines() == [str(path) for path in paths]
+    assert paths[0].read_bytes()[:5] == b"%PDF-"
+    with paths[1].open() as file:
+        assert [row["search"] for row in csv.DictReader(file)] == ["first"] * 3 + ["second"] * 3

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from nas.search.records import complete_records
+from nas.search.run_folder import RunFolder
+from nas.search.study import read_study
+
+
+def test_status_tells_what_the_study_holds(nas, finished_run) -> None:
+    records = complete_records(read_study(RunFolder.open(finished_run)))
+    best = max(records, key=lambda record: record.quality)
+    lines = nas("status", finished_run).out.splitlines()
+    assert lines[0] == str(finished_run)
+    assert "3 of 3 complete" in lines[1]
+    assert f"{best.quality:.4f} (trial {best.number})" in lines[2]
+    assert best.genotype in lines[3]
+    assert " s (median)" in lines[4]
+
+
+def test_a_worker_on_a_complete_search_adds_nothing(nas, own_run) -> None:
+    outcome = nas("worker", own_run)
+    assert outcome.code == 0
+    assert outcome.out == f"the search of {own_run} is complete.\n"
+    assert len(read_study(RunFolder.open(own_run)).get_trials()) == 3
+
+
+def test_a_worker_does_what_is_left(nas, own_run) -> None:
+    def ask_for_four(*arguments: object) -> None:
+        study = read_study(RunFolder.open(own_run))
+        study.set_user_attr("trials", 4)
+
+    ask_for_four()
+    assert nas("worker", own_run).code == 0
+    assert len(complete_records(read_study(RunFolder.open(own_run)))) == 4

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nas.training import fitting
+
+OPTIONS = (
+    *("--model", "mobilenetv3_small_050", "--weights", "none", "--device", "cpu"),
+    *("--set", "training.batch_size=4", "--set", "training.augmentation=none"),
+    *("--set", "training.polyak=null", "--set", "training.encoder_learning_rate=0.003"),
+)
+
+
+@pytest.fixture
+def train(nas, task_folder, tmp_path):
+    options = ("--run", tmp_path / "teacher", "--task", task_folder.root, *OPTIONS)
+    return lambda *more: nas("train", *options, *more)
+
+
+def test_a_teacher_is_trained_scored_and_kept(train, tmp_path) -> None:
+    outcome = train("--epochs", 4)
+    assert outcome.code == 0, outcome.err
+    folder = tmp_path / "teacher"
+    assert {path.name for path in folder.iterdir()} == {
+        *("model.safetensors", "teacher.yaml", "metrics.json")
+    }
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["macro"]["f1"] > metrics["chance"]
+    assert f"│ mean F1                 │ {metrics['macro']['f1']:11.4f} │" in outcome.out
+    assert outcome.out.splitlines()[-1] == f"teacher: {folder}"
+
+    again = train("--epochs", 4)
+    assert (again.code, again.out) == (2, "")
+    assert again.err == f"nas: {folder}: it already holds this teacher, trained to the end.\n"
+    other = train("--epochs", 5)
+    assert (other.code, other.out) == (2, "")
+    assert "it holds a teacher of other settings; choose another folder." in other.err
+
+
+def test_an_interrupted_training_goes_on(train, tmp_path, monkeypatch) -> None:
+    class Interrupted(fitting._Training):
+        def epoch(self):
+            if len(self._history) == 3:
+                raise KeyboardInterrupt
+            return super().epoch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_Training", Interrupted)
+        assert train("--epochs", 4).code == 130
+    outcome = train("--epochs", 4)
+    assert outcome.code == 0, outcome.err
+    assert [line.split()[3] for line in outcome.out.splitlines() if " epoch " in line] == ["4/4"]
+
+
+def test_a_teacher_no_better_than_chance_is_refused(train, monkeypatch) -> None:
+    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.999)
+    outcome = train("--epochs", 1)
+    assert outcome.code == 2
+    (line,) = outcome.err.splitlines()
+    assert "the teacher is no better than chance on the validation images (mean F1 0." in line
+    assert "guessing reaches 0.999); train it longer or switch distillation off." in line

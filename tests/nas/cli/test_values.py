@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from nas.cli.values import assignments, dotted, given, latest_run
+from nas.errors import UserError
+
+
+def test_assigned_values_are_what_they_look_like() -> None:
+    texts = ["a=3", "b.c=0.5", "d=[x, y]", "e={f: 1}", "g=null", "h=", " i =a=b"]
+    assert assignments(texts) == {
+        **{"a": 3, "b.c": 0.5, "d": ["x", "y"], "e": {"f": 1}},
+        **{"g": None, "h": None, "i": "a=b"},
+    }
+
+
+def test_the_last_assignment_of_a_key_counts() -> None:
+    assert assignments(["a=1", "a=2"]) == {"a": 2}
+
+
+def test_nested_values_by_dotted_key() -> None:
+    values = {"a": 1, "b": {"c": {"d": [2, {"e": 3}]}, "f": {}}}
+    assert dotted(values) == {"a": 1, "b.c.d": [2, {"e": 3}], "b.f": {}}
+
+
+def test_only_what_was_typed_is_given() -> None:
+    assert given({"a": None, "b": 0, "c": False, "d": ""}) == {"b": 0, "c": False, "d": ""}
+
+
+def test_the_latest_run_is_the_one_started_last(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seconds, name in ((2, "a"), (3, "c"), (1, "b")):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text("{}")
+        os.utime(folder / "run.json", (seconds, seconds))
+    assert latest_run().name == "c"
+
+
+def test_without_a_run_there_is_no_latest(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/empty").mkdir(parents=True)
+    with pytest.raises(UserError, match="no run in runs/; start one with nas search"):
+        latest_run()

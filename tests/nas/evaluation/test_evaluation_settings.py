@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from nas.errors import UserError
+from nas.evaluation.settings import EvaluationSettings
+from nas.settings import validate
+
+
+def refused(**values):
+    with pytest.raises(UserError) as caught:
+        validate(EvaluationSettings, values, "evaluation")
+    return str(caught.value)
+
+
+def test_the_defaults_are_those_of_the_paper():
+    settings = EvaluationSettings()
+    assert (settings.stage0.enabled, settings.stage1.enabled) == (True, False)
+    assert (settings.stage0.epochs, settings.stage0.polyak) == (5, 0.9)
+    assert (settings.stage1.epochs, settings.stage1.polyak) == (1, 0.99)
+    assert (settings.distillation.method, settings.distillation.weight) == ("logit_mse", 0.3)
+    assert settings.stage0.clip == settings.stage1.clip == 3.0
+
+
+def test_both_stages_off_are_refused():
+    message = refused(stage0={"enabled": False}, stage1={"enabled": False})
+    assert message == (
+        "evaluation: stage0 and stage1 are both off, so no candidate would be trained."
+    )
+
+
+@pytest.mark.parametrize("stages", [(True, False), (False, True), (True, True)])
+def test_either_stage_is_enough(stages):
+    settings = EvaluationSettings(stage0={"enabled": stages[0]}, stage1={"enabled": stages[1]})
+    assert (settings.stage0.enabled, settings.stage1.enabled) == stages
+
+
+def test_an_unknown_distillation_loss_is_refused():
+    message = refused(distillation={"method": "kl"})
+    assert "no distillation loss 'kl'; known: logit_mse, soft_target" in message
+
+
+def test_an_option_that_the_loss_lacks_is_refused():
+    assert "temprature" in refused(
+        distillation={"method": "soft_target", "options": {"temprature": 2}}
+    )
+
+
+def test_a_teacher_cannot_start_from_what_the_encoder_learns():
+    assert "teacher" in refused(teacher={"encoder": {"weights": "task"}})
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("stage0", {"epochs": 0}),
+        ("stage0", {"batch_size": 1}),
+        ("stage0", {"polyak": 1.0}),
+        ("stage0", {"loss_size": "half"}),
+        ("stage1", {"augmentation": "heavy"}),
+        ("stage1", {"precision": "float16"}),
+        ("distillation", {"weight": 0}),
+    ],
+)
+def test_a_value_out_of_range_is_named(section, values):
+    assert f"{section}.{next(iter(values))}:" in refused(**{section: values})
+
+
+def test_a_misspelt_key_names_the_nearest():
+    assert refused(stage0={"epoch": 3}) == (
+        "evaluation: unknown key 'stage0.epoch'; did you mean 'epochs'?"
+    )
+
+
+def test_a_negative_auxiliary_weight_is_refused():
+    assert "auxiliary_weight" in refused(auxiliary_weight=-0.1)

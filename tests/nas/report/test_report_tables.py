@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from nas.evaluation.teacher import TeacherReport
+from nas.pareto.candidates import Candidate
+from nas.report.tables import (
+    check_table,
+    figure,
+    front_table,
+    network_table,
+    networks_table,
+    score_table,
+    status_table,
+    teacher_table,
+)
+from nas.search.status import Status
+from nas.tasks.data_check import CheckReport, SplitReport
+
+VALUES = {
+    **{"quality": 0.81234, "reward": 0.7, "params": 3_456_789.0, "macs": 31_234_567.0},
+    **{"flops": 62_469_134.0, "latency": 12.345, "f1_eyes": 0.9, "f1_brows": 0.8},
+}
+SCORES = {
+    "quality": 0.5,
+    "macro": {"f1": 0.4, "iou": 0.3, "accuracy": 0.6},
+    "groups": {"eyes": 0.7},
+}
+METRICS = {
+    "search_quality": 0.45,
+    "validation": SCORES,
+    "test": SCORES | {"quality": None},
+    "costs": {"params": 3_456_789, "macs": 312_345_678, "flops": 624_691_356, "latency": 12.345},
+    "latency": {"device": {"model": "A processor", "threads": 1}},
+    "onnx": {"largest_difference": 1.2e-6},
+    "epochs": 40,
+    "best_epoch": 36,
+}
+
+
+def _lines(table: Table, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line[1:-1].replace("┃", "│").split("│")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("params", 950.0, "950"),
+        ("params", 3_456_789.0, "3.46 M"),
+        ("macs", 31_234.0, "31.2 K"),
+        ("flops", 2e9, "2 G"),
+        ("latency", 0.08134, "0.0813"),
+        ("quality", 0.8, "0.8000"),
+        ("f1_eyes", None, "-"),
+    ],
+)
+def test_figures_are_written_as_people_read_them(name, value, text) -> None:
+    assert figure(name, value) == text
+
+
+def test_a_front_leaves_groups_out_where_they_do_not_fit() -> None:
+    front = [Candidate(17, 17, VALUES)]
+    narrow = _lines(front_table(front, "Front", 80))
+    assert _cells(narrow[2]) == [
+        *("trial", "quality", "reward", "parameters", "MACs", "FLOPs", "latency (ms)")
+    ]
+    assert _cells(narrow[4]) == ["17", "0.8123", "0.7000", "3.46 M", "31.2 M", "62.5 M", "12.3"]
+    wide = _lines(front_table(front, "Front", 120), 120)
+    assert _cells(wide[2])[-2:] == ["f1 eyes", "f1 brows"]
+    assert not any("…" in line for line in narrow + wide)
+
+
+def test_a_front_over_searches_names_them_and_folds_long_names() -> None:
+    front = [Candidate(1, 1, VALUES), Candidate(2, 2, VALUES)]
+    names = ["faces-20260714-101500", "faces-20260714-113000"]
+    lines = _lines(front_table(front, "Front", 80, names))
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
+    rows = [_cells(line) for line in lines if line.startswith("│")]
+    starts = [number for number, row in enumerate(rows) if row[1]]
+    assert [rows[number][1] for number in starts] == ["1", "2"]
+    assert "".join(row[0] for row in rows[: starts[1]]) == names[0]
+
+
+def test_a_value_that_a_candidate_lacks_is_a_dash() -> None:
+    front = [Candidate(0, 0, {"quality": 0.5, "latency": 1.0}), Candidate(1, 1, {"quality": 0.6})]
+    rows = [_cells(line) for line in _lines(front_table(front, "Front", 80))]
+    assert rows[-2] == ["1", "0.6000", "-"]
+
+
+def test_the_status_of_a_search_that_has_just_begun() -> None:
+    begun = Status("s", ("quality",), 24, Counter(running=1), None, None, 0.0, {}, {})
+    assert [" ".join(line.split()) for line in _lines(status_table(begun))] == [
+        *("trials 0 of 24 complete", "1 running", "repeated candidates 0%")
+    ]
+
+
+def test_the_status_tells_why_candidates_failed() -> None:
+    failures = {"EvaluationError: diverged": 2, "worker lost": 1}
+    states = Counter(complete=4, fail=3)
+    status = Status("s", ("quality",), 24, states, None, 61.25, 0.25, failures, {"here": 4})
+    lines = [" ".join(line.split()) for line in _lines(status_table(status))]
+    assert lines == [
+        *("trials 4 of 24 complete", "3 failed", "time per candidate 61.2 s (median)"),
+        *("repeated candidates 25%", "host here: 4 complete"),
+        *("failed 2 x EvaluationError: diverged", "failed 1 x worker lost"),
+    ]
+
+
+def test_a_teacher_is_shown_beside_guessing() -> None:
+    report = TeacherReport(
+        *({"f1": 0.7, "iou": 0.6, "accuracy": 0.8}, {"skin": 0.9, "hair": float("nan")}, 0.09),
+        *((2, 64, 64), 0.1, 1.5, 9.0),
+    )
+    rows = [_cells(line) for line in _lines(teacher_table(report)) if line.startswith("│")]
+    assert rows == [
+        *(["skin", "0.9000"], ["hair", "-"], ["mean F1", "0.7000"], ["mean IoU", "0.6000"]),
+        *(["chance (mean F1)", "0.0900"], ["logits: shape", "2x64x64"]),
+        ["logits: mean, deviation", "0.10, 1.50"],
+    ]
+
+
+def test_one_retrained_network_is_shown_in_full() -> None:
+    rows = [_cells(line) for line in _lines(network_table("trial-7", METRICS)) if "│" in line]
+    assert rows == [
+        *(["quality in the search", "0.4500"], ["quality on validation", "0.5000"]),
+        *(["quality on test", "-"], ["mean IoU on test", "0.3000"], ["parameters", "3.46 M"]),
+        *(["MACs", "312 M"], ["FLOPs", "625 M"], ["latency, median", "12.35 ms"]),
+        *(["measured on", "A processor, threads: 1"], ["best epoch", "37 of 40"]),
+        ["ONNX, largest difference", "1.2e-06"],
+    ]
+
+
+def test_several_retrained_networks_fit_a_terminal() -> None:
+    names = ["trial-7", "genotype-2-0-1-3-4-1-0-5-6-7-8"]
+    lines = _lines(networks_table([(name, METRICS) for name in names]))
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
+    rows = [_cells(line) for line in lines if line.startswith("│")]
+    assert rows[0] == [*("trial-7", "0.4500", "0.5000", "-", "0.3000", "3.46 M", "312 M", "12.35")]
+    assert "".join(row[0] for row in rows[1:]) == names[1]
+
+
+def test_scores_by_class_and_by_group() -> None:
+    by_class = {metric: {"skin": 0.9, "hair": None} for metric in ("f1", "iou", "accuracy")}
+    table = score_table(SCORES | by_class, ["skin", "hair"])
+    rows = [_cells(line) for line in _lines(table) if line.startswith("│")]
+    assert rows == [
+        *(["skin", "0.9000", "0.9000", "0.9000"], ["hair", "-", "-", "-"]),
+        *(["mean", "0.4000", "0.3000", "0.6000"], ["group eyes", "0.7000", "", ""]),
+    ]
+
+
+def test_what_a_task_holds_by_split() -> None:
+    one = SplitReport(8, {(40, 60): 8}, {"ground": 0.75, "leaf": 0.25}, 0.0)
+    mixed = SplitReport(3, {(40, 60): 2, (20, 20): 1}, {"ground": 0.5, "leaf": 0.25}, 0.25)
+    none = SplitReport(0, {}, {"ground": 0.0, "leaf": 0.0}, 0.0)
+    report = CheckReport("leaves", {"train": one, "validation": mixed, "test": none})
+    rows = [_cells(line) for line in _lines(check_table(report)) if line.startswith("│")]
+    assert rows == [
+        ["images", "8", "3", "0"],
+        ["pixels", "40x60", "40x60, 1 more", "-"],
+        ["ground", "75.00%", "50.00%", "0.00%"],
+        ["leaf", "25.00%", "25.00%", "0.00%"],
+        ["(ignored)", "0.00%", "25.00%", "0.00%"],
+    ]

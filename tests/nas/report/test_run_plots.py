@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from nas.errors import UserError
+from nas.report import plots
+from nas.report.runs import Reading, read_series
+from nas.search.run_folder import RunFolder
+
+
+@pytest.fixture
+def quantities(monkeypatch) -> list[str]:
+    """What is drawn over the iterations."""
+    seen: list[str] = []
+    real = plots.plot_iterations
+
+    def watch(searches, objectives):
+        seen.extend(objective.name for objective in objectives)
+        return real(searches, objectives)
+
+    monkeypatch.setattr(plots, "plot_iterations", watch)
+    return seen
+
+
+def test_the_course_shows_the_reward_where_it_is_not_the_quality(
+    finished_run, tmp_path, quantities
+) -> None:
+    reading = Reading("flops")
+    series = read_series([RunFolder.open(finished_run)], reading)
+    paths = plots.save_front(series, reading, tmp_path / "plots", ("svg",))
+    assert quantities == ["reward", "quality", "flops"]
+    assert [path.name for path in paths] == [
+        *("front-flops.svg", "iterations-flops.svg", "candidates-flops.csv")
+    ]
+    assert sorted(paths) == sorted((tmp_path / "plots").iterdir())
+
+
+def test_without_penalty_the_reward_is_not_drawn_twice(own_run, tmp_path, quantities) -> None:
+    run = RunFolder.open(own_run)
+    config = run.config()
+    plain = config.reward.model_copy(update={"penalties": ()})
+    run.save_config(config.model_copy(update={"reward": plain}))
+    reading = Reading("params")
+    plots.save_front(read_series([run], reading), reading, tmp_path / "plots", ("svg",))
+    assert quantities == ["quality", "params"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(finished_run, own_run, tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    reading = Reading("flops")
+    series = read_series([RunFolder.open(finished_run)], reading)
+    with pytest.raises(UserError, match=r"file/plots: cannot make a folder for plots"):
+        plots.save_front(series, reading, tmp_path / "file/plots", ("svg",))
+
+
+def test_a_comparison_that_cannot_be_drawn_makes_no_folder(own_run, tmp_path) -> None:
+    same = shutil.copytree(own_run, tmp_path / "same")
+    reading = Reading("flops")
+    series = [read_series([RunFolder.open(same)], reading)[0] for _ in range(2)]
+    with pytest.raises(UserError, match="two searches are named 'same'"):
+        plots.save_comparison(series, reading, tmp_path / "plots", ("svg",))
+    assert not (tmp_path / "plots").exists()

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import nas
+from nas.errors import UserError
+from nas.retraining import retrain as module
+from nas.retraining.retrain import RetrainOptions, retrain
+from nas.retraining.selection import Selection, select
+from nas.search.run_folder import RunFolder
+from nas.search.segmentation import load_task, make_reward
+from nas.training import fitting
+from nas.training.fitting import FitSettings, score_network
+
+TRAINING = FitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
+OPTIONS = RetrainOptions(TRAINING, distill=False, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def retrained(finished_search, tmp_path_factory) -> tuple[RunFolder, Path, dict]:
+    """A run, the folder of its retrained trial 0, and the metrics."""
+    run = shutil.copytree(finished_search[0], tmp_path_factory.mktemp("retrained") / "run")
+    metrics = _retrain(run, OPTIONS)
+    return RunFolder.open(run), run / "retrain/trial-0-no-distillation", metrics
+
+
+def _retrain(folder: Path, options: RetrainOptions, on_epoch=lambda record: None) -> dict:
+    run = RunFolder.open(folder)
+    (choice,) = select(run, Selection(trials=(0,)))
+    return retrain(run, run.config(), choice, options, on_epoch)
+
+
+def _log(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_all_of_the_network_and_no_checkpoint(retrained) -> None:
+    _, folder, _ = retrained
+    assert {path.name for path in folder.iterdir()} == {
+        *("model.safetensors", "model.onnx", "metrics.json", "genotype.json", "log.csv")
+    }
+
+
+def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
+    run, folder, metrics = retrained
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = (folder / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=refuse) == metrics
+    assert set(metrics) == {
+        *("identity", "genotype", "distillation", "search_quality", "epochs", "best_epoch"),
+        *("validation", "test", "costs", "latency", "onnx"),
+    }
+    assert metrics["distillation"] is False and metrics["epochs"] == 2
+    assert set(metrics["test"]) == {"quality", "macro", "groups", "f1", "iou", "accuracy"}
+    assert set(metrics["test"]["f1"]) == set(load_task(run.config()).classes)
+    assert set(metrics["costs"]) == {"params", "macs", "flops", "latency"}
+    assert metrics["latency"]["provider"] == "CPUExecutionProvider"
+    assert metrics["latency"]["runs"] >= 20
+    assert metrics["onnx"]["opset"] == 18 and metrics["onnx"]["largest_difference"] <= 1e-4
+
+
+def test_the_best_epoch_of_the_validation_split_is_kept(retrained) -> None:
+    _, folder, metrics = retrained
+    rows = _log(folder)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    qualities = [float(row["validation_quality"]) for row in rows]
+    assert metrics["best_epoch"] == int(np.argmax(qualities))
+    assert metrics["validation"]["quality"] == pytest.approx(max(qualities), abs=1e-6)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_scores_are_those_of_the_loaded_network(retrained, split) -> None:
+    run, folder, metrics = retrained
+    config = run.config()
+    task = load_task(config)
+    card = score_network(nas.load(folder), task, split, torch.device("cpu"))
+    for metric, values in card.scores.items():
+        assert metrics[split][metric] == pytest.approx(values, abs=1e-6)
+    assert metrics[split]["groups"] == pytest.approx(card.groups, abs=1e-6)
+    quality = make_reward(config, task).quality(card.scores)
+    assert metrics[split]["quality"] == pytest.approx(quality, abs=1e-6)
+
+
+def test_the_counts_are_those_of_the_loaded_network(retrained) -> None:
+    _, folder, metrics = retrained
+    network = nas.load(folder)
+    assert metrics["costs"]["params"] == sum(p.numel() for p in network.parameters())
+    assert metrics["costs"]["flops"] == 2 * metrics["costs"]["macs"]
+
+
+def test_the_onnx_file_gives_the_logits_of_the_loaded_network(retrained) -> None:
+    _, folder, _ = retrained
+    session = onnxruntime.InferenceSession(
+        str(folder / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        expected = nas.load(folder / "model.safetensors")(images)
+    (found,) = session.run(None, {"image": images.numpy()})
+    assert expected.shape == (1, 11, 32, 32)
+    assert expected.std() > 0
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
+
+
+def test_a_finished_retraining_is_returned_without_training_again(retrained, monkeypatch) -> None:
+    run, _, metrics = retrained
+
+    def train(*arguments: object, **options: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(module, "fit", train)
+    assert _retrain(run.path, OPTIONS) == metrics
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"training": TRAINING.model_copy(update={"epochs": 3})}, {"seed": 1}, {"opset": 17}],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_settings_for_a_finished_folder_are_refused(retrained, change) -> None:
+    run, folder, _ = retrained
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    with pytest.raises(UserError, match="it holds a retrained network of other settings"):
+        _retrain(run.path, replace(OPTIONS, **change))
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_retraining_ends_as_if_it_had_not_been(
+    retrained, own_run, monkeypatch
+) -> None:
+    def interrupt(record: fitting.EpochRecord) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _retrain(own_run, OPTIONS, interrupt)
+    folder = own_run / "retrain/trial-0-no-distillation"
+    assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
+
+    epochs: list[int] = []
+    metrics = _retrain(own_run, OPTIONS, lambda record: epochs.append(record.epoch))
+    _, uninterrupted, expected = retrained
+    assert epochs == [1]
+    assert _log(folder) == _log(uninterrupted)
+    assert metrics["test"] == expected["test"]
+    assert metrics["best_epoch"] == expected["best_epoch"]
+    found, wanted = (load_file(f / "model.safetensors") for f in (folder, uninterrupted))
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():
+        torch.testing.assert_close(found[key], value)
+
+
+def test_other_settings_for_an_interrupted_folder_are_refused(own_run) -> None:
+    def interrupt(record: fitting.EpochRecord) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _retrain(own_run, OPTIONS, interrupt)
+    with pytest.raises(UserError, match="belongs to a training with other settings"):
+        _retrain(own_run, replace(OPTIONS, seed=1))
+
+
+def test_distillation_learns_from_the_teacher_in_a_folder_of_its_own(retrained, own_run) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    distilled = _retrain(own_run, replace(OPTIONS, training=one_epoch, distill=True))
+    plain = _retrain(own_run, replace(OPTIONS, training=one_epoch))
+    folder = own_run / "retrain"
+    assert {path.name for path in folder.iterdir()} == {"trial-0", "trial-0-no-distillation"}
+    assert (distilled["distillation"], plain["distillation"]) == (True, False)
+    losses = [_log(folder / name)[0]["loss"] for name in ("trial-0", "trial-0-no-distillation")]
+    # The loss towards the teacher comes on top.
+    assert float(losses[0]) > float(losses[1])
+
+
+def test_without_a_teacher_distillation_is_refused_and_nothing_is_left(own_run) -> None:
+    run = RunFolder.open(own_run)
+    config = run.config()
+    off = config.evaluation.distillation.model_copy(update={"enabled": False})
+    evaluation = config.evaluation.model_copy(update={"distillation": off})
+    run.save_config(config.model_copy(update={"evaluation": evaluation}))
+    with pytest.raises(UserError, match=r"the search had no teacher.*use --no-distillation"):
+        _retrain(own_run, replace(OPTIONS, distill=True))
+    assert list(run.retrain.iterdir()) == []
+
+
+def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> None:
+    def without_skin(network, task, split, device):
+        card = score_network(network, task, split, device)
+        if split == "validation":
+            return card
+        scores = {
+            metric: {**values, "skin": float("nan")} for metric, values in card.scores.items()
+        }
+        return replace(card, scores=scores)
+
+    monkeypatch.setattr(module, "score_network", without_skin)
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch))
+    assert metrics["test"]["f1"]["skin"] is None
+    # It earns reward, so there is no quality on this split either.
+    assert metrics["test"]["quality"] is None
+    assert metrics["validation"]["quality"] > 0
+    assert "NaN" not in (own_run / "retrain/trial-0-no-distillation/metrics.json").read_text()
+
+
+def test_an_opset_that_cannot_be_written_is_refused_before_training() -> None:
+    with pytest.raises(UserError, match="opset 15 is not known; use 16 to 20"):
+        RetrainOptions(TRAINING, opset=15)
