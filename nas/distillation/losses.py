@@ -39,6 +39,10 @@ class SoftTarget(nn.Module):
             raise ValueError(f"the temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
+    def extra_repr(self) -> str:
+        """What `repr` shows of it."""
+        return f"temperature={self.temperature}"
+
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for logits of equal shape with the classes in dimension 1."""
         student, teacher = _prepare(student, teacher)

@@ -23,7 +23,7 @@ from nas.evaluation.teacher import (
     macro_f1,
     train_teacher,
 )
-from nas.models.encoder import TASK, Encoder, fingerprint, load_backbone, without_hub
+from nas.models.encoder import TASK, Encoder, load_backbone, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
 from nas.tasks import Task
 from nas.training.checkpoint import save_weights
@@ -199,12 +199,8 @@ def _features(
             tensors["teacher"] = logits[0]
         return tensors
 
-    key = derive(
-        task.fingerprint,
-        split,
-        fingerprint(encoder.state_dict()),
-        fingerprint(teacher.state_dict()) if teacher else "none",
-    )
+    networks = (encoder.fingerprint, teacher.fingerprint if teacher is not None else "none")
+    key = derive(task.fingerprint, split, *networks)
     tensors = cached_tensors(cache / f"features-{split}-{key:016x}.safetensors", compute)
     maps = tuple(tensors[f"map{number}"].to(device) for number in range(len(encoder.strides)))
     logits = tensors["teacher"].to(device) if teacher is not None else None

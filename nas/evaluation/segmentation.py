@@ -142,7 +142,8 @@ def _reasons(genotype: Genotype) -> Iterator[None]:
 
 def _is_memory(error: Exception) -> bool:
     # The CPU allocator of torch raises a plain RuntimeError.
-    return isinstance(error, MemoryError) or "not enough memory" in str(error)
+    texts = ("not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
 def _first_line(error: Exception) -> str:

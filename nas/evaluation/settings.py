@@ -87,6 +87,30 @@ class DistillationSettings(Settings):
         return self
 
 
+class PretrainingSettings(FitSettings):
+    """Training of a network whose encoder starts from random weights.
+
+    Attributes:
+        epochs: Passes over the training split.
+        encoder_learning_rate: As high as that of the decoder: there is nothing to preserve.
+    """
+
+    epochs: int = Field(15, ge=1)
+    encoder_learning_rate: float = Field(3e-3, gt=0)
+
+
+class TeacherEncoderSettings(EncoderSettings):
+    """The backbone of a teacher.
+
+    Attributes:
+        name: A timm model that has ``features_only``, larger than the candidates' encoder.
+        weights: ``none``, ``imagenet`` or a file.
+    """
+
+    name: str = "resnet18"
+    weights: str = NONE
+
+
 class TeacherSettings(Settings):
     """The large network that candidates learn from.
 
@@ -98,13 +122,13 @@ class TeacherSettings(Settings):
     """
 
     run: str | None = None
-    encoder: EncoderSettings = EncoderSettings(name="resnet18", weights=NONE)
+    encoder: TeacherEncoderSettings = TeacherEncoderSettings()
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
-    training: FitSettings = FitSettings(epochs=15, encoder_learning_rate=3e-3)
+    training: PretrainingSettings = PretrainingSettings()
 
     @field_validator("encoder")
     @classmethod
-    def _weights_exist(cls, encoder: EncoderSettings) -> EncoderSettings:
+    def _weights_exist(cls, encoder: TeacherEncoderSettings) -> TeacherEncoderSettings:
         if encoder.weights == "task":
             raise ValueError(
                 f"a teacher is itself trained on the task; its weights start from "
@@ -128,7 +152,7 @@ class EvaluationSettings(Settings):
     """
 
     encoder: EncoderSettings = EncoderSettings()
-    pretraining: FitSettings = FitSettings(epochs=15, encoder_learning_rate=3e-3)
+    pretraining: PretrainingSettings = PretrainingSettings()
     stage0: DecoderStageSettings = DecoderStageSettings()
     stage1: NetworkStageSettings = NetworkStageSettings()
     distillation: DistillationSettings = DistillationSettings()

@@ -76,8 +76,15 @@ class Encoder(nn.Module):
         channels = info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
         self.strides: tuple[int, ...] = tuple(strides)
+        # Two backbones of the same weights differ where, for example, their padding does.
+        self._structure = f"{settings.name}{settings.options}{self.strides}"
         if settings.weights not in (TASK, NONE, IMAGENET):
             load_backbone(self.backbone, Path(settings.weights))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any weight and with whatever decides how the weights are used."""
+        return f"{self._structure}{fingerprint(self.state_dict())}"
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Maps of normalised images N x 3 x H x W, the finest first."""
@@ -128,7 +135,7 @@ def _create(settings: EncoderSettings) -> nn.Module:
         return timm.create_model(
             settings.name, pretrained=pretrained, features_only=True, **settings.options
         )
-    except (RuntimeError, TypeError, AttributeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
+    except (RuntimeError, TypeError, AttributeError, ValueError, LookupError, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         hint = " (are the weights reachable from here?)" if pretrained else ""
-        raise UserError(f"encoder {settings.name!r} cannot be made: {reason}{hint}") from error
+        raise UserError(f"encoder {settings.name!r} cannot be made: {reason}{hint}.") from error

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.models.encoder import Encoder
+from nas.models.encoder import Encoder, fingerprint
 
 
 class PlainDecoder(nn.Module):
@@ -67,6 +67,11 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any weight of encoder or decoder."""
+        return f"{self.encoder.fingerprint}{fingerprint(self.decoder.state_dict())}"
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x classes x H x W of normalised images N x 3 x H x W."""

@@ -81,6 +81,12 @@ class RewardSettings(Settings):
         return self
 
 
+class RetrainingSettings(FitSettings):
+    """Training of ``nas retrain``; its encoder starts from the weights of the search."""
+
+    epochs: int = Field(40, ge=1)
+
+
 class SearchConfig(Settings):
     """Everything that a search needs to be repeated.
 
@@ -110,7 +116,7 @@ class SearchConfig(Settings):
     controller: ControllerSettings = ControllerSettings()
     reward: RewardSettings = RewardSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
-    retraining: FitSettings = FitSettings(epochs=40)
+    retraining: RetrainingSettings = RetrainingSettings()
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)

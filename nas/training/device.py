@@ -16,9 +16,9 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")
-    if kind == "cpu" and not index:
+    if name == "cpu":
         return torch.device("cpu")
-    if kind != "cuda" or (index and not index.isdigit()):
+    if kind != "cuda" or (name != "cuda" and not index.isdecimal()):
         raise UserError(f"device {name!r} is not known; use auto, cpu, cuda or cuda:N.")
     if not torch.cuda.is_available():
         raise UserError(f"device {name!r} was asked for, but torch finds no GPU; use --device cpu.")

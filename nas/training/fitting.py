@@ -174,6 +174,11 @@ class _Training:
     ):
         self._network, self._task, self._settings = network, task, settings
         self._device, self._seed, self._quality = device, seed, quality
+        self._distillation = distillation and (
+            repr(distillation.loss),
+            distillation.weight,
+            getattr(distillation.teacher, "fingerprint", ""),
+        )
         rates = (settings.encoder_learning_rate, settings.learning_rate)
         parts = (network.encoder, network.decoder)
         self._update = Update(
@@ -274,8 +279,9 @@ class _Training:
 
     def _identity(self) -> str:
         # More epochs change the schedule, so they too make another training.
-        settings = self._settings.model_dump_json()
-        return str(derive(settings, self._task.fingerprint, self._seed))
+        shapes = [(key, tuple(t.shape)) for key, t in self._network.state_dict().items()]
+        parts = (self._settings.model_dump_json(), self._task.fingerprint, repr(shapes))
+        return str(derive(*parts, self._seed, repr(self._distillation)))
 
 
 def class_weights(choice: ClassWeights, task: Task, device: torch.device) -> Tensor | None:

@@ -84,7 +84,7 @@ class Loop:
             The mean loss over the batches.
 
         Raises:
-            DivergedError: If the loss is infinite or not a number.
+            DivergedError: If the loss or a weight is infinite or not a number.
         """
         self.network.train()
         for module in self.frozen_statistics:
@@ -96,6 +96,9 @@ class Loop:
         mean = float(torch.stack(losses).mean())
         if not math.isfinite(mean):
             raise DivergedError(f"the loss became {mean} in epoch {index}")
+        if not self.update.is_finite():
+            # The last update can spoil the weights after a loss that was still finite.
+            raise DivergedError(f"a weight is no longer a finite number in epoch {index}")
         return mean
 
     def _step(self, batch: Batch, scale: float) -> Tensor:

@@ -93,7 +93,7 @@ def balanced_weights(masks: Tensor, num_classes: int, ignore_index: int) -> Tens
     counts = torch.bincount(labels[labels != ignore_index], minlength=num_classes).double()
     shares = counts / counts.sum().clamp(min=1)
     weights = torch.where(shares > 0, shares.clamp(min=1e-12).rsqrt(), torch.zeros_like(shares))
-    return (weights / (weights * shares).sum()).float()
+    return (weights / (weights * shares).sum().clamp(min=1e-12)).float()
 
 
 def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:

@@ -38,12 +38,16 @@ class Update:
         polyak: Decay of the running average in [0, 1), or None for no average.
 
     Raises:
-        ValueError: If a group has no trainable parameter.
+        ValueError: If a group has no trainable parameter, or `clip` or `polyak` is out of range.
     """
 
     def __init__(
         self, groups: Sequence[Group], clip: float | None = None, polyak: float | None = None
     ):
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be above 0, not {clip}")
+        if polyak is not None and not 0 <= polyak < 1:
+            raise ValueError(f"polyak must be at least 0 and below 1, not {polyak}")
         self._groups = tuple(groups)
         self._parameters = [FlatParameters(group.module) for group in groups]
         self._buffers = [FlatBuffers(group.module) for group in groups]
@@ -53,7 +57,9 @@ class Update:
         ]
         self._clip = clip
         self._polyak = polyak
-        self._averages = [tensor.clone() for tensor in self._tensors()] if polyak else []
+        self._averages = (
+            [tensor.clone() for tensor in self._tensors()] if polyak is not None else []
+        )
         self._steps = 0
 
     def zero_gradients(self) -> None:
@@ -76,6 +82,10 @@ class Update:
             optimiser.param_groups[0]["lr"] = group.learning_rate * scale
             optimiser.step()
         self._average()
+
+    def is_finite(self) -> bool:
+        """Whether every parameter, statistic and average is a finite number."""
+        return all(bool(t.isfinite().all()) for t in (*self._tensors(), *self._averages))
 
     def load_average(self) -> None:
         """Puts the averages into the network; the last iterate is lost."""

@@ -21,6 +21,7 @@ def is_supported(images: Tensor, weight: Tensor) -> bool:
         and images.device.type == weight.device.type == "cpu"
         and images.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
+        and torch._C._len_torch_dispatch_stack() == 0
         and not torch.compiler.is_exporting()
         and not torch.jit.is_tracing()  # type: ignore[attr-defined]
         and library.load() is not None

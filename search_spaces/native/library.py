@@ -40,7 +40,7 @@ def load() -> ctypes.CDLL | None:
 
 def _cache_folder() -> Path:
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nas"
-    return Path(os.environ.get("NAS_CACHE", default)) / "native"
+    return Path(os.environ.get("NAS_CACHE") or default) / "native"
 
 
 def _key() -> str:

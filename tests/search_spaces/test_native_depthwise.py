@@ -169,7 +169,7 @@ def layer(channels, kernel=3, dilation=2):
     return CroppedConv2d(channels, channels, kernel, dilation, groups=channels)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit")
 def test_a_traced_layer_holds_the_standard_operation():
     values, _, _ = tensors(8, 3)
     traced = torch.jit.trace(layer(8), values)

@@ -60,7 +60,7 @@ def refused(nas, tmp_path, monkeypatch) -> Callable[..., str]:
             outcome = nas(*arguments)
         assert (outcome.code, outcome.out) == (2, "")
         (line,) = outcome.err.splitlines()
-        assert line.startswith("nas: ") and line.endswith((".", "?", ")"))
+        assert line.startswith("nas: ") and line.endswith((".", "?", ")", "'"))
         return line
 
     return run

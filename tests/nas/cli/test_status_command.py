@@ -24,10 +24,6 @@ def test_a_worker_on_a_complete_search_adds_nothing(nas, own_run) -> None:
 
 
 def test_a_worker_does_what_is_left(nas, own_run) -> None:
-    def ask_for_four(*arguments: object) -> None:
-        study = read_study(RunFolder.open(own_run))
-        study.set_user_attr("trials", 4)
-
-    ask_for_four()
+    read_study(RunFolder.open(own_run)).set_user_attr("trials", 4)
     assert nas("worker", own_run).code == 0
     assert len(complete_records(read_study(RunFolder.open(own_run)))) == 4

@@ -5,7 +5,7 @@ import torch
 
 from nas.evaluation import preparation
 from nas.evaluation.preparation import prepare
-from nas.models.encoder import fingerprint
+from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import resize
 from nas.training.images import Normaliser
 
@@ -141,3 +141,11 @@ def test_an_interrupted_training_of_the_encoder_goes_on(faces, make_settings, tm
     cut = prepare(faces, settings, tmp_path / "cut", CPU, 0)
     whole = prepare(faces, settings, tmp_path / "whole", CPU, 0)
     assert fingerprint(cut.encoder.state_dict()) == fingerprint(whole.encoder.state_dict())
+
+
+def test_the_trained_encoder_can_serve_other_searches(faces, make_settings, tmp_path):
+    settings = make_settings(encoder={"weights": "task"}, pretraining=SHORT | {"epochs": 1})
+    trained = prepare(faces, settings, tmp_path, CPU, 0).encoder
+    (path,) = tmp_path.glob("encoder-*/*.safetensors")
+    loaded = Encoder(EncoderSettings(name="lcnet_035", weights=str(path)))
+    assert fingerprint(loaded.state_dict()) == fingerprint(trained.state_dict())

@@ -103,7 +103,7 @@ def test_weights_that_cannot_be_fetched_give_one_sentence(monkeypatch, kind):
         make(weights="imagenet")
     assert str(caught.value) == (
         f"encoder '{SMALL}' cannot be made: cannot find the hub "
-        "(are the weights reachable from here?)"
+        "(are the weights reachable from here?)."
     )
 
 
