@@ -15,7 +15,8 @@ import latency
 from latency.exporting import OPSETS
 from nas.distillation import create_loss
 from nas.errors import UserError
-from nas.evaluation.preparation import prepare_encoder, prepare_teacher
+from nas.evaluation.preparation import prepare, prepare_encoder, prepare_teacher
+from nas.evaluation.stages import train_decoder
 from nas.files import write_json, write_text
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.retraining.network_file import FILE, NetworkDescription, save_network
@@ -98,6 +99,8 @@ def retrain(
 ) -> dict[str, Any]:
     """Retrains one candidate into ``retrain/NAME`` of its run.
 
+    Stage 0 of the search comes first, if it is on, and then the whole network end to end.
+
     It learns from the train split, the best epoch is chosen on the validation split, and the
     test split is read once, at the end. A training that was cut off goes on from its last epoch.
 
@@ -116,6 +119,8 @@ def retrain(
     work = _Work(run, config, options)
     description = work.describe(choice.genotype)
     network = work.build(description)
+    if not (folder / _CHECKPOINT).exists():
+        work.train_decoder(network)
     result = work.fit(network, folder, on_epoch)
     without_auxiliary(network.decoder)
     save_network(network, description, folder)
@@ -166,6 +171,18 @@ class _Work:
         encoder = prepare_encoder(self.task, settings, self._cache, self._device, seed)
         network.encoder.load_state_dict(encoder.state_dict())
         return network
+
+    def train_decoder(self, network: SegmentationNetwork) -> None:
+        """Stage 0, as in the search: a random decoder would first spoil the encoder."""
+        settings = self._config.evaluation
+        if not settings.stage0.enabled:
+            return
+        enabled = self._options.distill and settings.distillation.enabled
+        distillation = settings.distillation.model_copy(update={"enabled": enabled})
+        settings = settings.model_copy(update={"distillation": distillation})
+        prepared = prepare(self.task, settings, self._cache, self._device, self._config.seed)
+        network.to(self._device)
+        train_decoder(network.decoder, prepared, settings, derive(self._options.seed, "retrain"))
 
     def fit(
         self,
