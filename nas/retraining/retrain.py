@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import latency
 from latency.exporting import OPSETS
 from nas.distillation import create_loss
 from nas.errors import UserError
-from nas.evaluation.preparation import prepare, prepare_encoder, prepare_teacher
+from nas.evaluation.preparation import Prepared, prepare
+from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
 from nas.files import write_json, write_text
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
@@ -145,6 +147,11 @@ class _Work:
     """What retraining needs from the run."""
 
     def __init__(self, run: RunFolder, config: SearchConfig, options: RetrainOptions):
+        if options.distill and not config.evaluation.distillation.enabled:
+            raise UserError(
+                "the search had no teacher, so there is none to retrain with; "
+                "use --no-distillation."
+            )
         self.task = load_task(config)
         self._space = make_space(config)
         self._config, self._options = config, options
@@ -167,22 +174,30 @@ class _Work:
     def build(self, description: NetworkDescription) -> SegmentationNetwork:
         with seeded(self._options.seed, "retrain"):
             network = description.build()
-        settings, seed = self._config.evaluation, self._config.seed
-        encoder = prepare_encoder(self.task, settings, self._cache, self._device, seed)
-        network.encoder.load_state_dict(encoder.state_dict())
+        network.encoder.load_state_dict(self._prepared.encoder.state_dict())
         return network
 
     def train_decoder(self, network: SegmentationNetwork) -> None:
         """Stage 0, as in the search: a random decoder would first spoil the encoder."""
-        settings = self._config.evaluation
-        if not settings.stage0.enabled:
+        if not self._evaluation.stage0.enabled:
             return
-        enabled = self._options.distill and settings.distillation.enabled
-        distillation = settings.distillation.model_copy(update={"enabled": enabled})
-        settings = settings.model_copy(update={"distillation": distillation})
-        prepared = prepare(self.task, settings, self._cache, self._device, self._config.seed)
         network.to(self._device)
-        train_decoder(network.decoder, prepared, settings, derive(self._options.seed, "retrain"))
+        seed = derive(self._options.seed, "retrain")
+        train_decoder(network.decoder, self._prepared, self._evaluation, seed)
+
+    @property
+    def _evaluation(self) -> EvaluationSettings:
+        """How the search evaluated, without a teacher if there is to be none."""
+        settings = self._config.evaluation
+        if self._options.distill:
+            return settings
+        distillation = settings.distillation.model_copy(update={"enabled": False})
+        return settings.model_copy(update={"distillation": distillation})
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        seed = self._config.seed
+        return prepare(self.task, self._evaluation, self._cache, self._device, seed)
 
     def fit(
         self,
@@ -210,18 +225,10 @@ class _Work:
         }
 
     def _distillation(self) -> Distillation:
-        settings = self._config.evaluation
-        if not settings.distillation.enabled:
-            raise UserError(
-                "the search had no teacher, so there is none to retrain with; "
-                "use --no-distillation."
-            )
-        teacher, _ = prepare_teacher(
-            self.task, settings, self._cache, self._device, self._config.seed
-        )
-        assert teacher is not None
-        loss = create_loss(settings.distillation.method, **settings.distillation.options)
-        return Distillation(teacher, loss, settings.distillation.weight)
+        teacher, settings = self._prepared.teacher, self._evaluation.distillation
+        assert teacher is not None  # refused by the constructor
+        loss = create_loss(settings.method, **settings.options)
+        return Distillation(teacher, loss, settings.weight)
 
     def _quality(self, card: ScoreCard) -> float:
         return self._reward.quality(card.scores)
