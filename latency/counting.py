@@ -67,8 +67,8 @@ def count_of_maps(model: nn.Module, input_shapes: Sequence[Sequence[int]]) -> Co
 def _count(network: nn.Module, forward: Callable[[], object]) -> Counts:
     counter = FlopCounterMode(display=False)
     # The device context covers tensors that a forward pass makes without naming a device.
-    with torch.no_grad(), torch.device("meta"), counter, ShapesOnly():
+    with torch.no_grad(), torch.device("meta"), counter, ShapesOnly() as skipped:
         forward()
-    flops = counter.get_total_flops()
+    flops = counter.get_total_flops() + skipped.flops
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Counts(parameters=parameters, macs=flops // 2, flops=flops)

@@ -17,6 +17,7 @@ from nas.search.identity import WorkerIdentity
 from nas.search.parts import Parts
 from nas.search.provenance import commit
 from nas.search.records import INTERRUPTED, SURPLUS
+from nas.search.storage import TrialStorage
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 
@@ -37,6 +38,7 @@ class Objective:
         seed: Seed of every evaluation, so that candidates differ by their genotype alone.
         origin: Who trains them and where; see `origin_of`.
         places: The places of the study.
+        storage: The storage of the study.
         poll: Seconds between two looks while another worker trains the same candidate.
     """
 
@@ -47,6 +49,7 @@ class Objective:
         seed: int,
         origin: Mapping[str, Any],
         places: Places,
+        storage: TrialStorage,
         poll: float = 0.5,
     ) -> None:
         self._parts = parts
@@ -54,6 +57,7 @@ class Objective:
         self._seed = seed
         self._origin = origin
         self._places = places
+        self._storage = storage
         self._poll = poll
         self.trial_number: int | None = None
 
@@ -85,17 +89,22 @@ class Objective:
         record = self._copied(trial, key) or self._evaluated(trial, genotype)
         record["seconds"]["total"] = time.perf_counter() - started
         values = self._values(trial, record)
-        for name, value in record.items():
-            trial.set_user_attr(name, value)
+        with self._storage.together():
+            for name, value in record.items():
+                trial.set_user_attr(name, value)
         return values
 
     def _draw(self, trial: optuna.Trial) -> tuple[Genotype, str]:
         space = self._parts.space
-        choices = {d.name: trial.suggest_categorical(d.name, d.options) for d in space.decisions}
-        genotype = space.genotype(cast(dict[str, int | str], choices))
-        key = space.canonical_key(genotype)
-        trial.set_user_attr("genotype", str(genotype))
-        trial.set_user_attr("canonical_key", key)
+        with self._storage.together():
+            choices = {
+                decision.name: trial.suggest_categorical(decision.name, decision.options)
+                for decision in space.decisions
+            }
+            genotype = space.genotype(cast(dict[str, int | str], choices))
+            key = space.canonical_key(genotype)
+            trial.set_user_attr("genotype", str(genotype))
+            trial.set_user_attr("canonical_key", key)
         return genotype, key
 
     def _copied(self, trial: optuna.Trial, key: str) -> dict[str, Any] | None:

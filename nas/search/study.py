@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,49 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, OptunaError
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from nas.errors import UserError
 from nas.search.config import SearchConfig
 from nas.search.run_folder import RunFolder
+from nas.search.storage import TrialStorage, connect, merge_log, serialise_sqlite, sqlite_url
 from search_spaces.space import SearchSpace
-
-# A worker waits this many seconds for its turn in the file before it gives up.
-_SQLITE_TIMEOUT = 120
-
-
-class NamingStorage(RDBStorage):
-    """A storage that creates a trial and names who works on it in one transaction.
-
-    Otherwise a worker that dies between the two leaves a trial that nobody knows to be lost.
-
-    Attributes:
-        origin: Recorded with every new trial; None records nothing.
-    """
-
-    origin: Mapping[str, Any] | None = None
-
-    def _create_new_trial(
-        self, study_id: int, template_trial: FrozenTrial | None = None
-    ) -> FrozenTrial:
-        if template_trial is None and self.origin is not None:
-            template_trial = optuna.trial.create_trial(
-                state=TrialState.RUNNING, user_attrs={"origin": dict(self.origin)}
-            )
-        return super()._create_new_trial(study_id, template_trial)
 
 
 @contextmanager
 def working_storage(
     run: RunFolder, config: SearchConfig, origin: Mapping[str, Any] | None = None
-) -> Iterator[RDBStorage]:
+) -> Iterator[TrialStorage]:
     """Opens the storage of a run for work on it.
 
     The last worker to leave the run's file makes it a single file that can be copied.
@@ -65,20 +37,20 @@ def working_storage(
     Raises:
         UserError: If the storage cannot be reached.
     """
-    url = config.storage or _sqlite_url(run.study_path)
+    url = config.storage or sqlite_url(run.study_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        storage = _connect(url, heartbeat_interval=config.heartbeat, grace_period=config.grace)
+        storage = connect(url, heartbeat_interval=config.heartbeat, grace_period=config.grace)
     storage.origin = origin
     if storage.engine.name == "sqlite":
-        _serialise_sqlite(storage.engine)
+        serialise_sqlite(storage.engine)
     try:
         yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
         if config.storage is None:
-            _merge_log(run.study_path)
+            merge_log(run.study_path)
 
 
 def check_storage(config: SearchConfig) -> None:
@@ -88,7 +60,7 @@ def check_storage(config: SearchConfig) -> None:
         UserError: With the reason.
     """
     if config.storage is not None:
-        _connect(config.storage).engine.dispose()
+        connect(config.storage).engine.dispose()
 
 
 def create_study(
@@ -144,7 +116,7 @@ def read_study(run: RunFolder) -> optuna.Study:
     url = run.config().storage
     if url is None and not run.study_path.is_file():
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
-    return _load(_connect(url or _sqlite_url(run.study_path)), run.study_name, None)
+    return _load(connect(url or sqlite_url(run.study_path)), run.study_name, None)
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:
@@ -153,7 +125,7 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     Raises:
         UserError: If the storage has no study of that name, or the folder is in use.
     """
-    study = _load(_connect(storage), name, None)
+    study = _load(connect(storage), name, None)
     config = SearchConfig.model_validate({**study.user_attrs["config"], "storage": storage})
     return RunFolder.create(path, config, study_name=name)
 
@@ -187,62 +159,3 @@ def _load(storage: RDBStorage, name: str, sampler: BaseSampler | None) -> optuna
         return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
     except KeyError as error:
         raise UserError(f"the storage has no study {name!r}; start the search first.") from error
-
-
-def _connect(url: str, **options: Any) -> NamingStorage:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    engine: dict[str, Any] = {"pool_pre_ping": True}
-    if url.startswith("sqlite"):
-        engine = {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
-    try:
-        return NamingStorage(url, engine_kwargs=engine, **options)
-    except ImportError as error:
-        raise UserError(
-            f"--storage {_without_password(url)} needs a database driver: {error.__cause__}; "
-            "for PostgreSQL install the extra 'postgresql'."
-        ) from error
-    except (SQLAlchemyError, OptunaError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"cannot use the storage {_without_password(url)}: {reason}.") from error
-
-
-def _serialise_sqlite(engine: Engine) -> None:
-    """Makes every transaction of this process take its turn before it reads.
-
-    Optuna reads the state of a trial and then writes it. On a database server it locks the row;
-    SQLite knows no such lock, so a lost trial could be failed and completed at once.
-    """
-
-    def configure(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None
-        # The log spares two thirds of the waits for the disk, and a killed process loses nothing.
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", begin)
-    engine.dispose()
-
-
-def _merge_log(path: Path) -> None:
-    connection = sqlite3.connect(path, timeout=0)
-    try:
-        connection.execute("PRAGMA journal_mode=DELETE")
-    except sqlite3.OperationalError:
-        # Somebody else works on it, and the last one to leave merges.
-        return
-    finally:
-        connection.close()
-
-
-def _sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path.resolve()}"
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}" if at else url

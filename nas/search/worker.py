@@ -58,7 +58,7 @@ def run_worker(
     with working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace)
-        objective = Objective(parts, config.objectives, config.seed, origin, places)
+        objective = Objective(parts, config.objectives, config.seed, origin, places, storage)
         first = first_trial(study)
 
         def stop(trials: Sequence[FrozenTrial]) -> bool:

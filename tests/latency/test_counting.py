@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from latency import Counts, LatencyError, count
 
@@ -113,3 +114,37 @@ def test_what_counts_nothing_keeps_its_shape():
         nn.Conv2d(2, 1, 1, bias=False),
     )
     assert count(model, (1, 2, 3, 4)).macs == 2 * 14 * 14
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"stride": 2, "padding": 1},
+        {"stride": (2, 3), "padding": (0, 2), "dilation": (2, 1)},
+        {"padding": [4], "dilation": [4]},
+        {"groups": 2},
+        {"groups": 4, "padding": "same", "dilation": 2},
+        {"bias": torch.zeros(8)},
+    ],
+)
+def test_a_convolution_counts_as_the_counter_of_torch_counts_it(options):
+    class Convolution(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            weight = image.new_zeros(8, 4 // options.get("groups", 1), 3, 2)
+            named = options | {"bias": image.new_zeros(8)} if "bias" in options else options
+            shapes.append(F.conv2d(image, weight, **named).shape)
+            return image
+
+    shapes: list[torch.Size] = []
+    counted = count(Convolution(), (2, 4, 9, 11))
+    with FlopCounterMode(display=False) as counter:
+        Convolution()(torch.zeros(2, 4, 9, 11))
+    assert counted.flops == counter.get_total_flops() > 0
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 3), nn.Conv2d(2, 4, 12)])
+def test_a_convolution_that_cannot_run_is_refused(layer):
+    with pytest.raises(RuntimeError):
+        count(layer, (1, 2, 9, 9))

@@ -34,7 +34,7 @@ def _search(tmp_path: Path) -> Iterator[tuple[optuna.Study, fakes.FakeEvaluator,
             parts = Parts(fakes.PairSpace(), fakes.REWARD, study.sampler, evaluator)
             places = Places(study, storage, 60.0)
             origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
-            objective = Objective(parts, objectives, 0, origin, places, poll=0.01)
+            objective = Objective(parts, objectives, 0, origin, places, storage, poll=0.01)
             study.enqueue_trial(choices)
             study.optimize(objective, n_trials=1, catch=(TrialError,))
             return study.get_trials()[-1]

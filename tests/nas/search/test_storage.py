@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+from sqlalchemy import event
+
+from nas.search.storage import TrialStorage, connect, sqlite_url
+
+
+@pytest.fixture(name="storage")
+def _storage(tmp_path: Path) -> Iterator[TrialStorage]:
+    storage = connect(sqlite_url(tmp_path / "study.db"))
+    yield storage
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@pytest.fixture(name="study")
+def _study(storage: TrialStorage) -> optuna.Study:
+    return optuna.create_study(storage=storage)
+
+
+def test_what_is_written_together_is_read_back(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    with storage.together():
+        chosen = trial.suggest_categorical("operation", ("sum", "cat"))
+        trial.set_user_attr("quality", 0.5)
+        trial.set_user_attr("quality", 0.25)
+    assert trial.user_attrs == {"quality": 0.25}
+    (read,) = study.get_trials()
+    assert read.params == {"operation": chosen}
+    assert read.user_attrs == {"quality": 0.25}
+
+
+def test_together_is_one_transaction(study: optuna.Study, storage: TrialStorage) -> None:
+    commits = []
+    event.listen(storage.engine, "commit", commits.append)
+    trial = study.ask()
+    commits.clear()
+    with storage.together():
+        for index in range(5):
+            trial.set_user_attr(str(index), index)
+    assert len(commits) == 1
+    trial.set_user_attr("alone", 1)
+    assert len(commits) == 2
+
+
+def test_a_block_that_raises_writes_nothing(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    with pytest.raises(KeyError), storage.together():
+        trial.set_user_attr("quality", 0.5)
+        raise KeyError
+    trial.set_user_attr("failure", "KeyError")
+    assert study.get_trials()[0].user_attrs == {"failure": "KeyError"}
+
+
+def test_a_finished_trial_takes_no_record(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    study.tell(trial, state=TrialState.FAIL)
+    with pytest.raises(UpdateFinishedTrialError), storage.together():
+        trial.set_user_attr("quality", 0.5)
+    assert study.get_trials()[0].user_attrs == {}
+
+
+def test_other_choices_than_before_are_refused(study: optuna.Study, storage: TrialStorage) -> None:
+    study.ask().suggest_categorical("operation", ("sum", "cat"))
+    trial = study.ask()
+    with pytest.raises(ValueError, match="CategoricalDistribution"), storage.together():
+        trial.suggest_categorical("operation", ("sum", "product"))
+    assert study.get_trials()[1].params == {}
