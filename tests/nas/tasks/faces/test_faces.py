@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from nas import tasks
 from nas.errors import UserError
+from nas.tasks.faces import task as faces_task
 from nas.tasks.faces.anatomy import (
     BACKGROUND,
     CLASSES,
@@ -126,6 +130,23 @@ def test_the_fingerprint_follows_the_options(small):
     }
     assert len(keys) == 4
     assert tasks.load("faces", **small).fingerprint in keys
+
+
+def test_the_fingerprint_follows_the_drawing(tmp_path, monkeypatch):
+    def digest() -> str:
+        faces_task._drawing.cache_clear()
+        return faces_task.FacesSource((0,), 1, 64).digest
+
+    package = shutil.copytree(Path(faces_task.__file__).parent, tmp_path / "faces")
+    monkeypatch.setattr(faces_task, "__file__", str(package / "task.py"))
+    first = digest()
+    with (package / "cache.py").open("a") as file:
+        file.write("# how faces are kept")
+    assert digest() == first
+    with (package / "scene.py").open("a") as file:
+        file.write("# what faces look like")
+    assert digest() != first
+    faces_task._drawing.cache_clear()
 
 
 def test_drawn_faces_pass_the_check(small):
