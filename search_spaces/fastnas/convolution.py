@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_spaces.fastnas.feature_map import FeatureMap
-from search_spaces.native import depthwise
+from search_spaces.native import batch_norm, convolution, depthwise
 
 
 class CroppedConv2d(nn.Conv2d):
@@ -66,6 +66,8 @@ class CroppedConv2d(nn.Conv2d):
         # A dilation of a single tap means nothing, but keeps some kernels from the fast path.
         spread = (dilation if reach[0] else 1, dilation if reach[1] else 1)
         weight = self._cropped(reach)
+        if self.groups == 1 and convolution.is_supported(values, weight):
+            return convolution.conv2d(values, weight, self.bias, spread)
         return F.conv2d(values, weight, self.bias, 1, padding, spread, self.groups)
 
     @property
@@ -99,8 +101,16 @@ def normalise(norm: nn.BatchNorm2d, features: FeatureMap) -> FeatureMap:
                 "batch norm cannot be trained on a single image whose feature map is 1x1; "
                 "use batches of at least 2 images (drop a last batch of 1)."
             )
+        if norm.training and batch_norm.is_supported(features.values, norm.weight, norm.bias):
+            return FeatureMap(_normalise_natively(norm, features.values), features.size)
         values = norm(features.values)
     return FeatureMap(F.relu(values, inplace=True), features.size)
+
+
+def _normalise_natively(norm: nn.BatchNorm2d, values: Tensor) -> Tensor:
+    output, mean, variance = batch_norm.batch_norm_relu(values, norm.weight, norm.bias, norm.eps)
+    _update_running_statistics(norm, mean, variance, values.numel() // values.shape[1])
+    return output
 
 
 def _normalise_constant(norm: nn.BatchNorm2d, features: FeatureMap) -> Tensor:

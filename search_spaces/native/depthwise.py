@@ -9,23 +9,12 @@ import torch
 from torch import Tensor
 
 from search_spaces.native import library
+from search_spaces.native.conditions import is_replaceable
 
 
 def is_supported(images: Tensor, weight: Tensor) -> bool:
-    """Whether `depthwise_conv2d` can take these tensors, here and now.
-
-    An export must see the standard operation, and so must anything that counts operations.
-    """
-    return (
-        type(images) is Tensor
-        and images.device.type == weight.device.type == "cpu"
-        and images.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and torch._C._len_torch_dispatch_stack() == 0
-        and not torch.compiler.is_exporting()
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
-        and library.load() is not None
-    )
+    """Whether `depthwise_conv2d` can take these tensors, here and now."""
+    return is_replaceable(images, weight) and library.load() is not None
 
 
 def depthwise_conv2d(images: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:

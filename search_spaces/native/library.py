@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_SOURCE = Path(__file__).with_name("depthwise.c")
-_FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+_NAMES = ("batch_norm.c", "convolution.c", "depthwise.c")
+_SOURCES = tuple(Path(__file__).with_name(name) for name in _NAMES)
+_FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 
 
 @functools.cache
@@ -29,7 +30,7 @@ def load() -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     if compiler is None:
         return None
-    path = _cache_folder() / f"depthwise-{_key()}.so"
+    path = _cache_folder() / f"kernels-{_key()}.so"
     try:
         if not path.exists():
             _compile(compiler, path)
@@ -45,7 +46,8 @@ def _cache_folder() -> Path:
 
 def _key() -> str:
     # A library compiled for one processor may hold instructions that another lacks.
-    parts = [_SOURCE.read_text(encoding="utf-8"), " ".join(_FLAGS), _processor()]
+    sources = [source.read_text(encoding="utf-8") for source in _SOURCES]
+    parts = [*sources, " ".join(_FLAGS), _processor()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -61,6 +63,6 @@ def _compile(compiler: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        command = [compiler, *_FLAGS, str(_SOURCE), "-o", str(built)]
+        command = [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(built), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         built.replace(path)

@@ -245,7 +245,7 @@ def test_with_a_compiler_that_fails_torch_is_used(monkeypatch, loaded_anew, tmp_
 
 def test_a_damaged_library_is_not_used(monkeypatch, loaded_anew, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
-    path = tmp_path / "native" / f"depthwise-{library._key()}.so"
+    path = tmp_path / "native" / f"kernels-{library._key()}.so"
     path.parent.mkdir()
     path.write_bytes(b"no library")
     assert library.load() is None
