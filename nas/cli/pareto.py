@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.values import chosen_run
+from nas.cli.penalties import penalties
+from nas.cli.values import chosen_run, given
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,13 +29,27 @@ Aggregate = Annotated[
 Classes = Annotated[
     str | None, typer.Option(help="Read the quality over these classes, separated by commas.")
 ]
+PenaltyNames = Annotated[
+    list[str] | None,
+    typer.Option("--penalty", help="Read the reward with none, params, macs, flops or latency."),
+]
+Exponent = Annotated[float | None, typer.Option(help="Exponent of those penalties, below 0.")]
+Base = Annotated[
+    float | None, typer.Option(help="Cost at which that penalty is neutral; the search's own.")
+]
 Output = Annotated[Path | None, typer.Option(help="Folder for the files; RUN/plots.")]
 Formats = Annotated[str, typer.Option(help="Formats of the pictures, separated by commas.")]
 
 
 @app.command("list")
 def list_front(
-    runs: Runs = None, cost: Cost = None, aggregate: Aggregate = None, classes: Classes = None
+    runs: Runs = None,
+    cost: Cost = None,
+    aggregate: Aggregate = None,
+    classes: Classes = None,
+    penalty: PenaltyNames = None,
+    exponent: Exponent = None,
+    base: Base = None,
 ) -> None:
     """Print the front over one or several runs."""
     from rich.console import Console
@@ -43,7 +58,7 @@ def list_front(
 
     folders = _open(runs)
     console = Console()
-    reading = _reading(folders, cost, aggregate, classes)
+    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
     console.print(front_over(folders, reading, console.width))
 
 
@@ -53,6 +68,9 @@ def plot(
     cost: Cost = None,
     aggregate: Aggregate = None,
     classes: Classes = None,
+    penalty: PenaltyNames = None,
+    exponent: Exponent = None,
+    base: Base = None,
     output: Output = None,
     formats: Formats = "png,svg,pdf",
 ) -> None:
@@ -61,7 +79,7 @@ def plot(
     from nas.report.runs import read_series
 
     folders = _open(runs)
-    reading = _reading(folders, cost, aggregate, classes)
+    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
     target = output or folders[0].plots
     _print(save_front(read_series(folders, reading), reading, target, _formats(formats)))
 
@@ -72,6 +90,9 @@ def compare(
     cost: Cost = None,
     aggregate: Aggregate = None,
     classes: Classes = None,
+    penalty: PenaltyNames = None,
+    exponent: Exponent = None,
+    base: Base = None,
     output: Output = None,
     formats: Formats = "png,svg,pdf",
 ) -> None:
@@ -82,7 +103,7 @@ def compare(
     if len(runs) < 2:
         raise UserError("nas pareto compare needs two runs or more; for one use nas pareto plot.")
     folders = _open(runs)
-    reading = _reading(folders, cost, aggregate, classes)
+    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
     target = output or folders[0].plots
     _print(save_comparison(read_series(folders, reading), reading, target, _formats(formats)))
 
@@ -99,12 +120,21 @@ def _open(runs: list[Path] | None) -> list[RunFolder]:
 
 
 def _reading(
-    folders: list[RunFolder], cost: str | None, aggregate: str | None, classes: str | None
+    folders: list[RunFolder],
+    cost: str | None,
+    aggregate: str | None,
+    classes: str | None,
+    chosen: list[dict[str, Any]] | None,
 ) -> Reading:
-    from nas.cli.values import given
     from nas.report.runs import Reading, default_cost
 
-    changes = given({"aggregate": aggregate, "classes": _parts(classes) if classes else None})
+    changes = given(
+        {
+            "aggregate": aggregate,
+            "classes": _parts(classes) if classes else None,
+            "penalties": chosen,
+        }
+    )
     return Reading(cost or default_cost(folders[0]), changes)
 
 

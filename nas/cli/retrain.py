@@ -78,4 +78,5 @@ def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:
             choice,
             options,
             lambda record: progress.show(choice.name, record, options.training.epochs),
+            progress.show,
         )

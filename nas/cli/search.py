@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.penalties import penalties
 from nas.cli.values import RUNS, assignments, chosen_run, dotted, given
 from nas.errors import UserError
 
@@ -88,7 +89,10 @@ def search(
             "evaluation.distillation.enabled": distillation,
         }
     )
-    options |= _preset(space, preset) | _penalties(penalty, exponent, base)
+    options |= _preset(space, preset)
+    chosen = penalties(penalty, exponent, base)
+    if chosen is not None:
+        options["reward.penalties"] = chosen
     options |= assignments(settings or ())
     if resume:
         _resume(run, config, options)
@@ -143,27 +147,6 @@ def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
     if preset not in known:
         raise UserError(f"space {name!r} has no preset {preset!r}; known: {', '.join(known)}.")
     return {f"space.options.{key}": value for key, value in known[preset].items()}
-
-
-def _penalties(
-    names: list[str] | None, exponent: float | None, base: float | None
-) -> dict[str, Any]:
-    if names is None:
-        if exponent is not None or base is not None:
-            raise UserError("--exponent and --base need a --penalty to belong to.")
-        return {}
-    names = [part for name in names for part in name.split(",")]
-    if "none" in names:
-        if len(names) > 1 or exponent is not None or base is not None:
-            raise UserError("--penalty none goes with no other penalty, exponent or base.")
-        return {"reward.penalties": []}
-    if base is not None and len(names) > 1:
-        raise UserError("--base fits a single penalty; give several in a YAML file (--config).")
-    return {
-        "reward.penalties": [
-            given({"cost": name, "exponent": exponent, "base": base}) for name in names
-        ]
-    }
 
 
 def _name(task: str) -> str:

@@ -52,7 +52,7 @@ def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
 
     Raises:
         UserError: If a run has no finished trial, a trial lacks the cost, or the reward to read
-            with is wrong.
+            with is wrong or lacks the base of a penalty.
     """
     names = _names([run.path for run in runs])
     return [_series(run, name, reading) for run, name in zip(runs, names, strict=True)]
@@ -72,8 +72,7 @@ def trained_records(run: RunFolder) -> list[TrialRecord]:
 
 def _series(run: RunFolder, name: str, reading: Reading) -> Series:
     config = run.config()
-    settings = validate(RewardSettings, {**config.reward.model_dump(), **reading.reward}, "reward")
-    config = config.model_copy(update={"reward": settings})
+    config = config.model_copy(update={"reward": _reward_settings(run, config.reward, reading)})
     reward = make_reward(config, load_task(config))
     candidates = []
     for record in trained_records(run):
@@ -91,6 +90,21 @@ def _series(run: RunFolder, name: str, reading: Reading) -> Series:
         }
         candidates.append(Candidate(record.number, record.number, values))
     return Series(name, tuple(candidates))
+
+
+def _reward_settings(run: RunFolder, own: RewardSettings, reading: Reading) -> RewardSettings:
+    settings = validate(RewardSettings, {**own.model_dump(), **reading.reward}, "reward")
+    bases = {penalty.cost: penalty.base for penalty in own.penalties}
+    penalties = []
+    for penalty in settings.penalties:
+        base = bases.get(penalty.cost, "auto") if penalty.base == "auto" else penalty.base
+        if base == "auto":
+            raise UserError(
+                f"{run.path}: the search had no penalty on {penalty.cost}, whose base could be "
+                "taken; give --base."
+            )
+        penalties.append(penalty.model_copy(update={"base": base}))
+    return settings.model_copy(update={"penalties": tuple(penalties)})
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

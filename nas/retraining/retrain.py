@@ -16,6 +16,7 @@ import latency
 from latency.exporting import OPSETS
 from nas.distillation import create_loss
 from nas.errors import UserError
+from nas.evaluation.ahead import Announce
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
@@ -98,6 +99,7 @@ def retrain(
     choice: Choice,
     options: RetrainOptions,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+    announce: Announce = lambda what, record, epochs: None,
 ) -> dict[str, Any]:
     """Retrains one candidate into ``retrain/NAME`` of its run.
 
@@ -105,6 +107,14 @@ def retrain(
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
     test split is read once, at the end. A training that was cut off goes on from its last epoch.
+
+    Args:
+        run: The run folder.
+        config: Its configuration.
+        choice: The candidate.
+        options: How it is retrained.
+        on_epoch: Told of every epoch.
+        announce: Told (what, epoch, epochs) where encoder or teacher must be trained again.
 
     Returns:
         What ``metrics.json`` holds.
@@ -118,7 +128,7 @@ def retrain(
     finished = _finished(folder, identity)
     if finished is not None:
         return finished
-    work = _Work(run, config, options)
+    work = _Work(run, config, options, announce)
     description = work.describe(choice.genotype)
     network = work.build(description)
     if not (folder / _CHECKPOINT).exists():
@@ -146,7 +156,9 @@ def retrain(
 class _Work:
     """What retraining needs from the run."""
 
-    def __init__(self, run: RunFolder, config: SearchConfig, options: RetrainOptions):
+    def __init__(
+        self, run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
+    ):
         if options.distill and not config.evaluation.distillation.enabled:
             raise UserError(
                 "the search had no teacher, so there is none to retrain with; "
@@ -154,7 +166,7 @@ class _Work:
             )
         self.task = load_task(config)
         self._space = make_space(config)
-        self._config, self._options = config, options
+        self._config, self._options, self._announce = config, options, announce
         self._reward = make_reward(config, self.task)
         self._device = resolve_device(options.device)
         self._cache = cache_of(run, config)
@@ -197,7 +209,7 @@ class _Work:
     @cached_property
     def _prepared(self) -> Prepared:
         seed = self._config.seed
-        return prepare(self.task, self._evaluation, self._cache, self._device, seed)
+        return prepare(self.task, self._evaluation, self._cache, self._device, seed, self._announce)
 
     def fit(
         self,

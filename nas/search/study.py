@@ -17,7 +17,14 @@ from optuna.study import StudyDirection
 from nas.errors import UserError
 from nas.search.config import SearchConfig
 from nas.search.run_folder import RunFolder
-from nas.search.storage import TrialStorage, connect, merge_log, serialise_sqlite, sqlite_url
+from nas.search.storage import (
+    TrialStorage,
+    connect,
+    merge_log,
+    serialise_sqlite,
+    sqlite_path,
+    sqlite_url,
+)
 from search_spaces.space import SearchSpace
 
 
@@ -125,6 +132,10 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     Raises:
         UserError: If the storage has no study of that name, or the folder is in use.
     """
+    file = sqlite_path(storage)
+    if file is not None and not file.is_file():
+        # SQLite would make an empty one.
+        raise UserError(f"--storage {storage}: no such file; start the search first.")
     study = _load(connect(storage), name, None)
     config = SearchConfig.model_validate({**study.user_attrs["config"], "storage": storage})
     return RunFolder.create(path, config, study_name=name)

@@ -74,6 +74,40 @@ def test_another_quality_can_be_read(nas, finished_run) -> None:
             assert shown[str(candidate.trial)] == f"{candidate.values['quality']:.4f}"
 
 
+def _rewards(nas, run, *options) -> dict[str, float]:
+    rows = _table(nas("pareto", "list", run, "--cost", "flops", *options).out)[1:]
+    return {row[0]: float(row[2]) for row in rows}
+
+
+def test_another_penalty_can_be_read(nas, finished_run) -> None:
+    run = RunFolder.open(finished_run)
+    values = {str(c.trial): c.values for c in read_series([run], Reading("flops"))[0].candidates}
+    base = run.config().reward.penalties[0].base
+    for options, expected in (
+        (("--penalty", "none"), lambda v: v["quality"]),
+        (
+            ("--penalty", "flops", "--exponent", -2),
+            lambda v: v["quality"] * (v["flops"] / base) ** -2,
+        ),
+        (
+            ("--penalty", "params", "--base", 1e6, "--exponent", -1),
+            lambda v: v["quality"] * 1e6 / v["params"],
+        ),
+    ):
+        rewards = _rewards(nas, finished_run, *options)
+        assert rewards
+        for trial, reward in rewards.items():
+            assert reward == pytest.approx(expected(values[trial]), abs=6e-5)
+
+
+def test_a_penalty_without_a_base_is_refused(nas, finished_run) -> None:
+    outcome = nas("pareto", "list", finished_run, "--penalty", "params")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "the search had no penalty on params, whose base could be taken; give --base." in (
+        outcome.err
+    )
+
+
 def test_plot_writes_pictures_and_their_data(nas, own_run) -> None:
     outcome = nas("pareto", "plot", own_run, "--formats", "png, svg")
     assert outcome.code == 0, outcome.err

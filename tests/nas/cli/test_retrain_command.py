@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 FAST = ("--device", "cpu", "--epochs", 1, "--set", "augmentation=none")
 
@@ -33,6 +34,15 @@ def test_several_networks_are_a_table(nas, own_run) -> None:
         (row,) = (line for line in outcome.out.splitlines() if f"│ trial-{number} " in line)
         assert f"│ {metrics['search_quality']:.4f} │" in row
         assert f" {metrics['validation']['quality']:.4f} │" in row
+
+
+def test_what_was_deleted_is_trained_again_and_shown(nas, own_run) -> None:
+    shutil.rmtree(own_run / "cache")
+    outcome = nas("retrain", own_run, "--genotype", "[[2,[0,1,3,4]],[[1,0]]]", *FAST)
+    assert outcome.code == 0, outcome.err
+    trained = [line.split()[1] for line in outcome.out.splitlines() if "  epoch 1/" in line]
+    assert trained[-1] == "genotype-2-0-1-3-4-1-0"
+    assert "encoder" in trained[:-1] or "teacher" in trained[:-1]
 
 
 def _cells(line: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nas.errors import UserError
 from nas.training import fitting
 
 OPTIONS = (
@@ -61,3 +62,30 @@ def test_a_teacher_no_better_than_chance_is_refused(train, monkeypatch) -> None:
     (line,) = outcome.err.splitlines()
     assert "the teacher is no better than chance on the validation images (mean F1 0." in line
     assert "guessing reaches 0.999); train it longer or switch distillation off." in line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("task_options={train: 3, size: 32}",), ("task_options.train=3", "task_options.size=32")],
+)
+def test_options_of_the_task_are_heard(nas, tmp_path, monkeypatch, options) -> None:
+    seen = []
+
+    def train(task, *rest):
+        seen.append(task)
+        raise UserError("seen")
+
+    monkeypatch.setattr("nas.evaluation.teacher_run.train_teacher_run", train)
+    settings = [part for option in options for part in ("--set", option)]
+    assert nas("train", "--run", tmp_path / "teacher", *settings).err == "nas: seen\n"
+    assert len(seen[0].dataset("train")) == 3
+    assert seen[0].input_size == (32, 32)
+
+
+def test_options_of_the_task_that_are_wrong_are_refused(nas, tmp_path) -> None:
+    outcome = nas("train", "--run", tmp_path / "teacher", "--set", "task_options=3")
+    assert (outcome.code, outcome.err) == (2, "nas: task_options: must be a mapping, not 3.\n")
+    outcome = nas("train", "--run", tmp_path / "teacher", "--set", "task_options.sice=3")
+    assert outcome.code == 2
+    assert "sice" in outcome.err
+    assert not (tmp_path / "teacher").exists()

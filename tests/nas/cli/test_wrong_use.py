@@ -143,6 +143,7 @@ def test_teacher_on_data_that_fails_the_check(refused, task_folder) -> None:
         (["task", "check", "fases"], ["no task or file 'fases'", "did you mean 'faces'?"]),
         (["task", "check", "leaves", "--data", "none"], ["none: no such folder; correct --data"]),
         (["worker", "new", "--storage", "nosql://x"], ["cannot use the storage nosql://x"]),
+        (["worker", "new", "--storage", "sqlite:///no.db"], ["sqlite:///no.db: no such file"]),
     ],
 )
 def test_wrong_use_of_the_other_commands(refused, task_folder, arguments, parts) -> None:
