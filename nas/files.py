@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file in one step."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Writes a JSON file in one step; what is not finite, which JSON lacks, becomes null."""
+    write_text(path, json.dumps(finite_only(value), indent=2, allow_nan=False) + "\n")
+
+
+def finite_only(value: Any) -> Any:
+    """The same mappings and lists with None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {key: finite_only(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_only(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _umask() -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from nas.evaluation.ahead import Announce
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
-from nas.files import write_json, write_text
+from nas.files import finite_only, write_json, write_text
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.retraining.network_file import FILE, NetworkDescription, save_network
 from nas.search.config import SearchConfig
@@ -246,12 +245,15 @@ class _Work:
         return self._reward.quality(card.scores)
 
     def _record(self, card: ScoreCard) -> dict[str, Any]:
-        return {
-            "quality": self._quality_if_known(card),
-            "macro": _without_nan(card.macro),
-            "groups": _without_nan(card.groups),
-            **{metric: _without_nan(values) for metric, values in card.scores.items()},
-        }
+        record: dict[str, Any] = finite_only(
+            {
+                "quality": self._quality_if_known(card),
+                "macro": card.macro,
+                "groups": card.groups,
+                **card.scores,
+            }
+        )
+        return record
 
     def _quality_if_known(self, card: ScoreCard) -> float | None:
         try:
@@ -282,11 +284,6 @@ def _costs(
         "latency": measured.to_dict(),
         "onnx": {"opset": options.opset, "largest_difference": difference},
     }
-
-
-def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
-    # JSON has no NaN; a class that occurs nowhere has no score.
-    return {key: None if math.isnan(value) else value for key, value in values.items()}
 
 
 def _identity(choice: Choice, options: RetrainOptions) -> str:

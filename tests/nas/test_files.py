@@ -31,6 +31,13 @@ def test_write_json_can_be_read_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2.5]}
 
 
+def test_what_json_lacks_becomes_null(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"f1": {"eye": float("nan"), "nose": 0.5}, "losses": (1, float("inf"))})
+    assert path.read_text().count("null") == 2
+    assert json.loads(path.read_text()) == {"f1": {"eye": None, "nose": 0.5}, "losses": [1, None]}
+
+
 def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
     usual = tmp_path / "usual"
     usual.write_text("")
