@@ -1,5 +1,5 @@
 """Losses that carry what a teacher knows over to a student."""
 
-from nas.distillation.losses import create_loss, names
+from nas.distillation.losses import LossInfo, LossOption, create_loss, describe, names
 
-__all__ = ["create_loss", "names"]
+__all__ = ["LossInfo", "LossOption", "create_loss", "describe", "names"]

@@ -1,0 +1,50 @@
+"""What all distillation losses share: full precision, a detached teacher, a telling `repr`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import ClassVar, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+_Forward = TypeVar("_Forward", bound=Callable[..., Tensor])
+
+
+class DistillationLoss(nn.Module):
+    """A scalar loss of a student towards its teacher, called with (student, teacher).
+
+    Every option of the constructor is kept as an attribute of the same name.
+
+    Attributes:
+        needs_targets: Whether the call takes the true classes as a third argument.
+    """
+
+    needs_targets: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def extra_repr(self) -> str:
+        """The options; a checkpoint tells one loss from another by them."""
+        options = inspect.signature(type(self)).parameters
+        return ", ".join(f"{option}={getattr(self, option)}" for option in options)
+
+
+def in_float32(forward: _Forward) -> _Forward:
+    """Hands float32 tensors to a loss, without autocast, and the teacher's without its graph.
+
+    Squares and Gram matrices of half-precision activations overflow, and autocast would bring
+    the products of float32 tensors back to half precision.
+    """
+
+    @functools.wraps(forward)
+    def wrapped(
+        loss: DistillationLoss, student: Tensor, teacher: Tensor, *rest: Tensor, **named: Tensor
+    ) -> Tensor:
+        with torch.autocast(student.device.type, enabled=False):
+            return forward(loss, student.float(), teacher.detach().float(), *rest, **named)
+
+    return cast(_Forward, wrapped)

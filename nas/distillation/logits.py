@@ -1,0 +1,202 @@
+"""Losses on what the networks predict."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.inputs import require_equal_shapes, require_logits, require_maps
+from nas.distillation.options import require_not_negative, require_positive, require_whole
+
+
+class LogitMSE(DistillationLoss):
+    """Mean squared difference of the logits (Ba and Caruana 2014, https://arxiv.org/abs/1312.6184)."""
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for logits of equal shape with the classes in dimension 1."""
+        require_equal_shapes(student, teacher)
+        return functional.mse_loss(student, teacher)
+
+
+class SoftTarget(DistillationLoss):
+    """T² times the KL divergence of softened predictions (Hinton et al. 2015).
+
+    The mean is over samples and positions, the sum over classes
+    (https://arxiv.org/abs/1503.02531).
+
+    Args:
+        temperature: T, above 0.
+    """
+
+    def __init__(self, temperature: float = 4.0):
+        super().__init__()
+        require_positive("temperature", temperature)
+        self.temperature = temperature
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for logits of equal shape with the classes in dimension 1."""
+        require_equal_shapes(student, teacher)
+        return _soft_divergence(student, teacher, 1, self.temperature).mean()
+
+
+class DKD(DistillationLoss):
+    """Decoupled distillation (Zhao et al. 2022, https://arxiv.org/abs/2203.08679).
+
+    Soft-target distillation is split in two: how sure the networks are of the true class
+    (target part), and how they share out the rest among the other classes (non-target part).
+    Each part is T² times a KL divergence, with a weight of its own.
+
+    Args:
+        temperature: T, above 0.
+        alpha: Weight of the target part, from 0.
+        beta: Weight of the non-target part, from 0.
+        ignore_index: Samples or pixels of this class are passed over.
+    """
+
+    needs_targets: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        temperature: float = 4.0,
+        alpha: float = 1.0,
+        beta: float = 8.0,
+        ignore_index: int = -100,
+    ):
+        super().__init__()
+        require_positive("temperature", temperature)
+        require_not_negative("alpha", alpha)
+        require_not_negative("beta", beta)
+        require_whole("ignore_index", ignore_index)
+        self.temperature = temperature
+        self.alpha = alpha
+        self.beta = beta
+        self.ignore_index = ignore_index
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor, targets: Tensor) -> Tensor:
+        """A scalar.
+
+        Args:
+            student: Logits with the classes in dimension 1.
+            teacher: Logits of the same shape.
+            targets: The true class of every sample or pixel: that shape without dimension 1.
+
+        Raises:
+            ValueError: If the shapes do not fit each other.
+        """
+        require_logits(student, teacher)
+        if targets.shape != student.shape[:1] + student.shape[2:]:
+            raise ValueError(
+                f"targets of shape {tuple(targets.shape)} do not fit logits of shape "
+                f"{tuple(student.shape)}"
+            )
+        targets = targets.reshape(-1)
+        kept = targets != self.ignore_index
+        targets = targets[kept].long()
+        student_sides, student_others = _decoupled(
+            _as_rows(student)[kept], targets, self.temperature
+        )
+        teacher_sides, teacher_others = _decoupled(
+            _as_rows(teacher)[kept], targets, self.temperature
+        )
+        target_part = _divergence(student_sides, teacher_sides, 1)
+        other_part = _divergence(student_others, teacher_others, 1)
+        total = (self.alpha * target_part + self.beta * other_part).sum()
+        # A batch may hold ignored pixels only; its mean would be 0/0.
+        return total / max(len(targets), 1) * self.temperature**2
+
+
+class DIST(DistillationLoss):
+    """Correlation of the predictions (Huang et al. 2022, https://arxiv.org/abs/2205.10536).
+
+    One minus Pearson's correlation of the softened probabilities, over the classes of a sample
+    (inter-class) and over the samples of a class (intra-class), times T². A strong teacher's
+    probabilities need not be matched, only their relations. Pixels count as samples.
+
+    Args:
+        temperature: T, above 0.
+        inter_weight: Weight of the inter-class part, from 0.
+        intra_weight: Weight of the intra-class part, from 0.
+    """
+
+    def __init__(
+        self, temperature: float = 1.0, inter_weight: float = 1.0, intra_weight: float = 1.0
+    ):
+        super().__init__()
+        require_positive("temperature", temperature)
+        require_not_negative("inter_weight", inter_weight)
+        require_not_negative("intra_weight", intra_weight)
+        self.temperature = temperature
+        self.inter_weight = inter_weight
+        self.intra_weight = intra_weight
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for logits of equal shape with the classes in dimension 1."""
+        require_logits(student, teacher)
+        student = (_as_rows(student) / self.temperature).softmax(1)
+        teacher = (_as_rows(teacher) / self.temperature).softmax(1)
+        inter = 1 - _correlation(student, teacher, dim=1).mean()
+        intra = 1 - _correlation(student, teacher, dim=0).mean()
+        return (self.inter_weight * inter + self.intra_weight * intra) * self.temperature**2
+
+
+class ChannelWise(DistillationLoss):
+    """Channel-wise distillation for segmentation (Shu et al. 2021).
+
+    Each channel is a distribution over the positions; T² times the KL divergence, averaged over
+    samples and channels (https://arxiv.org/abs/2011.13256). A constant added to a channel changes
+    nothing, and a class of few pixels counts as much as the background.
+
+    Args:
+        temperature: T, above 0.
+    """
+
+    def __init__(self, temperature: float = 4.0):
+        super().__init__()
+        require_positive("temperature", temperature)
+        self.temperature = temperature
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for logits or maps N x channels x height x width of equal shape."""
+        require_maps(student, teacher)
+        require_equal_shapes(student, teacher)
+        return _soft_divergence(student.flatten(2), teacher.flatten(2), 2, self.temperature).mean()
+
+
+def _divergence(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
+    log_student = functional.log_softmax(student, dim=dim)
+    log_teacher = functional.log_softmax(teacher, dim=dim)
+    return (log_teacher.exp() * (log_teacher - log_student)).sum(dim=dim)
+
+
+def _soft_divergence(student: Tensor, teacher: Tensor, dim: int, temperature: float) -> Tensor:
+    return _divergence(student / temperature, teacher / temperature, dim) * temperature**2
+
+
+def _as_rows(logits: Tensor) -> Tensor:
+    return logits.movedim(1, -1).flatten(0, -2)
+
+
+def _decoupled(rows: Tensor, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """The logits of (true class, all others together), and those of the others."""
+    rows = rows / temperature
+    others = functional.one_hot(targets, rows.shape[1]) == 0
+    rest = rows[others].reshape(len(rows), rows.shape[1] - 1)
+    true = rows.gather(1, targets[:, None])
+    return torch.cat([true, rest.logsumexp(1, keepdim=True)], dim=1), rest
+
+
+def _correlation(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
+    student = student - student.mean(dim, keepdim=True)
+    teacher = teacher - teacher.mean(dim, keepdim=True)
+    norms = torch.linalg.vector_norm(student, dim=dim) * torch.linalg.vector_norm(teacher, dim=dim)
+    # Equal probabilities have no correlation; the authors' small number keeps that finite.
+    return (student * teacher).sum(dim) / (norms + 1e-8)

@@ -1,0 +1,93 @@
+"""Losses on how the samples of a batch relate to each other.
+
+Student and teacher may differ in everything but the batch. A batch of one has no relations: it
+gives 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.inputs import require_equal_batches
+from nas.distillation.options import require_not_negative, require_one_of
+
+_ORDERS = {"l2": 2.0, "l1": 1.0}
+
+
+class Similarity(DistillationLoss):
+    """Similarity-preserving distillation (Tung and Mori 2019, https://arxiv.org/abs/1907.09682).
+
+    The Gram matrix of the samples, N x N, with rows scaled to norm 1: mean squared difference.
+
+    Args:
+        norm: Of the rows. ``l2`` is the paper's; ``l1`` is found in several public codes and is
+            here to compare with them.
+    """
+
+    def __init__(self, norm: Literal["l2", "l1"] = "l2"):
+        super().__init__()
+        require_one_of("norm", norm, tuple(_ORDERS))
+        self.norm = norm
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for features N x anything."""
+        require_equal_batches(student, teacher)
+        order = _ORDERS[self.norm]
+        return functional.mse_loss(_similarities(student, order), _similarities(teacher, order))
+
+
+class RKD(DistillationLoss):
+    """Relational distillation (Park et al. 2019, https://arxiv.org/abs/1904.05068).
+
+    Huber loss between the distances of all pairs, relative to their mean, and between the
+    cosines of the angles of all triplets. Meant for embeddings N x D: the angles of larger
+    features take N² x D numbers.
+
+    Args:
+        distance_weight: Weight of the distances, from 0.
+        angle_weight: Weight of the angles, from 0.
+    """
+
+    def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0):
+        super().__init__()
+        require_not_negative("distance_weight", distance_weight)
+        require_not_negative("angle_weight", angle_weight)
+        self.distance_weight = distance_weight
+        self.angle_weight = angle_weight
+
+    @in_float32
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """A scalar, for features N x anything."""
+        require_equal_batches(student, teacher)
+        student, teacher = student.flatten(1), teacher.flatten(1)
+        distance = functional.smooth_l1_loss(_distances(student), _distances(teacher))
+        angle = functional.smooth_l1_loss(_angles(student), _angles(teacher))
+        return self.distance_weight * distance + self.angle_weight * angle
+
+
+def _similarities(features: Tensor, order: float) -> Tensor:
+    rows = features.flatten(1)
+    return functional.normalize(rows @ rows.T, p=order, dim=1)
+
+
+def _distances(rows: Tensor) -> Tensor:
+    """Distances of all pairs, relative to the mean of those that are not 0, N x N."""
+    distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+    mean = distances.sum() / (distances > 0).sum().clamp(min=1)
+    # Rows that are all equal have mean 0.
+    return distances / mean.clamp(min=torch.finfo(mean.dtype).tiny)
+
+
+def _angles(rows: Tensor) -> Tensor:
+    """Cosines of the angles at the first of three samples, N x N x N; 0 where two coincide."""
+    differences = rows[None] - rows[:, None]
+    lengths = torch.linalg.vector_norm(differences, dim=2, keepdim=True)
+    # Not `normalize`: its small divisor would turn the gradient at equal rows into noise.
+    directions = differences / lengths.masked_fill(lengths == 0, 1)
+    return directions @ directions.mT
