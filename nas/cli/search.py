@@ -58,6 +58,13 @@ def search(
     distillation: Annotated[
         bool | None, typer.Option("--distillation/--no-distillation", help="Learn from a teacher.")
     ] = None,
+    distill_method: Annotated[
+        str | None,
+        typer.Option("--distill.method", help="Loss towards the teacher's logits."),
+    ] = None,
+    distill_weight: Annotated[
+        float | None, typer.Option("--distill.weight", help="Weight of that loss.")
+    ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Database URL for workers on many machines.")
     ] = None,
@@ -87,6 +94,8 @@ def search(
             "evaluation.encoder.weights": encoder_weights,
             "evaluation.teacher.run": str(teacher) if teacher else None,
             "evaluation.distillation.enabled": distillation,
+            "evaluation.distillation.method": distill_method,
+            "evaluation.distillation.weight": distill_weight,
         }
     )
     options |= _preset(space, preset)

@@ -10,6 +10,9 @@ from typing import ClassVar, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+IGNORED_TARGET = -100
+"""The class of samples and pixels that a loss with targets passes over, as in torch."""
+
 _Forward = TypeVar("_Forward", bound=Callable[..., Tensor])
 
 
@@ -19,7 +22,8 @@ class DistillationLoss(nn.Module):
     Every option of the constructor is kept as an attribute of the same name.
 
     Attributes:
-        needs_targets: Whether the call takes the true classes as a third argument.
+        needs_targets: Whether the call takes the true classes as a third argument;
+            those that are `IGNORED_TARGET` are passed over unless an option says otherwise.
     """
 
     needs_targets: ClassVar[bool] = False

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.base import IGNORED_TARGET, DistillationLoss, in_float32
 from nas.distillation.inputs import require_equal_shapes, require_logits, require_maps
 from nas.distillation.options import require_not_negative, require_positive, require_whole
 
@@ -66,7 +66,7 @@ class DKD(DistillationLoss):
         temperature: float = 4.0,
         alpha: float = 1.0,
         beta: float = 8.0,
-        ignore_index: int = -100,
+        ignore_index: int = IGNORED_TARGET,
     ):
         super().__init__()
         require_positive("temperature", temperature)

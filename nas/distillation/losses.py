@@ -128,7 +128,7 @@ _LOSSES: dict[str, _Entry] = {
     ),
     "mgd": _Entry(
         MGD,
-        ("features",),
+        ("features", "logits"),
         "the teacher's map, generated from a masked map of the student",
         "Yang et al. 2022, Masked Generative Distillation",
         "https://arxiv.org/abs/2205.01529",
@@ -208,6 +208,32 @@ def create_loss(name: str, **options: Any) -> DistillationLoss:
         return loss(**options)
     except ValueError as error:
         raise ValueError(f"distillation loss {name!r}: {error}") from error
+
+
+def create_logit_loss(name: str, num_classes: int, **options: Any) -> DistillationLoss:
+    """Makes a loss that compares the logits of segmentation, N x classes x H x W.
+
+    Args:
+        name: A loss that `describe` says compares logits.
+        num_classes: Channels of the logits, for losses that are made for a number of channels;
+            such a loss masks positions unless an option says otherwise.
+        **options: Of the loss.
+
+    Raises:
+        ValueError: As `create_loss`, or if the loss compares features.
+    """
+    entry = _LOSSES.get(name)
+    if entry is not None:
+        if "logits" not in entry.compares:
+            known = ", ".join(n for n, other in _LOSSES.items() if "logits" in other.compares)
+            raise ValueError(
+                f"distillation loss {name!r} compares features, and only logits are at hand "
+                f"here; choose one of {known}"
+            )
+        if entry.loss is MGD:
+            channels = {"student_channels": num_classes, "teacher_channels": num_classes}
+            options = channels | {"mask": "spatial"} | options
+    return create_loss(name, **options)
 
 
 def _options(loss: type[DistillationLoss]) -> tuple[LossOption, ...]:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.distillation import losses
+from nas.distillation import create_logit_loss
+from nas.distillation.base import DistillationLoss
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
 from nas.training.fitting import ClassWeights, FitSettings
@@ -71,7 +72,7 @@ class DistillationSettings(Settings):
 
     Attributes:
         enabled: Whether there is a teacher at all.
-        method: A loss on logits.
+        method: A loss that compares logits; `nas.distillation.describe` lists them.
         weight: Of the loss.
         options: Of the loss, for example ``temperature``.
     """
@@ -83,8 +84,12 @@ class DistillationSettings(Settings):
 
     @model_validator(mode="after")
     def _loss_exists(self) -> DistillationSettings:
-        losses.create_loss(self.method, **self.options)
+        self.create(num_classes=2)
         return self
+
+    def create(self, num_classes: int) -> DistillationLoss:
+        """The loss, for logits of so many classes."""
+        return create_logit_loss(self.method, num_classes, **self.options)
 
 
 class PretrainingSettings(FitSettings):

@@ -10,7 +10,6 @@ import copy
 import torch
 from torch import nn
 
-from nas.distillation import create_loss
 from nas.evaluation.cache import FeatureBatches
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.settings import EvaluationSettings
@@ -20,7 +19,7 @@ from nas.training.images import ImageBatches, Normaliser, without_gradient
 from nas.training.loop import Inputs, Loop
 from nas.training.objective import SegmentationObjective
 from nas.training.seeding import derive
-from nas.training.update import Group, Update
+from nas.training.update import Group, Update, loss_groups
 
 
 def train_decoder(
@@ -43,7 +42,15 @@ def train_decoder(
         raise ValueError("stage 0 needs the cached maps of the train split")
     size = _logits_size(decoder, features.gather(slice(0, 2)))
     masks = features.masks.shape[-2:] if stage.loss_size == "input" else size
-    update = Update([Group(decoder, "adam", stage.learning_rate)], stage.clip, stage.polyak)
+    objective = _objective(prepared, settings)
+    update = Update(
+        [
+            Group(decoder, "adam", stage.learning_rate),
+            *loss_groups(objective.distillation, "adam", stage.learning_rate),
+        ],
+        stage.clip,
+        stage.polyak,
+    )
 
     def forward(inputs: Inputs) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return decode(decoder, list(inputs))
@@ -59,7 +66,7 @@ def train_decoder(
             settings.distillation.enabled,
             derive(seed, "stage0"),
         ),
-        objective=_objective(prepared, settings),
+        objective=objective,
         update=update,
         precision=stage.precision,
     )
@@ -87,10 +94,12 @@ def train_network(
     # Training the shared encoder itself would spoil every later candidate.
     network = SegmentationNetwork(copy.deepcopy(prepared.encoder), decoder)
     data = task.dataset("train")
+    objective = _objective(prepared, settings)
     update = Update(
         [
             Group(network.encoder, "sgd", stage.encoder_learning_rate),
             Group(decoder, "adam", stage.decoder_learning_rate),
+            *loss_groups(objective.distillation, "adam", stage.decoder_learning_rate),
         ],
         stage.clip,
         stage.polyak,
@@ -108,7 +117,7 @@ def train_network(
             derive(seed, "stage1"),
             without_gradient(prepared.teacher) if prepared.teacher else None,
         ),
-        objective=_objective(prepared, settings),
+        objective=objective,
         update=update,
         precision=stage.precision,
         frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
@@ -120,8 +129,8 @@ def train_network(
 
 def _objective(prepared: Prepared, settings: EvaluationSettings) -> SegmentationObjective:
     distillation = settings.distillation
-    loss = create_loss(distillation.method, **distillation.options)
     device = next(prepared.encoder.parameters()).device
+    loss = distillation.create(len(prepared.task.classes)).to(device)
     return SegmentationObjective(
         prepared.task.ignore_index,
         settings.auxiliary_weight,

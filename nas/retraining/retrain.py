@@ -13,7 +13,6 @@ from typing import Any
 
 import latency
 from latency.exporting import OPSETS
-from nas.distillation import create_loss
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
 from nas.evaluation.preparation import Prepared, prepare
@@ -238,7 +237,8 @@ class _Work:
     def _distillation(self) -> Distillation:
         teacher, settings = self._prepared.teacher, self._evaluation.distillation
         assert teacher is not None  # refused by the constructor
-        loss = create_loss(settings.method, **settings.options)
+        with seeded(self._options.seed, "distillation"):
+            loss = settings.create(len(self.task.classes))
         return Distillation(teacher, loss, settings.weight)
 
     def _quality(self, card: ScoreCard) -> float:

@@ -9,8 +9,9 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
+from nas.distillation.base import DistillationLoss
 from nas.errors import UserError
 from nas.models.segmentation import SegmentationNetwork
 from nas.settings import Settings
@@ -22,7 +23,7 @@ from nas.training.objective import SegmentationObjective, balanced_weights
 from nas.training.schedule import ScheduleName, factor
 from nas.training.scoring import ScoreCard, predict, score
 from nas.training.seeding import derive, seeded
-from nas.training.update import Group, OptimiserName, Update
+from nas.training.update import Group, OptimiserName, Update, loss_groups
 
 ClassWeights = Literal["equal", "balanced"]
 
@@ -73,12 +74,12 @@ class Distillation:
 
     Attributes:
         teacher: Gives the logits of normalised images.
-        loss: Called with (student, teacher) logits of one size.
+        loss: Compares logits; what learns within it is trained with the decoder's settings.
         weight: Of the loss.
     """
 
     teacher: Callable[[Tensor], Tensor]
-    loss: nn.Module
+    loss: DistillationLoss
     weight: float
 
 
@@ -179,13 +180,17 @@ class _Training:
             distillation.weight,
             getattr(distillation.teacher, "fingerprint", ""),
         )
+        loss = distillation.loss.to(device) if distillation else None
+        # Only a loss that learns has a state worth saving.
+        self._loss = loss if loss and any(True for _ in loss.parameters()) else None
         rates = (settings.encoder_learning_rate, settings.learning_rate)
         parts = (network.encoder, network.decoder)
         self._update = Update(
             [
                 Group(part, settings.optimiser, rate, settings.weight_decay)
                 for part, rate in zip(parts, rates, strict=True)
-            ],
+            ]
+            + list(loss_groups(loss, settings.optimiser, settings.learning_rate)),
             settings.clip,
             settings.polyak,
         )
@@ -197,7 +202,7 @@ class _Training:
             objective=SegmentationObjective(
                 task.ignore_index,
                 settings.auxiliary_weight,
-                distillation.loss if distillation else None,
+                loss,
                 distillation.weight if distillation else 0.0,
                 class_weights(settings.class_weights, task, device),
             ),
@@ -257,6 +262,7 @@ class _Training:
             "training": self._identity(),
             "network": self._network.state_dict(),
             "best": self._best_weights,
+            "loss": self._loss.state_dict() if self._loss else {},
             "update": self._update.state_dict(),
             "history": [asdict(record) for record in self._history],
         }
@@ -273,6 +279,8 @@ class _Training:
                 "remove it or give the same settings."
             )
         self._network.load_state_dict(state["network"])
+        if self._loss:
+            self._loss.load_state_dict(state["loss"])
         self._update.load_state_dict(state["update"])
         self._best_weights = {k: v.to(self._device) for k, v in state["best"].items()}
         self._history = [EpochRecord(**record) for record in state["history"]]

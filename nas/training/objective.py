@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from nas.distillation.base import IGNORED_TARGET, DistillationLoss
 from nas.models.segmentation import resize
 
 
@@ -29,7 +30,7 @@ class SegmentationObjective:
 
     ignore_index: int
     auxiliary_weight: float = 0.15
-    distillation: nn.Module | None = None
+    distillation: DistillationLoss | None = None
     distillation_weight: float = 0.3
     class_weights: Tensor | None = None
 
@@ -58,8 +59,19 @@ class SegmentationObjective:
         if self.distillation is not None:
             if teacher is None:
                 raise ValueError("distillation is on, but the batch has no teacher logits")
-            aligned = resize(teacher, logits.shape[-2:])
-            loss = loss + self.distillation_weight * self.distillation(logits, aligned)
+            divergence = self._divergence(self.distillation, logits, teacher, masks)
+            loss = loss + self.distillation_weight * divergence
+        return loss
+
+    def _divergence(
+        self, distillation: DistillationLoss, logits: Tensor, teacher: Tensor, masks: Tensor
+    ) -> Tensor:
+        aligned = resize(teacher, logits.shape[-2:])
+        arguments = [logits, aligned]
+        if distillation.needs_targets:
+            targets = resize_masks(masks, logits.shape[-2:]).long()
+            arguments.append(targets.masked_fill(targets == self.ignore_index, IGNORED_TARGET))
+        loss: Tensor = distillation(*arguments)
         return loss
 
     def _cross_entropy(self, logits: Tensor, masks: Tensor) -> Tensor:

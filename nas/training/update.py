@@ -26,6 +26,15 @@ class Group:
     momentum: float = 0.9
 
 
+def loss_groups(
+    loss: nn.Module | None, optimiser: OptimiserName, learning_rate: float
+) -> tuple[Group, ...]:
+    """A group for what learns within a loss, such as a generator; none if nothing does."""
+    if loss is None or not any(p.requires_grad for p in loss.parameters()):
+        return ()
+    return (Group(loss, optimiser, learning_rate),)
+
+
 class Update:
     """Optimisers, gradient clipping and Polyak averaging of a network's groups.
 

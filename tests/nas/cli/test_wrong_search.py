@@ -98,7 +98,7 @@ SEARCH_OPTIONS = {
     ),
     "unknown distillation": (
         ["--set", "evaluation.distillation.method=hint"],
-        ["no distillation loss 'hint'; known: logit_mse, soft_target"],
+        ["distillation loss 'hint' compares features", "choose one of logit_mse, soft_target"],
     ),
     "unknown distillation option": (
         ["--set", "evaluation.distillation.options.heat=2"],

@@ -59,7 +59,8 @@ def test_only_decoupled_distillation_needs_the_targets():
 def test_what_the_losses_compare():
     compares = {info.name: info.compares for info in describe()}
     assert compares["dist"] == ("logits",)
-    assert compares["mgd"] == ("features",)
+    assert compares["hint"] == ("features",)
+    assert compares["mgd"] == ("features", "logits")
     assert compares["channel_wise"] == ("logits", "features")
 
 

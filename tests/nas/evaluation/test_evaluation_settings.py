@@ -40,6 +40,18 @@ def test_an_unknown_distillation_loss_is_refused():
     assert "no distillation loss 'kl'; known: logit_mse, soft_target" in message
 
 
+def test_a_loss_on_features_is_refused_with_those_that_fit():
+    message = refused(distillation={"method": "attention"})
+    assert "'attention' compares features" in message
+    assert "choose one of logit_mse, soft_target, dkd, dist, channel_wise, mgd" in message
+
+
+def test_a_generative_loss_is_made_for_the_logits_of_the_task():
+    settings = EvaluationSettings(distillation={"method": "mgd"}).distillation
+    loss = settings.create(num_classes=7)
+    assert (loss.student_channels, loss.teacher_channels, loss.mask) == (7, 7, "spatial")
+
+
 def test_an_option_that_the_loss_lacks_is_refused():
     assert "temprature" in refused(
         distillation={"method": "soft_target", "options": {"temprature": 2}}

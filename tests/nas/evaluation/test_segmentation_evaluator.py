@@ -207,9 +207,11 @@ def test_each_distillation_setting_gives_losses_of_its_own(evaluate, taught):
             {"weight": 0.6},
             {"method": "soft_target"},
             {"method": "soft_target", "options": {"temperature": 1.0}},
+            {"method": "dkd"},
+            {"method": "mgd"},
         )
     }
-    assert len(curves) == 4
+    assert len(curves) == 6
 
 
 def test_the_teacher_runs_on_the_batches_of_stage_1_and_not_in_stage_0(evaluate, taught):

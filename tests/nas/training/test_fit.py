@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nas.distillation import create_loss
+from nas.distillation import create_logit_loss, create_loss
 from nas.errors import UserError
 from nas.training.checkpoint import snapshot
 from nas.training.fitting import Distillation, FitSettings, class_weights, fit, score_network
 from nas.training.loop import DivergedError
 from nas.training.objective import balanced_weights
+from nas.training.seeding import seeded
 
 CPU = torch.device("cpu")
 SETTINGS = FitSettings(
@@ -131,6 +132,26 @@ def test_a_checkpoint_of_a_training_with_a_teacher_is_refused_without_one(
         train(make_network(), faces, distillation=teacher, resume=path, on_epoch=interrupt_after(0))
     with pytest.raises(UserError, match=r"state\.pt"):
         train(make_network(), faces, resume=path)
+
+
+def test_a_loss_that_learns_is_trained_and_resumed_with_the_network(make_network, faces, tmp_path):
+    def teacher(images):
+        return images[:, :1, ::4, ::4].repeat(1, 11, 1, 1)
+
+    def generative():
+        with seeded(3):
+            loss = create_logit_loss("mgd", 11, alpha=1e-3)
+        return Distillation(teacher, loss, 1.0)
+
+    whole, parts = make_network(), make_network()
+    path, distillation = tmp_path / "state.pt", generative()
+    train(whole, faces, distillation=distillation)
+    start = generative().loss.state_dict()
+    assert not torch.equal(distillation.loss.generator[0].weight, start["generator.0.weight"])
+    with pytest.raises(Interrupted):
+        train(parts, faces, distillation=generative(), resume=path, on_epoch=interrupt_after(0))
+    train(parts, faces, distillation=generative(), resume=path)
+    assert_equal(parts.state_dict(), whole.state_dict())
 
 
 def test_the_weights_of_the_best_epoch_are_returned(make_network, faces):

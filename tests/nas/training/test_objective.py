@@ -80,6 +80,17 @@ def test_distillation_without_teacher_logits_is_refused():
         objective(maps(ODDS), [], line(1))
 
 
+def test_a_loss_that_needs_the_classes_gets_those_at_the_students_size_without_ignored_ones():
+    objective = SegmentationObjective(
+        IGNORED, distillation=create_loss("dkd", beta=0.0, temperature=1.0), distillation_weight=1.0
+    )
+    masks = line(1, IGNORED)[:, :, None, :].expand(1, 1, 2, 2)[:, 0].reshape(1, 2, 2)
+    loss = objective(maps([0.0, 0.0], [9.0, 0.0]), [], masks, maps(ODDS, [0.0, 9.0]).detach())
+    # Of the two pixels only the first counts; the teacher is sure of its class by 3 to 1.
+    target_part = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
+    assert loss.item() == pytest.approx(math.log(2) + target_part)
+
+
 def test_class_weights_multiply_the_pixels_of_their_class():
     objective = SegmentationObjective(IGNORED, class_weights=torch.tensor([0.5, 2.0]))
     loss = objective(maps(ODDS, [0.0, 0.0], ODDS), [], line(1, 0, IGNORED))
