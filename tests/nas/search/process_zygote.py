@@ -5,6 +5,7 @@ A fresh interpreter needs seconds for its imports; a test that kills workers can
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -70,10 +71,15 @@ class ForkedWorker:
         return code
 
     def terminate(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        # Like subprocess, which keeps quiet when the process ended since it was last looked at.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
 
 def _serve(requests: Connection, ours: Connection) -> int:
