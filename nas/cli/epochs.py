@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nas.training.fitting import EpochRecord
+    from nas.training.trainer import EpochRecord
 
 
 class EpochProgress:

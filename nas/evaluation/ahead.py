@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from nas.errors import UserError
-from nas.training.fitting import EpochRecord
+from nas.training.trainer import EpochRecord
 
 Announce = Callable[[str, EpochRecord, int], None]
 """Told (what is trained, the epoch, the number of epochs)."""

@@ -11,7 +11,7 @@ from nas.distillation.base import DistillationLoss
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
 from nas.training.fitting import ClassWeights, FitSettings
-from nas.training.loop import Precision
+from nas.training.precision import Precision
 
 
 class DecoderStageSettings(Settings):
@@ -26,7 +26,7 @@ class DecoderStageSettings(Settings):
         polyak: Decay of the running average; null trains without.
         loss_size: Where the loss is taken: ``logits`` (masks brought to the size of the logits,
             faster) or ``input`` (logits brought to the size of the masks).
-        precision: float32 or bfloat16 for the forward pass.
+        precision: float32, bfloat16 or float16 for the forward pass.
     """
 
     enabled: bool = True
@@ -52,7 +52,7 @@ class NetworkStageSettings(Settings):
         polyak: Decay of the running average; null trains without.
         augmentation: none, light or full.
         freeze_batch_norm: Keep the encoder's batch-norm statistics.
-        precision: float32 or bfloat16 for the forward pass.
+        precision: float32, bfloat16 or float16 for the forward pass.
     """
 
     enabled: bool = False

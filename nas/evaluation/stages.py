@@ -17,7 +17,8 @@ from nas.models.segmentation import SegmentationNetwork, decode
 from nas.training.fitting import class_weights
 from nas.training.images import ImageBatches, Normaliser, without_gradient
 from nas.training.loop import Inputs, Loop
-from nas.training.objective import SegmentationObjective
+from nas.training.objective import SegmentationLoss, SegmentationObjective
+from nas.training.precision import loss_scaler
 from nas.training.seeding import derive
 from nas.training.update import Group, Update, loss_groups
 
@@ -43,6 +44,7 @@ def train_decoder(
     size = _logits_size(decoder, features.gather(slice(0, 2)))
     masks = features.masks.shape[-2:] if stage.loss_size == "input" else size
     objective = _objective(prepared, settings)
+    device = features.masks.device
     update = Update(
         [
             Group(decoder, "adam", stage.learning_rate),
@@ -50,6 +52,7 @@ def train_decoder(
         ],
         stage.clip,
         stage.polyak,
+        loss_scaler(device, stage.precision),
     )
 
     def forward(inputs: Inputs) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -57,7 +60,6 @@ def train_decoder(
 
     loop = Loop(
         network=decoder,
-        forward=forward,
         batches=FeatureBatches(
             features,
             min(stage.batch_size, len(features)),
@@ -66,9 +68,8 @@ def train_decoder(
             settings.distillation.enabled,
             derive(seed, "stage0"),
         ),
-        objective=objective,
+        loss=SegmentationLoss(forward, objective, stage.precision),
         update=update,
-        precision=stage.precision,
     )
     curve = [loop.epoch(index) for index in range(stage.epochs)]
     update.load_average()
@@ -103,10 +104,10 @@ def train_network(
         ],
         stage.clip,
         stage.polyak,
+        loss_scaler(device, stage.precision),
     )
     loop = Loop(
         network=network,
-        forward=network.forward_with_auxiliary,
         batches=ImageBatches(
             data.images,
             data.masks,
@@ -117,9 +118,8 @@ def train_network(
             derive(seed, "stage1"),
             without_gradient(prepared.teacher) if prepared.teacher else None,
         ),
-        objective=objective,
+        loss=SegmentationLoss(network.forward_with_auxiliary, objective, stage.precision),
         update=update,
-        precision=stage.precision,
         frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
     )
     curve = [loop.epoch(index) for index in range(stage.epochs)]

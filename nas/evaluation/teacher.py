@@ -17,10 +17,11 @@ from nas.models.segmentation import PlainDecoder, SegmentationNetwork
 from nas.settings import read_yaml, validate
 from nas.tasks import Task
 from nas.training.checkpoint import load_weights, save_weights
-from nas.training.fitting import EpochRecord, fit, score_network
+from nas.training.fitting import fit, score_network
 from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
+from nas.training.trainer import EpochRecord
 
 WEIGHTS = "model.safetensors"
 CONFIG = "teacher.yaml"

@@ -23,7 +23,7 @@ from nas.files import write_json, write_text
 from nas.settings import overridden, read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.fitting import EpochRecord
+from nas.training.trainer import EpochRecord
 
 
 def train_teacher_run(

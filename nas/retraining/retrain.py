@@ -26,16 +26,10 @@ from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of, load_task, make_reward, make_space
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.fitting import (
-    Distillation,
-    EpochRecord,
-    FitResult,
-    FitSettings,
-    fit,
-    score_network,
-)
+from nas.training.fitting import Distillation, FitSettings, fit, score_network
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
+from nas.training.trainer import EpochRecord, FitResult
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 

@@ -6,7 +6,7 @@ updated, clipped and averaged by a handful of operations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,15 @@ class FlatParameters:
 
     Args:
         module: Its parameters become views of `values`, their gradients views of `gradients`.
+        without: Modules inside it that are left as they are.
 
     Raises:
         ValueError: If nothing in the module is trainable.
     """
 
-    def __init__(self, module: nn.Module):
-        parameters = [p for p in module.parameters() if p.requires_grad]
+    def __init__(self, module: nn.Module, without: Collection[nn.Module] = ()):
+        left = {id(p) for part in without for p in part.parameters()}
+        parameters = [p for p in module.parameters() if p.requires_grad and id(p) not in left]
         if not parameters:
             raise ValueError("the module has no trainable parameter")
         self.values = _flatten(parameters)
@@ -44,12 +46,15 @@ class FlatBuffers:
 
     Args:
         module: Its buffers become views of `values`.
+        without: Modules inside it that are left as they are.
     """
 
-    def __init__(self, module: nn.Module):
+    def __init__(self, module: nn.Module, without: Collection[nn.Module] = ()):
+        left = {owner for part in without for owner in part.modules()}
         owners = [
             (owner, name, buffer)
             for owner in module.modules()
+            if owner not in left
             for name, buffer in owner.named_buffers(recurse=False)
             if buffer.is_floating_point()
         ]

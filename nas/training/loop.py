@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from nas.training.objective import SegmentationObjective
 from nas.training.update import Update
 
 Inputs = Any
 """Normalised images, or the encoder's maps of them."""
-
-Precision = Literal["float32", "bfloat16"]
 
 
 class DivergedError(RuntimeError):
@@ -29,12 +26,13 @@ class Batch:
 
     Attributes:
         inputs: Normalised images, or the encoder's maps of them.
-        masks: Class of every pixel, N x H x W.
+        targets: Class of every pixel, N x H x W, or of every image, N; also shares of the classes,
+            N x classes.
         teacher: Logits of the teacher, or None.
     """
 
     inputs: Inputs
-    masks: Tensor
+    targets: Tensor
     teacher: Tensor | None = None
 
 
@@ -48,29 +46,22 @@ class Batches(Protocol):
         """The batches of an epoch; the same index gives the same batches."""
 
 
-Forward = Callable[[Inputs], tuple[Tensor, list[Tensor]]]
-
-
 @dataclass(frozen=True)
 class Loop:
     """Trains a network by the epoch.
 
     Attributes:
         network: Put into training mode, except the modules in `frozen_statistics`.
-        forward: Gives the logits and those of the auxiliary heads.
         batches: Where batches come from.
-        objective: What is minimised.
+        loss: Runs the network on a batch and gives the scalar to be minimised.
         update: How.
-        precision: Type of the forward pass; losses are always float32.
         frozen_statistics: Modules whose batch norms keep their statistics.
     """
 
     network: nn.Module
-    forward: Forward
     batches: Batches
-    objective: SegmentationObjective
+    loss: Callable[[Batch], Tensor]
     update: Update
-    precision: Precision = "float32"
     frozen_statistics: tuple[nn.Module, ...] = ()
 
     def epoch(self, index: int, scale: Callable[[int], float] = lambda step: 1.0) -> float:
@@ -103,11 +94,7 @@ class Loop:
 
     def _step(self, batch: Batch, scale: float) -> Tensor:
         self.update.zero_gradients()
-        device = batch.masks.device.type
-        enabled = self.precision == "bfloat16"
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=enabled):
-            logits, auxiliary = self.forward(batch.inputs)
-        loss = self.objective(logits, auxiliary, batch.masks, batch.teacher)
-        loss.backward()
+        loss = self.loss(batch)
+        self.update.backward(loss)
         self.update.step(scale)
         return loss.detach()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,10 @@ from torch.nn import functional
 
 from nas.distillation.base import IGNORED_TARGET, DistillationLoss
 from nas.models.segmentation import resize
+from nas.training.loop import Batch, Inputs
+from nas.training.precision import Precision, autocast
+
+Forward = Callable[[Inputs], tuple[Tensor, list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,26 @@ class SegmentationObjective:
         )
         # A batch may hold ignored pixels only; its mean would be 0/0.
         return total / (targets != self.ignore_index).sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class SegmentationLoss:
+    """Runs a network on a batch and gives its loss.
+
+    Attributes:
+        forward: Gives the logits and those of the auxiliary heads.
+        objective: What is minimised.
+        precision: Of the forward pass; losses are always float32.
+    """
+
+    forward: Forward
+    objective: SegmentationObjective
+    precision: Precision = "float32"
+
+    def __call__(self, batch: Batch) -> Tensor:
+        with autocast(batch.targets.device, self.precision):
+            logits, auxiliary = self.forward(batch.inputs)
+        return self.objective(logits, auxiliary, batch.targets, batch.teacher)
 
 
 def balanced_weights(masks: Tensor, num_classes: int, ignore_index: int) -> Tensor:

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
-ScheduleName = Literal["constant", "cosine", "poly"]
+ScheduleName = Literal["constant", "cosine", "poly", "step"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate over a whole training.
+
+    Attributes:
+        name: ``constant``, ``cosine`` (to 0 after the last step), ``poly`` (power 0.9) or
+            ``step`` (times `gamma` at every milestone).
+        epochs: Length of the training.
+        warmup: Share of all steps with a rising rate.
+        milestones: Shares of all steps after which ``step`` lowers the rate.
+        gamma: Factor of ``step``.
+    """
+
+    name: ScheduleName
+    epochs: int
+    warmup: float = 0.0
+    milestones: tuple[float, ...] = ()
+    gamma: float = 0.1
+
+    def factor(self, step: int, steps: int) -> float:
+        """The factor of the base rate.
+
+        Args:
+            step: Of the whole training, from 0.
+            steps: Number of steps of an epoch.
+        """
+        total = self.epochs * steps
+        warmup = round(self.warmup * total)
+        if self.name == "step" and step >= warmup:
+            passed = sum(step >= round(share * total) for share in self.milestones)
+            return float(self.gamma**passed)
+        return factor(self.name, step, total, warmup)
 
 
 def factor(name: ScheduleName, step: int, total: int, warmup: int = 0) -> float:
-    """The factor at a step.
+    """The factor at a step of a schedule without milestones.
 
     The warm-up rises as (step + 1) / warmup, so that no step has a learning rate of 0.
 

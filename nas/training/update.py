@@ -17,13 +17,23 @@ OptimiserName = Literal["adam", "adamw", "sgd"]
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the network that is trained with an optimiser and learning rate of its own."""
+    """A part of the network that is trained with an optimiser and learning rate of its own.
+
+    Attributes:
+        module: The part.
+        optimiser: adam, adamw or sgd.
+        learning_rate: Its base, before any schedule.
+        weight_decay: Of all its parameters.
+        momentum: Of sgd.
+        without: Modules inside the part that belong to other groups, or to none.
+    """
 
     module: nn.Module
     optimiser: OptimiserName
     learning_rate: float
     weight_decay: float = 0.0
     momentum: float = 0.9
+    without: tuple[nn.Module, ...] = ()
 
 
 def loss_groups(
@@ -45,27 +55,34 @@ class Update:
         groups: Parts of the network, which must not share parameters.
         clip: Largest norm of each group's gradient, or None.
         polyak: Decay of the running average in [0, 1), or None for no average.
+        scaler: Of the losses, where the forward pass is in float16; an update whose gradients
+            overflowed is left out.
 
     Raises:
         ValueError: If a group has no trainable parameter, or `clip` or `polyak` is out of range.
     """
 
     def __init__(
-        self, groups: Sequence[Group], clip: float | None = None, polyak: float | None = None
+        self,
+        groups: Sequence[Group],
+        clip: float | None = None,
+        polyak: float | None = None,
+        scaler: torch.amp.GradScaler | None = None,
     ):
         if clip is not None and not clip > 0:
             raise ValueError(f"clip must be above 0, not {clip}")
         if polyak is not None and not 0 <= polyak < 1:
             raise ValueError(f"polyak must be at least 0 and below 1, not {polyak}")
         self._groups = tuple(groups)
-        self._parameters = [FlatParameters(group.module) for group in groups]
-        self._buffers = [FlatBuffers(group.module) for group in groups]
+        self._parameters = [FlatParameters(group.module, group.without) for group in groups]
+        self._buffers = [FlatBuffers(group.module, group.without) for group in groups]
         self._optimisers = [
             _optimiser(group, flat.values)
             for group, flat in zip(groups, self._parameters, strict=True)
         ]
         self._clip = clip
         self._polyak = polyak
+        self._scaler = scaler
         self._averages = (
             [tensor.clone() for tensor in self._tensors()] if polyak is not None else []
         )
@@ -76,6 +93,10 @@ class Update:
         for flat in self._parameters:
             flat.gradients.zero_()
 
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradients of a loss."""
+        (self._scaler.scale(loss) if self._scaler else loss).backward()
+
     def step(self, scale: float = 1.0) -> None:
         """Applies the gradients.
 
@@ -85,11 +106,18 @@ class Update:
         for group, flat, optimiser in zip(
             self._groups, self._parameters, self._optimisers, strict=True
         ):
+            if self._scaler:
+                self._scaler.unscale_(optimiser)
             if self._clip is not None:
                 norm = torch.linalg.vector_norm(flat.gradients)
                 flat.gradients.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
             optimiser.param_groups[0]["lr"] = group.learning_rate * scale
-            optimiser.step()
+            if self._scaler:
+                self._scaler.step(optimiser)
+            else:
+                optimiser.step()
+        if self._scaler:
+            self._scaler.update()
         self._average()
 
     def is_finite(self) -> bool:
@@ -114,6 +142,7 @@ class Update:
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "averages": self._averages,
             "steps": self._steps,
+            "scaler": self._scaler.state_dict() if self._scaler else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,6 +152,8 @@ class Update:
         for average, saved in zip(self._averages, state["averages"], strict=True):
             average.copy_(saved)
         self._steps = state["steps"]
+        if self._scaler:
+            self._scaler.load_state_dict(state["scaler"])
 
     def _tensors(self) -> list[Tensor]:
         return [flat.values for flat in self._parameters] + [b.values for b in self._buffers]

@@ -6,7 +6,7 @@ import re
 from rich.console import Console
 
 from nas.cli.epochs import EpochProgress
-from nas.training.fitting import EpochRecord
+from nas.training.trainer import EpochRecord
 
 
 def test_without_a_terminal_every_epoch_is_a_line_with_the_time_left() -> None:

@@ -23,14 +23,14 @@ def order(source, epoch=0):
 
 
 def split(source, epoch=0):
-    return [batch.masks[:, 0, 0].tolist() for batch in source.epoch(epoch)]
+    return [batch.targets[:, 0, 0].tolist() for batch in source.epoch(epoch)]
 
 
 def test_maps_masks_and_logits_of_an_image_stay_together():
     for batch in batches(numbered()).epoch(0):
         assert batch.inputs[0].shape == (4, 2, 4, 4)
         assert batch.teacher.shape == (4, 3, 4, 4)
-        numbers = batch.masks[:, 0, 0].tolist()
+        numbers = batch.targets[:, 0, 0].tolist()
         assert batch.inputs[0][:, 1, 2, 3].tolist() == numbers
         assert batch.teacher[:, 2, 3, 0].tolist() == numbers
 

@@ -70,7 +70,7 @@ def test_a_teacher_cannot_start_from_what_the_encoder_learns():
         ("stage0", {"polyak": 1.0}),
         ("stage0", {"loss_size": "half"}),
         ("stage1", {"augmentation": "heavy"}),
-        ("stage1", {"precision": "float16"}),
+        ("stage1", {"precision": "float64"}),
         ("distillation", {"weight": 0}),
     ],
 )

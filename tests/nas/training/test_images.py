@@ -22,7 +22,7 @@ def batches(count=10, batch_size=4, augment=keep, seed=0, teacher=None):
 
 
 def order(source, epoch):
-    return [batch.masks[:, 0, 0].tolist() for batch in source.epoch(epoch)]
+    return [batch.targets[:, 0, 0].tolist() for batch in source.epoch(epoch)]
 
 
 def test_images_are_normalised_by_channel():
@@ -41,7 +41,7 @@ def test_normalised_images_are_in_channels_last_order():
 
 def test_images_and_masks_stay_together():
     for batch in batches().epoch(0):
-        assert batch.inputs[:, 0, 0, 0].round().tolist() == batch.masks[:, 0, 0].tolist()
+        assert batch.inputs[:, 0, 0, 0].round().tolist() == batch.targets[:, 0, 0].tolist()
 
 
 def test_a_smaller_last_batch_is_left_out():

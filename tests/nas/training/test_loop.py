@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nas.training.loop import Batch, DivergedError, Loop
-from nas.training.objective import SegmentationObjective
+from nas.training.objective import SegmentationLoss, SegmentationObjective
 from nas.training.update import Group, Update
 
 
@@ -29,9 +29,12 @@ class TwoBatches:
 def make(net, rate=0.01, **options):
     return Loop(
         network=net,
-        forward=options.pop("forward", lambda images: (net(images), [])),
         batches=TwoBatches(),
-        objective=SegmentationObjective(255),
+        loss=SegmentationLoss(
+            options.pop("forward", lambda images: (net(images), [])),
+            SegmentationObjective(255),
+            options.pop("precision", "float32"),
+        ),
         update=Update([Group(net, "adam", rate)]),
         **options,
     )
@@ -41,7 +44,7 @@ def test_an_epoch_gives_the_mean_loss_of_its_batches(small_net):
     loop = make(small_net, rate=1e-12)
     small_net.train()
     losses = [
-        loop.objective(small_net(batch.inputs), [], batch.masks).item()
+        loop.loss.objective(small_net(batch.inputs), [], batch.targets).item()
         for batch in loop.batches.epoch(0)
     ]
     assert loop.epoch(0) == pytest.approx(sum(losses) / 2)

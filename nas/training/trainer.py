@@ -1,0 +1,221 @@
+"""A training from its first epoch to its best weights, which a kill only interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from nas.errors import UserError
+from nas.training import checkpoint
+from nas.training.loop import Loop
+from nas.training.schedule import Schedule
+from nas.training.seeding import seeded
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A score on the validation split whose best epoch is kept."""
+
+    name: str
+    smaller_is_better: bool = False
+
+    def prefers(self, score: float, other: float) -> bool:
+        """Whether a score is better than another one."""
+        return score < other if self.smaller_is_better else score > other
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What an epoch came to.
+
+    Attributes:
+        epoch: From 0.
+        loss: Mean over the batches.
+        score: That of the first monitor, on the validation split.
+        best: Whether it is the best so far.
+        scores: Those of all monitors.
+        improved: Names of the monitors that were never better.
+    """
+
+    epoch: int
+    loss: float
+    score: float
+    best: bool
+    scores: dict[str, float] = field(default_factory=dict)
+    improved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The whole training; the network holds the weights that are best for the first monitor.
+
+    Attributes:
+        history: Every epoch.
+        best: The one that the network comes from.
+        weights: Of the network, by the monitor that they are best for.
+    """
+
+    history: tuple[EpochRecord, ...]
+    best: EpochRecord
+    weights: dict[str, dict[str, Tensor]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, and what tells how good it is.
+
+    Attributes:
+        network: Its weights are kept where they are best.
+        loop: Trains it by the epoch.
+        schedule: Of the learning rates.
+        scores: Those of the monitors for the network as it is, from the validation split.
+        monitors: The first one decides which weights the network ends with.
+        identity: Whatever makes this training another one than those of other settings.
+        seed: Of what is random within an epoch.
+        companions: Modules that learn beside the network and are no part of it.
+        burn_in: So many epochs at the beginning are not taken for the best.
+        patience: Stop after so many epochs without a better score; None never stops early.
+    """
+
+    network: nn.Module
+    loop: Loop
+    schedule: Schedule
+    scores: Callable[[], dict[str, float]]
+    monitors: tuple[Monitor, ...]
+    identity: str
+    seed: int
+    companions: Mapping[str, nn.Module] = field(default_factory=dict)
+    burn_in: int = 0
+    patience: int | None = None
+
+
+def run(
+    training: Training,
+    resume: Path | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+) -> FitResult:
+    """Trains to the end.
+
+    Args:
+        training: Its network is trained in place.
+        resume: A checkpoint, written after every epoch; if it is there, training goes on from it.
+        on_epoch: Told of every epoch.
+
+    Raises:
+        DivergedError: If the loss is no longer finite.
+        UserError: If the checkpoint belongs to another training.
+    """
+    state = _State(training)
+    if resume is not None:
+        state.load(resume)
+    while not state.finished:
+        record = state.epoch()
+        if resume is not None:
+            state.save(resume)
+        on_epoch(record)
+    return state.result()
+
+
+class _State:
+    """A training between two epochs."""
+
+    def __init__(self, training: Training):
+        self._training = training
+        self._history: list[EpochRecord] = []
+        self._weights: dict[str, dict[str, Tensor]] = {}
+
+    @property
+    def finished(self) -> bool:
+        if len(self._history) >= self._training.schedule.epochs:
+            return True
+        patience, best = self._training.patience, self._best
+        return (
+            patience is not None
+            and best is not None
+            and len(self._history) - 1 - best.epoch >= patience
+        )
+
+    @property
+    def _best(self) -> EpochRecord | None:
+        return next((record for record in reversed(self._history) if record.best), None)
+
+    def epoch(self) -> EpochRecord:
+        """Trains and scores one epoch."""
+        training, index = self._training, len(self._history)
+        steps = len(training.loop.batches)
+        with seeded(training.seed, "training", index):
+            loss = training.loop.epoch(index, lambda step: training.schedule.factor(step, steps))
+        training.loop.update.swap_average()
+        training.network.eval()
+        scores = training.scores()
+        improved = self._improved(scores) if index >= training.burn_in else ()
+        for name in improved:
+            self._weights[name] = checkpoint.snapshot(training.network)
+        training.loop.update.swap_average()
+        first = training.monitors[0].name
+        record = EpochRecord(index, loss, scores[first], first in improved, scores, improved)
+        self._history.append(record)
+        return record
+
+    def _improved(self, scores: dict[str, float]) -> tuple[str, ...]:
+        names = []
+        for monitor in self._training.monitors:
+            best = [r.scores[monitor.name] for r in self._history if monitor.name in r.improved]
+            if not best or monitor.prefers(scores[monitor.name], best[-1]):
+                names.append(monitor.name)
+        return tuple(names)
+
+    def result(self) -> FitResult:
+        """Puts the best weights into the network."""
+        training, best = self._training, self._best
+        assert best is not None  # the burn-in is shorter than the training
+        training.network.load_state_dict(self._weights[training.monitors[0].name])
+        training.network.eval()
+        return FitResult(tuple(self._history), best, self._weights)
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint."""
+        training = self._training
+        state = {
+            "training": training.identity,
+            "network": training.network.state_dict(),
+            "companions": {k: module.state_dict() for k, module in training.companions.items()},
+            "best": self._weights,
+            "update": training.loop.update.state_dict(),
+            "history": [asdict(record) for record in self._history],
+        }
+        checkpoint.save_checkpoint(state, path)
+
+    def load(self, path: Path) -> None:
+        """Takes a checkpoint up, if there is one."""
+        training = self._training
+        state: dict[str, Any] | None = checkpoint.load_checkpoint(path)
+        if state is None:
+            return
+        if state["training"] != training.identity:
+            raise UserError(
+                f"{path}: this checkpoint belongs to a training with other settings; "
+                "remove it or give the same settings."
+            )
+        training.network.load_state_dict(state["network"])
+        for name, module in training.companions.items():
+            module.load_state_dict(state["companions"][name])
+        training.loop.update.load_state_dict(state["update"])
+        device = next(training.network.parameters()).device
+        self._weights = {
+            name: {key: value.to(device) for key, value in weights.items()}
+            for name, weights in state["best"].items()
+        }
+        self._history = [
+            EpochRecord(**{**record, "improved": tuple(record["improved"])})
+            for record in state["history"]
+        ]
+
+
+def structure(module: nn.Module) -> str:
+    """Names and shapes of a module's parameters and buffers, for `Training.identity`."""
+    return repr([(key, tuple(value.shape)) for key, value in module.state_dict().items()])
