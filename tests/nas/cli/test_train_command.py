@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nas.errors import UserError
-from nas.training import fitting
+from nas.training.loop import Loop
 
 OPTIONS = (
     *("--model", "mobilenetv3_small_050", "--weights", "none", "--device", "cpu"),
@@ -41,14 +41,15 @@ def test_a_teacher_is_trained_scored_and_kept(train, tmp_path) -> None:
 
 
 def test_an_interrupted_training_goes_on(train, tmp_path, monkeypatch) -> None:
-    class Interrupted(fitting._Training):
-        def epoch(self):
-            if len(self._history) == 3:
-                raise KeyboardInterrupt
-            return super().epoch()
+    whole = Loop.epoch
+
+    def interrupted(self, index, scale):
+        if index == 3:
+            raise KeyboardInterrupt
+        return whole(self, index, scale)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_Training", Interrupted)
+        patch.setattr(Loop, "epoch", interrupted)
         assert train("--epochs", 4).code == 130
     outcome = train("--epochs", 4)
     assert outcome.code == 0, outcome.err
