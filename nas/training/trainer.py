@@ -37,7 +37,7 @@ class EpochRecord:
         loss: Mean over the batches.
         score: That of the first monitor, on the validation split.
         best: Whether it is the best so far.
-        scores: Those of all monitors.
+        scores: Those of all monitors, ``train_loss``, and whatever else was measured.
         improved: Names of the monitors that were never better.
     """
 
@@ -72,7 +72,8 @@ class Training:
         network: Its weights are kept where they are best.
         loop: Trains it by the epoch.
         schedule: Of the learning rates.
-        scores: Those of the monitors for the network as it is, from the validation split.
+        scores: Those of the monitors for the network as it is, from the validation split;
+            ``train_loss`` comes by itself.
         monitors: The first one decides which weights the network ends with.
         identity: Whatever makes this training another one than those of other settings.
         seed: Of what is random within an epoch.
@@ -151,7 +152,7 @@ class _State:
             loss = training.loop.epoch(index, lambda step: training.schedule.factor(step, steps))
         training.loop.update.swap_average()
         training.network.eval()
-        scores = training.scores()
+        scores = {"train_loss": loss, **training.scores()}
         improved = self._improved(scores) if index >= training.burn_in else ()
         for name in improved:
             self._weights[name] = checkpoint.snapshot(training.network)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nas.training.schedule import factor
+from nas.training.schedule import Schedule, factor
 
 NAMES = ("constant", "cosine", "poly")
 
@@ -47,3 +47,15 @@ def test_after_the_warm_up_the_factor_falls(name):
 def test_a_step_out_of_the_schedule_is_refused(step):
     with pytest.raises(ValueError, match=f"step {step} is not in a schedule of 12 steps"):
         factor("cosine", step, 12)
+
+
+def test_a_schedule_is_asked_for_steps_of_the_whole_training():
+    schedule = Schedule("cosine", epochs=3, warmup=1 / 3)
+    expected = [factor("cosine", step, 12, 4) for step in range(12)]
+    assert [schedule.factor(step, 4) for step in range(12)] == expected
+
+
+def test_a_schedule_with_milestones_lowers_the_rate_at_each():
+    schedule = Schedule("step", epochs=4, warmup=0.25, milestones=(0.5, 0.75), gamma=0.1)
+    rates = [schedule.factor(step, 2) for step in range(8)]
+    assert rates == pytest.approx([0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])

@@ -213,3 +213,67 @@ def test_a_group_without_trainable_parameters_is_refused(small_net):
 def test_a_learning_rate_that_is_not_above_zero_is_refused(small_net, rate):
     with pytest.raises(ValueError, match="learning rate must be above 0"):
         Update([Group(small_net, "adam", rate)])
+
+
+def test_modules_of_other_groups_are_left_to_them(small_net):
+    first, rest = small_net[0], Group(small_net, "sgd", 1.0, momentum=0.0, without=(small_net[0],))
+    before = vector(small_net).clone()
+    update = Update([Group(first, "sgd", 0.1, momentum=0.0), rest])
+    update.zero_gradients()
+    sum(parameter.sum() for parameter in small_net.parameters()).backward()
+    update.step()
+    moved = before - vector(small_net)
+    size = sum(parameter.numel() for parameter in first.parameters())
+    torch.testing.assert_close(moved[:size], torch.full((size,), 0.1))
+    torch.testing.assert_close(moved[size:], torch.ones(len(moved) - size))
+
+
+def test_modules_left_out_keep_their_statistics_through_an_average(small_net):
+    frozen = small_net[1]
+    statistics = {key: value.clone() for key, value in frozen.state_dict().items()}
+    update = Update([Group(small_net, "adam", 0.1, without=(frozen,))], polyak=0.5)
+    for step in range(3):
+        update.zero_gradients()
+        small_net.train()
+        frozen.eval()
+        small_net(torch.randn(4, 2, 5, 5)).square().mean().backward()
+        update.step()
+    update.load_average()
+    assert all(torch.equal(value, statistics[key]) for key, value in frozen.state_dict().items())
+
+
+def scaled(net, scale):
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    return Update([Group(net, "adam", 0.01)], clip=CLIP, scaler=scaler)
+
+
+def test_a_scaled_loss_gives_the_update_of_the_loss_itself(small_net):
+    plain, net = copy.deepcopy(small_net), small_net
+    for update, trained in (
+        (Update([Group(plain, "adam", 0.01)], clip=CLIP), plain),
+        (scaled(net, 1024.0), net),
+    ):
+        update.zero_gradients()
+        update.backward(trained(torch.ones(4, 2, 5, 5)).square().mean())
+        update.step()
+    assert_close(floats(net), floats(plain))
+
+
+def test_an_update_whose_gradients_overflow_is_left_out_and_the_scale_is_lowered(small_net):
+    update, before = scaled(small_net, 1024.0), clones(small_net)
+    update.zero_gradients()
+    update.backward(sum(p.sum() for p in small_net.parameters()) * float("inf"))
+    update.step()
+    names = [name for name, _ in small_net.named_parameters()]
+    assert all(torch.equal(small_net.state_dict()[name], before[name]) for name in names)
+    assert update.state_dict()["scaler"]["scale"] == 512.0
+
+
+def test_the_scale_is_resumed(small_net):
+    update = scaled(small_net, 1024.0)
+    update.zero_gradients()
+    update.backward(sum(p.sum() for p in small_net.parameters()) * float("inf"))
+    update.step()
+    again = scaled(copy.deepcopy(small_net), 1024.0)
+    again.load_state_dict(update.state_dict())
+    assert again.state_dict()["scaler"]["scale"] == 512.0
