@@ -12,16 +12,16 @@ app = typer.Typer(help="Tasks: labelled images.", no_args_is_help=True)
 
 @app.command("list")
 def list_tasks() -> None:
-    """Print the tasks that need no files."""
+    """Print the tasks that need no files, each with its kind."""
     import nas.tasks
 
-    for name in nas.tasks.names():
-        print(name)
+    for name, kind in nas.tasks.kinds().items():
+        print(f"{name:8} {kind}")
 
 
 @app.command()
 def check(
-    task: Annotated[str, typer.Argument(help="Folder with task.yaml, a YAML file, or a name.")],
+    task: Annotated[str, typer.Argument(help="Folder of images, a YAML file, or a name.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
 ) -> None:
     """Count images, sizes and classes, and name every file that is wrong."""

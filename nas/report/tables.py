@@ -13,6 +13,7 @@ from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.search.status import Status
 from nas.tasks import CheckReport
+from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.data_check import SplitReport
 
 _UNITS = {"params": "parameters", "latency": "latency (ms)", "flops": "FLOPs", "macs": "MACs"}
@@ -91,27 +92,38 @@ def teacher_table(report: TeacherReport) -> Table:
     return table
 
 
-def check_table(report: CheckReport) -> Table:
-    """What a task holds: images, their sizes, and the share of each class, by split."""
+def check_table(report: CheckReport[SplitReport] | CheckReport[ClassCounts]) -> Table:
+    """What a task holds: images, their sizes, and what there is of each class, by split.
+
+    That is a share of the pixels where they have classes, and a number of images where images
+    have.
+    """
     table = Table(title=f"Task {report.name}", title_justify="left")
     table.add_column("")
     for split in report.splits:
         table.add_column(split, justify="right")
     splits = report.splits.values()
     table.add_row("images", *(str(split.count) for split in splits))
-    table.add_row("pixels", *(_sizes(split) for split in splits))
+    table.add_row("pixels", *(_sizes(split.sizes) for split in splits))
     table.add_section()
-    for name in next(iter(splits)).shares:
-        table.add_row(name, *(f"{split.shares[name]:.2%}" for split in splits))
-    table.add_row("(ignored)", *(f"{split.ignored:.2%}" for split in splits))
+    columns = [_class_cells(split) for split in splits]
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
     return table
 
 
-def _sizes(split: SplitReport) -> str:
-    if not split.sizes:
+def _class_cells(split: SplitReport | ClassCounts) -> dict[str, str]:
+    if isinstance(split, ClassCounts):
+        return {name: str(count) for name, count in split.images.items()}
+    shares = split.shares | {"(ignored)": split.ignored}
+    return {name: f"{share:.2%}" for name, share in shares.items()}
+
+
+def _sizes(sizes: Mapping[tuple[int, int], int]) -> str:
+    if not sizes:
         return "-"
-    height, width = next(iter(split.sizes))
-    others = len(split.sizes) - 1
+    height, width = next(iter(sizes))
+    others = len(sizes) - 1
     return f"{height}x{width}" + (f", {others} more" if others else "")
 
 

@@ -142,8 +142,12 @@ def make_space(config: SearchConfig) -> SearchSpace:
 
 
 def load_task(config: SearchConfig) -> Task:
-    """The task of a configuration."""
-    return nas.tasks.load(config.task, data=config.data, **config.task_options)
+    """The task of a configuration.
+
+    Raises:
+        UserError: If there is none such, or it is no segmentation task.
+    """
+    return nas.tasks.load_segmentation(config.task, data=config.data, **config.task_options)
 
 
 def make_reward(config: SearchConfig, task: Task) -> Reward:

@@ -6,21 +6,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.tasks.data_check import CheckReport, check
+    from nas.tasks.check_report import CheckReport
+    from nas.tasks.classification.augmentation import AugmentationSettings
+    from nas.tasks.classification.dataset import ClassificationDataset
+    from nas.tasks.classification.mixing import Mixing
+    from nas.tasks.classification.task import ClassificationTask
+    from nas.tasks.data_check import check
     from nas.tasks.dataset import SegmentationDataset
-    from nas.tasks.registry import load, names
+    from nas.tasks.registry import (
+        AnyTask,
+        kinds,
+        load,
+        load_classification,
+        load_segmentation,
+        names,
+    )
     from nas.tasks.task import Task
     from nas.tasks.transforms import Augmentation
 
-__all__ = ["Augmentation", "CheckReport", "SegmentationDataset", "Task", "check", "load", "names"]
+__all__ = [
+    "AnyTask",
+    "Augmentation",
+    "AugmentationSettings",
+    "CheckReport",
+    "ClassificationDataset",
+    "ClassificationTask",
+    "Mixing",
+    "SegmentationDataset",
+    "Task",
+    "check",
+    "kinds",
+    "load",
+    "load_classification",
+    "load_segmentation",
+    "names",
+]
 
 _MODULES = {
+    "AnyTask": "registry",
     "Augmentation": "transforms",
-    "CheckReport": "data_check",
+    "AugmentationSettings": "classification.augmentation",
+    "CheckReport": "check_report",
+    "ClassificationDataset": "classification.dataset",
+    "ClassificationTask": "classification.task",
+    "Mixing": "classification.mixing",
     "SegmentationDataset": "dataset",
     "Task": "task",
     "check": "data_check",
+    "kinds": "registry",
     "load": "registry",
+    "load_classification": "registry",
+    "load_segmentation": "registry",
     "names": "registry",
 }
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nas.errors import UserError
+from nas.tasks.check_report import CheckReport
+from nas.tasks.classification.data_check import ClassCounts, check_classification
+from nas.tasks.classification.task import ClassificationTask
 from nas.tasks.dataset import Source
 from nas.tasks.folder import FolderSource
-from nas.tasks.registry import load
+from nas.tasks.registry import AnyTask, load
 from nas.tasks.task import Task
 
 
@@ -34,28 +36,9 @@ class SplitReport:
     ignored: float
 
 
-@dataclass(frozen=True)
-class CheckReport:
-    """What a task holds, and a sentence for everything that is wrong with it."""
-
-    name: str
-    splits: dict[str, SplitReport]
-    problems: list[str] = field(default_factory=list)
-
-    def raise_if_bad(self) -> None:
-        """Refuses data with problems.
-
-        Raises:
-            UserError: With the first problem and the number of the others.
-        """
-        if not self.problems:
-            return
-        others = len(self.problems) - 1
-        more = f" ({others} more; `nas task check` lists them all)" if others else ""
-        raise UserError(self.problems[0] + more)
-
-
-def check(task: Task | str | Path, data: str | Path | None = None, **options: Any) -> CheckReport:
+def check(
+    task: AnyTask | str | Path, data: str | Path | None = None, **options: Any
+) -> CheckReport[SplitReport] | CheckReport[ClassCounts]:
     """Reads every file of a task.
 
     Args:
@@ -66,8 +49,14 @@ def check(task: Task | str | Path, data: str | Path | None = None, **options: An
     Raises:
         UserError: If the task cannot be loaded at all.
     """
-    if not isinstance(task, Task):
+    if isinstance(task, (str, Path)):
         task = load(task, data, **options)
+    if isinstance(task, ClassificationTask):
+        return check_classification(task)
+    return _check_segmentation(task)
+
+
+def _check_segmentation(task: Task) -> CheckReport[SplitReport]:
     reports: dict[str, SplitReport] = {}
     problems = list(_pairing_problems(task.sources.values()))
     for split, source in task.sources.items():

@@ -29,8 +29,8 @@ class Inspection:
     problems: tuple[str, ...] = ()
 
 
-class Source(ABC):
-    """Where the labelled images of one split come from.
+class ImageSource(ABC):
+    """Where the images of one split, and what is to be learned from them, come from.
 
     Attributes:
         names: Name of each image, in order.
@@ -40,7 +40,7 @@ class Source(ABC):
 
     @cached_property
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """Images N×3×H×W and masks N×H×W, uint8, read at first use and kept."""
+        """What `read` returns, read at first use and kept."""
         return self.read()
 
     @property
@@ -50,31 +50,30 @@ class Source(ABC):
 
     @abstractmethod
     def read(self) -> tuple[Tensor, Tensor]:
-        """Reads the images and masks at the task's input size.
+        """Reads the images at the task's input size, N×3×H×W uint8, and their labels.
 
         Raises:
             UserError: If one cannot be read; the message names the file.
         """
+
+
+class Source(ImageSource):
+    """An image source whose labels are masks, N×H×W uint8."""
 
     @abstractmethod
     def inspect(self) -> Iterator[Inspection]:
         """Looks at each image and mask as they are stored."""
 
 
-class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Images with a class for every pixel.
-
-    An item is a pair of the image, 3×H×W uint8, and its mask, H×W uint8. Data sets of the same
-    source share their memory.
+class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Labelled images in memory. Data sets of the same source share it.
 
     Args:
         source: Where the images come from; they are read at first use.
-        transform: Applied to each item, for example an `Augmentation`.
     """
 
-    def __init__(self, source: Source, transform: Transform | None = None) -> None:
+    def __init__(self, source: ImageSource) -> None:
         self._source = source
-        self._transform = transform
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,16 +82,31 @@ class SegmentationDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def images(self) -> Tensor:
-        """All images without transform, N×3×H×W uint8."""
+        """All images without augmentation, N×3×H×W uint8."""
         return self._source.tensors[0]
+
+    def __len__(self) -> int:
+        return len(self._source.names)
+
+
+class SegmentationDataset(ImageDataset):
+    """Images with a class for every pixel.
+
+    An item is a pair of the image, 3×H×W uint8, and its mask, H×W uint8.
+
+    Args:
+        source: Where the images come from; they are read at first use.
+        transform: Applied to each item, for example an `Augmentation`.
+    """
+
+    def __init__(self, source: Source, transform: Transform | None = None) -> None:
+        super().__init__(source)
+        self._transform = transform
 
     @property
     def masks(self) -> Tensor:
         """All masks without transform, N×H×W uint8."""
         return self._source.tensors[1]
-
-    def __len__(self) -> int:
-        return len(self._source.names)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image, mask = self.images[index], self.masks[index]

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from nas.errors import UserError
-from nas.settings import read_yaml, validate
+from nas.settings import validate
 from nas.tasks.dataset import Inspection, Source
 from nas.tasks.reading import read_image, read_mask
 from nas.tasks.settings import TaskSettings
@@ -133,20 +133,17 @@ class FolderSource(Source):
         return problems
 
 
-def load_folder(path: Path, data: Path | None, options: dict[str, Any]) -> Task:
+def load_folder(path: Path, values: Any, data: Path | None) -> Task:
     """Builds the task that a task.yaml describes.
 
     Args:
         path: The YAML file.
+        values: What it holds: fields of `TaskSettings`.
         data: Folder that the paths in it start from; the YAML's `root` unless given.
-        options: Values that take the place of those in the file.
 
     Raises:
-        UserError: If the file or a folder in it is missing, or the file has a wrong value.
+        UserError: If a folder is missing, or a value is wrong.
     """
-    values = read_yaml(path)
-    if isinstance(values, dict):
-        values = {**values, **options}
     settings = validate(TaskSettings, values, str(path))
     root = data if data is not None else path.parent / settings.root.expanduser()
     files = find_files(settings, root)

@@ -13,6 +13,15 @@ from nas.errors import UserError
 _STRETCHED = {"L;2": 85, "L;4": 17}
 
 
+def _image_suffixes() -> frozenset[str]:
+    Image.init()
+    return frozenset(Image.registered_extensions())
+
+
+IMAGE_SUFFIXES = _image_suffixes()
+"""Suffixes of the files that count as images, in lower case."""
+
+
 def read_image(path: Path) -> Image.Image:
     """Reads an image as RGB.
 
@@ -20,6 +29,21 @@ def read_image(path: Path) -> Image.Image:
         UserError: If the file is not an image, or is damaged.
     """
     with _opened(path) as image:
+        return image.convert("RGB")
+
+
+def read_8_bit_image(path: Path) -> Image.Image:
+    """Reads an image as RGB, and refuses one whose values 8 bits do not hold.
+
+    Raises:
+        UserError: If the file is not an image, is damaged, or has more than 8 bits per channel.
+    """
+    with _opened(path) as image:
+        # Pillow would clip these values, and leave an image that is white all over.
+        if image.mode.startswith(("I", "F")):
+            raise UserError(
+                f"{path}: more than 8 bits per channel (mode {image.mode}); save it with 8 bits."
+            )
         return image.convert("RGB")
 
 

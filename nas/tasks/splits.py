@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from nas.errors import UserError
+from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.settings import SplitSettings, TaskSettings
 
 
@@ -65,7 +64,7 @@ class _Finder:
     def find(self, split: SplitSettings) -> list[LabelledFile]:
         images = self._root / (split.images or self._settings.images or "")
         masks = self._root / (split.masks or self._settings.masks or "")
-        by_name, mask_by_name = self._index(images, _IMAGES), self._index(masks, {".png"})
+        by_name, mask_by_name = self._index(images, IMAGE_SUFFIXES), self._index(masks, {".png"})
         if split.names is not None:
             return self._listed(self._root / split.names, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):
@@ -95,7 +94,7 @@ class _Finder:
         listed = [name for name in dict.fromkeys(names) if name in usable]
         return _pair(listed, by_name, mask_by_name)
 
-    def _index(self, folder: Path, suffixes: set[str]) -> dict[str, Path]:
+    def _index(self, folder: Path, suffixes: Set[str]) -> dict[str, Path]:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; correct the path or give --data.")
         found: dict[str, Path] = {}
@@ -106,14 +105,6 @@ class _Finder:
                 self.problems.append(f"{path}: {found[path.stem].name} has the same name.")
             found.setdefault(path.stem, path)
         return found
-
-
-def _image_suffixes() -> set[str]:
-    Image.init()
-    return set(Image.registered_extensions())
-
-
-_IMAGES = _image_suffixes()
 
 
 def _pair(
@@ -128,7 +119,7 @@ def _read_list(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"{path}: cannot read this list of names ({error.strerror}).") from error
     names = [Path(line.strip()) for line in lines if line.strip()]
-    return [name.stem if name.suffix.lower() in _IMAGES else name.name for name in names]
+    return [name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name for name in names]
 
 
 def _hold_out(

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import pytest
+from PIL import Image
+
 
 def test_list_names_what_needs_no_files(nas) -> None:
-    assert nas("task", "list").out == "faces\n"
+    lines = nas("task", "list").out.splitlines()
+    assert [line.split() for line in lines] == [
+        *(["faces", "segmentation"], ["digits", "classification"]),
+    ]
 
 
 def test_check_counts_images_sizes_and_classes(nas, task_folder) -> None:
@@ -36,6 +42,48 @@ def test_check_takes_the_images_from_elsewhere(nas, task_folder, tmp_path) -> No
     (task_folder.root / "task.yaml").rename(file)
     assert nas("task", "check", file).code == 2
     assert nas("task", "check", file, "--data", task_folder.root).code == 0
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Ten ants and twenty bees, with no other split."""
+    root = tmp_path / "photos"
+    for label, (name, count) in enumerate({"ant": 10, "bee": 20}.items()):
+        (root / "train" / name).mkdir(parents=True)
+        for index in range(count):
+            image = Image.new("RGB", (40, 30), (index, 100 * label, 0))
+            image.save(root / "train" / name / f"{index:02d}.png")
+    return root
+
+
+def test_check_counts_the_images_of_each_class(nas, photos) -> None:
+    outcome = nas("task", "check", photos)
+    assert outcome.code == 0 and outcome.err == ""
+    rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in _rows(outcome.out)]
+    assert rows == [
+        ["images", "24", "3", "3"],
+        ["pixels", "30x40", "30x40", "30x40"],
+        ["ant", "8", "1", "1"],
+        ["bee", "16", "2", "2"],
+    ]
+
+
+def test_check_names_every_image_that_is_wrong(nas, photos) -> None:
+    wrong = [photos / "train/ant/00.png", photos / "train/bee/19.png"]
+    for path in wrong:
+        path.write_bytes(b"no image")
+    outcome = nas("task", "check", photos)
+    assert outcome.code == 2
+    lines = [line for line in outcome.out.splitlines() if line.startswith(str(photos))]
+    assert sorted(line.split(": ")[0] for line in lines) == [str(path) for path in wrong]
+    assert "(1 more; " in outcome.err
+
+
+def test_a_search_refuses_images_of_one_class_each(nas, photos, monkeypatch) -> None:
+    monkeypatch.chdir(photos.parent)
+    outcome = nas("search", "--task", photos, "--run", "run", "--trials", 1)
+    assert outcome.code == 2 and not (photos.parent / "run").exists()
+    assert "a segmentation task is needed here" in outcome.err
 
 
 def _rows(text: str) -> list[str]:

@@ -1,0 +1,75 @@
+"""Augmentation of batches of images that have one class each."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nas.errors import UserError
+from nas.tasks.classification.augmentation import AugmentationSettings
+from nas.tasks.classification.crops import mirror, pad_crop, resized_crop
+from nas.tasks.classification.draws import draws_from
+from nas.torchvision_import import torchvision
+
+# torchvision does not import this by itself.
+v2 = importlib.import_module(f"{torchvision.__name__}.transforms.v2")
+
+_POLICIES = {
+    "rand_augment": "RandAugment",
+    "auto_augment": "AutoAugment",
+    "trivial_augment_wide": "TrivialAugmentWide",
+    "aug_mix": "AugMix",
+}
+_SCALE = (0.08, 1.0)
+
+
+class Augment:
+    """A random change of images, drawn anew for each of them: crop, mirror, policy.
+
+    Args:
+        settings: Which changes.
+        input_size: Height and width of the images in pixels.
+
+    Raises:
+        UserError: If the padding is as large as the images.
+    """
+
+    def __init__(self, settings: AugmentationSettings, input_size: tuple[int, int]) -> None:
+        shortest = min(input_size)
+        self._padding = settings.padding or max(round(shortest / 8), 1)
+        if settings.crop == "pad" and self._padding >= shortest:
+            raise UserError(
+                f"padding {self._padding} would leave nothing of images of "
+                f"{input_size[0]}x{input_size[1]} pixels; lower it."
+            )
+        self._crop = settings.crop
+        self._scale = settings.scale or _SCALE
+        self._flip = settings.flip
+        self._policy: Callable[[Tensor], Tensor] | None = None
+        if settings.policy != "none":
+            self._policy = getattr(v2, _POLICIES[settings.policy])()
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Changes a batch.
+
+        Args:
+            images: N×3×H×W uint8.
+            generator: Decides the changes; torch's global state is left untouched.
+
+        Returns:
+            N×3×H×W uint8; the same tensor if nothing is to be changed.
+        """
+        with draws_from(generator):
+            if self._crop == "pad":
+                images = pad_crop(images, self._padding)
+            elif self._crop == "resized":
+                images = resized_crop(images, self._scale)
+            if self._flip:
+                images = mirror(images)
+            if self._policy is not None and len(images):
+                # A policy draws once for all that it is given.
+                images = torch.stack([self._policy(image) for image in images])
+        return images

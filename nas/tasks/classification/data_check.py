@@ -1,0 +1,74 @@
+"""Looks through the files of a classification task before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.tasks.check_report import CheckReport
+from nas.tasks.classification.task import ClassificationTask
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """What a split holds.
+
+    Attributes:
+        count: Number of images.
+        sizes: Number of images of each height and width, as stored.
+        images: Number of images of each class.
+    """
+
+    count: int
+    sizes: dict[tuple[int, int], int]
+    images: dict[str, int]
+
+
+def check_classification(task: ClassificationTask) -> CheckReport[ClassCounts]:
+    """Reads every image of a task."""
+    # The splits of a folder share one list of problems.
+    listed = dict.fromkeys(p for source in task.sources.values() for p in source.problems)
+    reports: dict[str, ClassCounts] = {}
+    problems = list(listed)
+    copies = _Copies()
+    for split, source in task.sources.items():
+        sizes: Counter[tuple[int, int]] = Counter()
+        for name, inspection in zip(source.names, source.inspect(), strict=True):
+            problems += inspection.problems
+            if inspection.size is not None:
+                sizes[inspection.size] += 1
+            if inspection.content is not None:
+                problems += copies.seen(split, name, inspection.content)
+        counts = np.bincount(source.labels, minlength=task.num_classes).tolist()
+        by_class = dict(zip(task.classes, counts, strict=True))
+        reports[split] = ClassCounts(len(source.names), dict(sizes.most_common()), by_class)
+    return CheckReport(task.name, reports, problems + _missing(reports))
+
+
+class _Copies:
+    """Finds images that are in two splits."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, str]] = {}
+
+    def seen(self, split: str, name: str, content: str) -> list[str]:
+        other, other_name = self._first.setdefault(content, (split, name))
+        if other == split:
+            return []
+        return [f"{name}: in {split}, and the same image is in {other} as {other_name}."]
+
+
+def _missing(reports: dict[str, ClassCounts]) -> list[str]:
+    empty = [split for split, report in reports.items() if not report.count]
+    problems = [f"{split}: the split has no image." for split in empty]
+    for split in ("train", "validation"):
+        if split in empty:
+            continue
+        problems += [
+            f"{split}: no image of the class {name!r}; add some, or take the class away."
+            for name, count in reports[split].images.items()
+            if not count
+        ]
+    return problems

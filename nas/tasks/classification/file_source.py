@@ -1,0 +1,122 @@
+"""Images that are a file each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nas.errors import UserError
+from nas.tasks.classification.source import ClassificationSource, ImageInspection
+from nas.tasks.reading import read_8_bit_image
+
+
+class FileSource(ClassificationSource):
+    """Image files with one class each.
+
+    Args:
+        root: Folder that the names start from.
+        names: Path of each image below `root`.
+        labels: Class of each, N int64.
+        size: Height and width in pixels that the images are brought to.
+        centre_crop: Share of the image's short side that is kept; see `fit`.
+        problems: What was wrong when the files were listed.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        names: Sequence[str],
+        labels: np.ndarray,
+        size: tuple[int, int],
+        centre_crop: float,
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        self.names = tuple(names)
+        self.labels = labels
+        self.problems = problems
+        self._root = root
+        self._size = size
+        self._centre_crop = centre_crop
+
+    @property
+    def digest(self) -> str:
+        """Hash of the names, the labels and every byte of the files."""
+        total = hashlib.blake2b(repr(self._centre_crop).encode(), digest_size=16)
+        for name, label in zip(self.names, self.labels.tolist(), strict=True):
+            total.update(f"{label} {name} {_content(self._root / name)}\n".encode())
+        return total.hexdigest()
+
+    def select(self, rows: np.ndarray) -> FileSource:
+        names = [self.names[row] for row in rows]
+        labels = self.labels[rows]
+        return FileSource(self._root, names, labels, self._size, self._centre_crop, self.problems)
+
+    def read(self) -> tuple[Tensor, Tensor]:
+        if self.problems:
+            raise UserError(self.problems[0])
+        images = np.empty((len(self.names), 3, *self._size), np.uint8)
+
+        def fill(row: int) -> None:
+            image = read_8_bit_image(self._root / self.names[row])
+            pixels = np.asarray(fit(image, self._size, self._centre_crop))
+            images[row] = pixels.transpose(2, 0, 1)
+
+        with _threads() as threads:
+            for _ in threads.map(fill, range(len(self.names))):
+                pass
+        return torch.from_numpy(images), torch.from_numpy(self.labels)
+
+    def inspect(self) -> Iterator[ImageInspection]:
+        with _threads() as threads:
+            yield from threads.map(self._inspect, self.names)
+
+    def _inspect(self, name: str) -> ImageInspection:
+        path = self._root / name
+        try:
+            image = read_8_bit_image(path)
+        except UserError as error:
+            return ImageInspection(None, problems=(str(error),))
+        return ImageInspection((image.height, image.width), _content(path))
+
+
+def fit(image: Image.Image, size: tuple[int, int], centre_crop: float) -> Image.Image:
+    """Brings an image to a size as evaluation protocols do.
+
+    The short side is resized to the size divided by `centre_crop`, and the centre is cut out. An
+    image that has the size already stays as it is: it was prepared for it.
+
+    Args:
+        image: RGB.
+        size: Height and width in pixels.
+        centre_crop: Share of the image's short side that is kept, above 0 and at most 1.
+    """
+    height, width = size
+    if image.size == (width, height):
+        return image
+    scale = centre_crop * min(image.width / width, image.height / height)
+    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    # Cutting and resizing in one step needs no rounding of the size in between. What rounding
+    # errors leave outside the image, Pillow would refuse.
+    right, bottom = min(left + scale * width, image.width), min(top + scale * height, image.height)
+    box = (max(left, 0), max(top, 0), right, bottom)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+
+
+def _content(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _threads() -> ThreadPoolExecutor:
+    # Pillow decodes and resizes without the interpreter's lock.
+    return ThreadPoolExecutor(os.cpu_count())

@@ -1,0 +1,119 @@
+"""The contents of a task.yaml of kind classification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nas.settings import Settings
+
+Colour = tuple[float, float, float]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class DrawSettings(Settings):
+    """Which images are held out of train, and how many of each split are used.
+
+    Every choice is made at random within each class, so that a split has the classes in the
+    proportions of the images that it is drawn from.
+
+    Attributes:
+        validation_share: Share of the images for training that is held out for validation, if
+            the data have no such split; a tenth unless given.
+        test_share: The same for test.
+        seed: Decides every choice.
+        train: Number of images drawn from the split; all unless given.
+        validation: Number of images drawn from the split; all unless given.
+        test: Number of images drawn from the split; all unless given.
+    """
+
+    validation_share: Share | None = None
+    test_share: Share | None = None
+    seed: int = Field(default=0, ge=0)
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.share("validation") + self.share("test") >= 1:
+            raise ValueError("validation_share and test_share hold out all of train; lower them")
+        return self
+
+    def share(self, split: str) -> float:
+        """Share of train that is held out for "validation" or "test"."""
+        share: float | None = getattr(self, f"{split}_share")
+        return 0.1 if share is None else share
+
+    def count(self, split: str) -> int | None:
+        """Number of images drawn from a split, None for all."""
+        count: int | None = getattr(self, split)
+        return count
+
+
+class ClassificationSettings(DrawSettings):
+    """A classification task on files.
+
+    Attributes:
+        name: The task's name in reports.
+        root: Folder of the data; relative to the task.yaml.
+        layout: How the files tell the classes; "auto" looks.
+        classes: Names of the classes. For image_folder those of the folders to use, in order;
+            for cub and idx names in the order of the labels.
+        reward_classes: Classes whose quality counts; all unless given.
+        input_size: Height and width in pixels that images are brought to; the stored size for
+            idx and 224x224 for the others unless given.
+        centre_crop: Share of an image's short side that is kept when it is brought to
+            `input_size`, for image_folder and cub; 0.875 unless given.
+        mean: Mean of each colour channel in 0 to 1, for normalisation; that of the train split
+            for idx and ImageNet's for the others unless given.
+        std: Standard deviation of each colour channel in 0 to 1, likewise.
+    """
+
+    name: str = Field(min_length=1)
+    root: Path = Path()
+    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
+    classes: tuple[str, ...] = ()
+    reward_classes: tuple[str, ...] = ()
+    input_size: tuple[int, int] | None = None
+    centre_crop: float | None = Field(default=None, gt=0, le=1)
+    mean: Colour | None = None
+    std: Colour | None = None
+
+    @field_validator("classes", "reward_classes")
+    @classmethod
+    def _check_unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for name in value if value.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the class {twice!r} occurs twice; name each class once")
+        return value
+
+    @field_validator("input_size")
+    @classmethod
+    def _check_size(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and min(value) < 8:
+            raise ValueError("height and width must be at least 8 pixels")
+        return value
+
+    @field_validator("mean")
+    @classmethod
+    def _check_mean(cls, value: Colour | None) -> Colour | None:
+        if value is not None and not all(0 <= mean <= 1 for mean in value):
+            raise ValueError("pixels are counted from 0 to 1, and so are their means")
+        return value
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, value: Colour | None) -> Colour | None:
+        if value is not None and min(value) <= 0:
+            raise ValueError("every standard deviation must be positive")
+        return value
+
+    @model_validator(mode="after")
+    def _check_both(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together; give both or none")
+        return self

@@ -1,0 +1,53 @@
+"""Where images of one class each come from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from nas.tasks.dataset import ImageSource
+
+
+@dataclass(frozen=True)
+class ImageInspection:
+    """What `nas task check` learns from one image.
+
+    Attributes:
+        size: Height and width in pixels as stored, or None if unreadable.
+        content: Hash of the file, to find it in another split; None if the image is no file of
+            its own.
+        problems: A sentence for everything that is wrong with it.
+    """
+
+    size: tuple[int, int] | None
+    content: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+class ClassificationSource(ImageSource):
+    """An image source whose labels are the classes of whole images.
+
+    Attributes:
+        labels: Class of each image, N int64; known before any image is read.
+        problems: What was wrong when the files were listed; no image is read before these are
+            mended.
+    """
+
+    labels: np.ndarray
+    problems: tuple[str, ...] = ()
+
+    @abstractmethod
+    def select(self, rows: np.ndarray) -> Self:
+        """The source of some of the images.
+
+        Args:
+            rows: Their positions, in the order wanted.
+        """
+
+    @abstractmethod
+    def inspect(self) -> Iterator[ImageInspection]:
+        """Looks at each image as it is stored."""
