@@ -1,6 +1,7 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
-`load` gives back a network that ``nas retrain`` made, and `describe` says how to feed it.
+`load` gives back a network that ``nas retrain``, ``train`` or ``distill`` made, and
+`describe` says how to feed it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.retraining.network_file import load_network as load
-    from nas.retraining.network_file import read_description as describe
+    from nas.retraining.network_file import describe, load
 
 __all__ = ["describe", "load"]
 
@@ -20,4 +20,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from nas.retraining import network_file
 
-    return {"load": network_file.load_network, "describe": network_file.read_description}[name]
+    return getattr(network_file, name)

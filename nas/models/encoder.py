@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.models.timm_errors import refused_by_timm
+from nas.models.weights import load_tensors, read_tensors
 from nas.settings import Settings
 from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
 
@@ -98,25 +98,8 @@ def load_backbone(backbone: nn.Module, path: Path) -> None:
     Raises:
         UserError: If the file cannot be read or lacks weights of the backbone.
     """
-    try:
-        found = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"encoder weights {path}: not a readable safetensors file.") from error
-    wanted = backbone.state_dict()
-    missing = [key for key in wanted if key not in found and "num_batches_tracked" not in key]
-    if missing:
-        raise UserError(
-            f"encoder weights {path}: {len(missing)} of {len(wanted)} tensors are missing, "
-            f"{missing[0]!r} first; the file must hold timm's names for this backbone."
-        )
-    unequal = [k for k in wanted if k in found and found[k].shape != wanted[k].shape]
-    if unequal:
-        key = unequal[0]
-        raise UserError(
-            f"encoder weights {path}: {key!r} has shape {tuple(found[key].shape)}, "
-            f"the backbone has {tuple(wanted[key].shape)}."
-        )
-    backbone.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+    found = read_tensors(path, "encoder")
+    load_tensors(backbone, found, f"encoder weights {path}", "timm backbone")
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
@@ -131,11 +114,7 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 
 def _create(settings: EncoderSettings) -> nn.Module:
     pretrained = settings.weights == IMAGENET
-    try:
+    with refused_by_timm(f"encoder {settings.name!r}", pretrained):
         return timm.create_model(
             settings.name, pretrained=pretrained, features_only=True, **settings.options
         )
-    except (RuntimeError, TypeError, AttributeError, ValueError, LookupError, OSError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        hint = " (are the weights reachable from here?)" if pretrained else ""
-        raise UserError(f"encoder {settings.name!r} cannot be made: {reason}{hint}.") from error

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from torch import nn
 
 import search_spaces
-from nas.errors import UserError
+from nas.models.classifier_file import (
+    ClassifierDescription,
+    describes_classifier,
+    load_classifier,
+    read_classifier_description,
+)
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
+from nas.models.weights import FILE, network_file, read_described, save_described
 from nas.settings import Settings, validate
-from nas.training.checkpoint import load_weights, save_weights
+from nas.training.checkpoint import load_weights
 from search_spaces.space import SearchSpace
 
-FILE = "model.safetensors"
-_KEY = "nas"
+__all__ = [
+    "FILE",
+    "NetworkDescription",
+    "describe",
+    "load",
+    "load_network",
+    "read_description",
+    "save_network",
+]
 
 
 class NetworkDescription(Settings):
@@ -66,12 +78,42 @@ def save_network(
 ) -> Path:
     """Writes a deployed network and its description into one file."""
     path = folder / FILE
-    save_weights(network, path, {_KEY: description.model_dump_json()})
+    save_described(network, description.model_dump_json(), path)
     return path
 
 
+def load(path: str | Path) -> nn.Module:
+    """Loads a network that ``nas retrain``, ``train`` or ``distill`` made.
+
+    Args:
+        path: The file, or the folder that holds it.
+
+    Returns:
+        The network in evaluation mode. Its input is normalised images N x 3 x H x W, its output
+        logits: N x classes x H x W for segmentation, N x classes for classification. `describe`
+        tells the classes and the normalisation.
+
+    Raises:
+        UserError: If there is no such file or it was not made by this toolkit.
+    """
+    if describes_classifier(network_file(path)):
+        return load_classifier(path)
+    return load_network(path)
+
+
+def describe(path: str | Path) -> NetworkDescription | ClassifierDescription:
+    """How the network in a file, or in the folder that holds it, is built and fed.
+
+    Raises:
+        UserError: If there is no such file or it was not made by this toolkit.
+    """
+    if describes_classifier(network_file(path)):
+        return read_classifier_description(path)
+    return read_description(path)
+
+
 def load_network(path: str | Path) -> SegmentationNetwork:
-    """Loads a network that ``nas retrain`` made.
+    """Loads a segmentation network that ``nas retrain`` made.
 
     Args:
         path: The file, or the folder that holds it.
@@ -83,7 +125,7 @@ def load_network(path: str | Path) -> SegmentationNetwork:
     Raises:
         UserError: If there is no such file or it was not made by this toolkit.
     """
-    path = _file(Path(path))
+    path = network_file(path)
     network = read_description(path).build()
     without_auxiliary(network.decoder)
     load_weights(network, path)
@@ -91,21 +133,10 @@ def load_network(path: str | Path) -> SegmentationNetwork:
 
 
 def read_description(path: str | Path) -> NetworkDescription:
-    """How the network in a file, or in the folder that holds it, is built.
+    """How the segmentation network in a file, or in the folder that holds it, is built.
 
     Raises:
         UserError: If there is no such file or it was not made by this toolkit.
     """
-    path = _file(Path(path))
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable safetensors file.") from error
-    if _KEY not in metadata:
-        raise UserError(f"{path}: it has no description of a network; was it made by nas retrain?")
-    return validate(NetworkDescription, json.loads(metadata[_KEY]), str(path))
-
-
-def _file(path: Path) -> Path:
-    return path / FILE if path.is_dir() else path
+    path = network_file(path)
+    return validate(NetworkDescription, read_described(path), str(path))

@@ -1,0 +1,99 @@
+"""Weights by name: files that hold them, and whether they fit a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nas.errors import UserError
+from nas.files import replacing
+
+FILE = "model.safetensors"
+_KEY = "nas"
+
+
+def read_tensors(path: Path, kind: str) -> dict[str, Tensor]:
+    """Reads the tensors of a safetensors file.
+
+    Args:
+        path: The file.
+        kind: What they are the weights of, for the message.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{kind} weights {path}: not a readable safetensors file.") from error
+
+
+def load_tensors(
+    network: nn.Module, found: Mapping[str, Tensor], source: str, noun: str = "network"
+) -> None:
+    """Loads weights by name; counters of batch norm may be missing, unknown names are ignored.
+
+    Args:
+        network: It gets the weights.
+        found: Tensors by the names of the network.
+        source: Where they come from, for the message.
+        noun: What the network is, for the message.
+
+    Raises:
+        UserError: If a tensor is missing or has another shape; the sentence names the first.
+    """
+    wanted = network.state_dict()
+    missing = [key for key in wanted if key not in found and "num_batches_tracked" not in key]
+    if missing:
+        raise UserError(
+            f"{source}: {len(missing)} of {len(wanted)} tensors are missing, "
+            f"{missing[0]!r} first; the file must hold the {noun}'s names."
+        )
+    unequal = [k for k in wanted if k in found and found[k].shape != wanted[k].shape]
+    if unequal:
+        key = unequal[0]
+        raise UserError(
+            f"{source}: {key!r} has shape {tuple(found[key].shape)}, "
+            f"the {noun} has {tuple(wanted[key].shape)}."
+        )
+    network.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+
+
+def save_described(network: nn.Module, description: str, path: Path) -> None:
+    """Writes weights and the description of their network, as JSON, into one safetensors file."""
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        save_file(state, temporary, {_KEY: description})
+
+
+def read_described(path: Path) -> dict[str, Any]:
+    """Reads the description of the network in a file.
+
+    Raises:
+        UserError: If there is no such file or it was not made by this toolkit.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file.") from error
+    if _KEY not in metadata:
+        raise UserError(
+            f"{path}: it has no description of a network; was it made by nas retrain, train or "
+            "distill?"
+        )
+    values: dict[str, Any] = json.loads(metadata[_KEY])
+    return values
+
+
+def network_file(path: str | Path) -> Path:
+    """The file itself, or the one that a folder holds."""
+    path = Path(path)
+    return path / FILE if path.is_dir() else path
