@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from nas.cli import pareto, retrain, search, spaces, status, tasks, train, worker
+from nas.cli import (
+    distill,
+    evaluate,
+    pareto,
+    retrain,
+    search,
+    spaces,
+    status,
+    tasks,
+    train,
+    worker,
+)
 from nas.errors import UserError
 
 FAILED = 1
@@ -33,6 +44,8 @@ app.command("status")(status.status)
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
 app.command("train")(train.train)
+app.command("distill")(distill.distill)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 

@@ -3,47 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, given
+from nas.cli.values import RUNS, assignments, given
 from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.tasks import Task
 
 
 def train(
-    run: Annotated[Path, typer.Option(help="Folder for the teacher.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Folder for the network; runs/MODEL unless given.")
+    ] = None,
     task: Annotated[
-        str, typer.Option(help="Built-in task, a folder with task.yaml, or a YAML file.")
+        str, typer.Option(help="Built-in task, a folder of images, or a task's YAML file.")
     ] = "faces",
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
-    model: Annotated[str | None, typer.Option(help="timm backbone.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="timm network; the backbone, for segmentation.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    seeds: Annotated[int, typer.Option(help="How many trainings; classification only.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set",
-            help="KEY=VALUE of the teacher, for example training.batch_size=16, or task_options.",
+            "--set", help="KEY=VALUE, for example training.batch_size=16, or task_options."
         ),
     ] = None,
 ) -> None:
-    """Train a teacher, to be given to nas search --teacher; a cut-off training goes on."""
+    """Train a network, such as a teacher; a training that was cut off goes on."""
+    import nas.tasks
+    from nas.cli.experiments import Request, run_classification
+
+    values = assignments(settings or ())
+    options = _task_options(values)
+    loaded = nas.tasks.load(task, data=data, **options)
+    if isinstance(loaded, nas.tasks.ClassificationTask):
+        run_classification(
+            Request(
+                values
+                | given(
+                    {
+                        "task": task,
+                        "data": str(data) if data else None,
+                        "task_options": options,
+                        "model.name": model,
+                        "model.weights": weights,
+                        "training.epochs": epochs,
+                        "seed": seed,
+                        "seeds": seeds,
+                        "device": device,
+                    }
+                ),
+                run or RUNS / str(model or values.get("model.name", "network")),
+            )
+        )
+        return
+    if seeds != 1:
+        raise UserError(
+            f"--seeds: task {loaded.name!r} is one of segmentation, which trains one teacher; "
+            "give --seed."
+        )
+    values |= given({"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs})
+    _train_segmentation(loaded, run or RUNS / (model or "teacher"), values, seed, device)
+
+
+def _train_segmentation(
+    task: Task, run: Path, values: dict[str, Any], seed: int, device: str
+) -> None:
     from rich.console import Console
 
-    import nas.tasks
     from nas.cli.epochs import EpochProgress
     from nas.evaluation.teacher_run import train_teacher_run
     from nas.report.tables import teacher_table
 
-    values = given(
-        {"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs}
-    ) | assignments(settings or ())
-    loaded = nas.tasks.load(task, data=data, **_task_options(values))
     with EpochProgress() as progress:
-        report = train_teacher_run(loaded, run, values, seed, device, progress.show)
+        report = train_teacher_run(task, run, values, seed, device, progress.show)
     Console().print(teacher_table(report))
     print(f"teacher: {run}")
 

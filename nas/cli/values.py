@@ -13,8 +13,12 @@ from nas.errors import UserError
 RUNS = Path("runs")
 
 
-def assignments(texts: Iterable[str]) -> dict[str, Any]:
+def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
     """Reads ``key=value`` pairs; values are YAML, so numbers and lists are what they look like.
+
+    Args:
+        texts: The pairs.
+        option: Where they were given, for the message.
 
     Raises:
         UserError: If a text has no key, or its value is not YAML.
@@ -23,11 +27,11 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise UserError(f"--set {text!r}: expected KEY=VALUE, for example trials=50.")
+            raise UserError(f"{option} {text!r}: expected KEY=VALUE, for example trials=50.")
         try:
             values[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise UserError(f"--set {text!r}: the value is not YAML.") from error
+            raise UserError(f"{option} {text!r}: the value is not YAML.") from error
     return values
 
 

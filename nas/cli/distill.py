@@ -1,0 +1,101 @@
+"""``nas distill``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.values import RUNS, assignments, given
+from nas.errors import UserError
+
+
+def distill(
+    task: Annotated[
+        str | None, typer.Option(help="Built-in task, a folder of images, or a task's YAML file.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+    model: Annotated[str | None, typer.Option(help="The student: a timm network.")] = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="A run of nas train, or a model file.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Loss towards the teacher; repeat it for several.")
+    ] = None,
+    weight: Annotated[float | None, typer.Option(help="Weight of the loss.")] = None,
+    ratio: Annotated[
+        float | None,
+        typer.Option(help="Weight as a share r: r / (1 - r) below 1, r itself from there on."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of the loss, for example temperature=4.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with any of the settings, stages included.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder; runs/MODEL-METHOD unless given.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first training.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many trainings.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of any setting.")
+    ] = None,
+    list_losses: Annotated[
+        bool, typer.Option("--list", help="List the losses with their papers.")
+    ] = False,
+) -> None:
+    """Train a network to follow another one; a training that was cut off goes on."""
+    if list_losses:
+        _list()
+        return
+    from nas.cli.experiments import Request, run_classification
+
+    methods = method or []
+    single = {"weight": weight, "ratio": ratio, "option": option}
+    unused = [f"--{key}" for key, value in single.items() if value is not None]
+    if len(methods) != 1 and unused:
+        raise UserError(
+            f"{unused[0]} belongs to exactly one --method; give losses of several in --config."
+        )
+    if config is None:
+        for name, value in (("--task", task), ("--model", model), ("--teacher", teacher)):
+            if value is None:
+                raise UserError(f"{name} is missing; give it, or a --config that holds it.")
+        if not methods:
+            raise UserError("--method is missing; nas distill --list shows the losses.")
+    values = given(
+        {
+            "task": task,
+            "data": str(data) if data else None,
+            "model.name": model,
+            "model.weights": weights,
+            "teacher": str(teacher) if teacher else None,
+            "losses": [_loss(name, single) for name in methods] or None,
+            "training.epochs": epochs,
+            "seed": seed,
+            "seeds": seeds,
+            "device": device,
+        }
+    )
+    values = assignments(settings or ()) | values
+    name = "-".join([str(values.get("model.name", config and config.stem)), *methods])
+    run_classification(Request(values, run or RUNS / name, config))
+
+
+def _loss(method: str, single: dict[str, Any]) -> dict[str, Any]:
+    values = given({"weight": single["weight"], "ratio": single["ratio"]})
+    return {"method": method, "options": assignments(single["option"] or (), "--option")} | values
+
+
+def _list() -> None:
+    from rich.console import Console
+
+    from nas.distillation import describe
+    from nas.report.experiments import losses_table
+
+    Console().print(losses_table(describe()))

@@ -1,0 +1,45 @@
+"""``nas evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.errors import UserError
+
+_VIEWS = ("flip", "ten_crop")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of nas train or nas distill.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Score with test-time augmentation too.")
+    ] = False,
+    views: Annotated[
+        str | None, typer.Option(help="Its views: flip or ten_crop, which is the default.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+) -> None:
+    """Score the networks of a run: accuracy and mean per-class accuracy over its seeds."""
+    if views is not None and not tta:
+        raise UserError("--views belongs to --tta; give both.")
+    chosen = views or _VIEWS[-1]
+    if chosen not in _VIEWS:
+        raise UserError(f"--views {chosen}: choose one of {', '.join(_VIEWS)}.")
+    from rich.console import Console
+
+    from nas.experiments.evaluation import evaluate_run
+    from nas.report.experiments import evaluation_table
+
+    evaluation = evaluate_run(
+        run,
+        split,
+        ("none", chosen) if tta else ("none",),  # type: ignore[arg-type]
+        device,
+        str(data) if data else None,
+    )
+    Console().print(evaluation_table(evaluation))

@@ -1,0 +1,1 @@
+"""Trainings without a search: networks trained, distilled and evaluated over several seeds."""

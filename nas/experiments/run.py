@@ -1,0 +1,241 @@
+"""Trains a classifier over several seeds into a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+import nas.tasks
+from nas.errors import UserError
+from nas.experiments.config import ExperimentConfig
+from nas.experiments.networks import METRICS, MODEL, Teacher, load_teacher
+from nas.files import finite_only, write_json, write_text
+from nas.models.classifier_file import ClassifierDescription, save_classifier
+from nas.models.classifiers import IMAGENET, NONE, create_classifier
+from nas.models.encoder import fingerprint
+from nas.settings import read_yaml
+from nas.tasks import ClassificationTask
+from nas.training.classification.scoring import score_classifier
+from nas.training.classification.stages import StageResult, check_stages, run_stages
+from nas.training.device import resolve_device
+from nas.training.seeding import derive, seeded
+from nas.training.trainer import EpochRecord
+
+CONFIG = "config.yaml"
+LOG = "log.csv"
+OnEpoch = Callable[[str, EpochRecord, int], None]
+FIGURES = ("accuracy", "mean_class_accuracy")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the trainings of a run came to.
+
+    Attributes:
+        seeds: Seed of each training.
+        teacher: Figures of the teacher on the validation split, or None.
+        validation: Figures on the validation split, one value for each seed.
+        stages: The first monitor's best score by stage, one value for each seed.
+    """
+
+    seeds: tuple[int, ...]
+    teacher: dict[str, float] | None
+    validation: dict[str, list[float]]
+    stages: dict[str, list[float]]
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    folder: Path,
+    *,
+    on_epoch: OnEpoch,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Summary:
+    """Trains every seed that the folder lacks.
+
+    A run that was cut off goes on from its last epoch, and more seeds can be asked for later.
+
+    Args:
+        config: What is trained, and how.
+        folder: New, or that of the same run.
+        on_epoch: Told (what is trained, the epoch, the number of epochs).
+        say: Told what is known before the training.
+
+    Raises:
+        UserError: If the data, the teacher or a setting is wrong, or the folder is in use.
+    """
+    device = resolve_device(config.device)
+    task = nas.tasks.load_classification(config.task, config.data, **config.task_options)
+    check_stages(config.resolved_stages, config.teacher is not None)
+    # A wrong name or option must not wait for the hub, the data or the teacher.
+    bare = config.model.model_copy(update={"weights": NONE})
+    model = bare if config.model.weights == IMAGENET else config.model
+    create_classifier(model, task.num_classes, task.input_size)
+    nas.tasks.check(task).raise_if_bad()
+    teacher = load_teacher(config.teacher, task, device) if config.teacher else None
+    if teacher is not None:
+        say(f"teacher {teacher.path}: accuracy {teacher.card.accuracy:.4f} on validation")
+    _claim(folder, config)
+    records = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        name = f"seed-{seed}"
+        experiment = _Experiment(config, task, device, teacher, seed, folder / name)
+        records.append(experiment.finished() or experiment.train(_named(name, config, on_epoch)))
+    summary = _summary(records, teacher)
+    write_json(folder / METRICS, finite_only(_record(summary)))
+    return summary
+
+
+def _named(name: str, config: ExperimentConfig, on_epoch: OnEpoch) -> OnEpoch:
+    """Tells of the epochs of a seed by its name, and by that of the stage if there are several."""
+    many = len(config.resolved_stages) > 1
+    return lambda stage, record, epochs: on_epoch(
+        f"{name} {stage}" if many else name, record, epochs
+    )
+
+
+def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
+    """The mean and the sample standard deviation, which a single value does not have."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    """One seed of a run."""
+
+    config: ExperimentConfig
+    task: ClassificationTask
+    device: torch.device
+    teacher: Teacher | None
+    seed: int
+    folder: Path
+
+    def finished(self) -> dict[str, Any] | None:
+        path = self.folder / METRICS
+        if not (path.is_file() and (self.folder / MODEL).is_file()):
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
+
+    def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
+        task = self.task
+        with seeded(self.seed, "weights"):
+            network = create_classifier(self.config.model, task.num_classes, task.input_size)
+        results = run_stages(
+            network,
+            task,
+            self.config.resolved_stages,
+            self.config.training,
+            device=self.device,
+            seed=derive(self.seed, "stages"),
+            folder=self.folder,
+            teacher=self.teacher.network if self.teacher else None,
+            teacher_identity=fingerprint(self.teacher.network.state_dict()) if self.teacher else "",
+            on_epoch=on_epoch,
+        )
+        write_text(self.folder / LOG, _log(results))
+        record = self._record(network, results)
+        self._save(network, results)
+        write_json(self.folder / METRICS, record)
+        for result in results:
+            (self.folder / f"{result.name}.pt").unlink(missing_ok=True)
+        return record
+
+    def _record(self, network: nn.Module, results: list[StageResult]) -> dict[str, Any]:
+        stages = {}
+        for result in results:
+            network.load_state_dict(result.weights)
+            card = score_classifier(network.eval(), self.task, "validation", self.device)
+            best = result.fit.best
+            stages[result.name] = {
+                "epoch": best.epoch,
+                "score": best.score,
+                "scores": best.scores,
+                "validation": {key: getattr(card, key) for key in FIGURES},
+            }
+        record: dict[str, Any] = finite_only(
+            {"seed": self.seed, "stages": stages, "validation": card.to_record()}
+        )
+        return record
+
+    def _save(self, network: nn.Module, results: list[StageResult]) -> None:
+        task = self.task
+        description = ClassifierDescription(
+            network=self.config.model,
+            classes=task.classes,
+            input_size=task.input_size,
+            mean=task.mean,
+            std=task.std,
+        )
+        *earlier, last = results
+        files = {self.folder / "stages" / f"{r.name}.safetensors": r.weights for r in earlier}
+        files |= {
+            self.folder / f"model-{monitor}.safetensors": weights
+            for monitor, weights in last.fit.weights.items()
+            if len(last.fit.weights) > 1
+        }
+        # The result comes last: a folder that holds it is finished.
+        files[self.folder / MODEL] = last.weights
+        for path, weights in files.items():
+            network.load_state_dict(weights)
+            save_classifier(network, description, path)
+
+
+def _claim(folder: Path, config: ExperimentConfig) -> None:
+    path = folder / CONFIG
+    if path.exists():
+        if read_yaml(path) != config.identity():
+            raise UserError(f"{folder}: it holds a run of other settings; choose another folder.")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder}: the folder is in use; choose another one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
+
+
+def _summary(records: Iterable[Mapping[str, Any]], teacher: Teacher | None) -> Summary:
+    records = list(records)
+    names = records[0]["stages"]
+    return Summary(
+        seeds=tuple(record["seed"] for record in records),
+        teacher={key: getattr(teacher.card, key) for key in FIGURES} if teacher else None,
+        validation={key: [r["validation"][key] for r in records] for key in FIGURES},
+        stages={
+            name: [r["stages"][name]["validation"]["accuracy"] for r in records] for name in names
+        },
+    )
+
+
+def _record(summary: Summary) -> dict[str, Any]:
+    figures = {}
+    for key, values in summary.validation.items():
+        mean, spread = mean_and_spread(values)
+        figures[key] = {"mean": mean, "std": spread, "values": values}
+    return {
+        "seeds": list(summary.seeds),
+        "teacher": summary.teacher,
+        "validation": figures,
+        "stages": summary.stages,
+    }
+
+
+def _log(results: list[StageResult]) -> str:
+    keys = list(dict.fromkeys(k for r in results for e in r.fit.history for k in e.scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["stage", "epoch", *keys, "best"])
+    for result in results:
+        for record in result.fit.history:
+            values = [record.scores.get(key, "") for key in keys]
+            writer.writerow([result.name, record.epoch, *values, int(record.best)])
+    return text.getvalue()

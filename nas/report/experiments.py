@@ -1,0 +1,73 @@
+"""Tables of trainings without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from nas.distillation import LossInfo
+from nas.experiments.evaluation import RunEvaluation
+from nas.experiments.run import Summary, mean_and_spread
+
+_NAMES = {"accuracy": "accuracy", "mean_class_accuracy": "mean per-class accuracy"}
+_VIEWS = {"none": "", "flip": ", flipped too", "ten_crop": ", ten crops"}
+
+
+def summary_table(summary: Summary) -> Table:
+    """What the trainings of a run came to on the validation split."""
+    table = _table("Validation", summary.seeds)
+    if summary.teacher:
+        for key, value in summary.teacher.items():
+            table.add_row(f"teacher, {_NAMES[key]}", f"{value:.4f}")
+        table.add_section()
+    for key, values in summary.validation.items():
+        table.add_row(_NAMES[key], *_cells(values))
+    if len(summary.stages) > 1:
+        table.add_section()
+        for name, values in summary.stages.items():
+            table.add_row(f"accuracy after {name}", *_cells(values))
+    return table
+
+
+def evaluation_table(evaluation: RunEvaluation) -> Table:
+    """Figures of the networks of a run on a split."""
+    table = _table(evaluation.split.capitalize(), evaluation.seeds)
+    for views, figures in evaluation.figures.items():
+        for key, values in figures.items():
+            table.add_row(_NAMES[key] + _VIEWS[views], *_cells(values))
+    return table
+
+
+def losses_table(losses: Sequence[LossInfo]) -> Table:
+    """The losses towards a teacher, with their papers."""
+    table = Table(title="Losses towards a teacher", title_justify="left", show_lines=True)
+    for column in ("method", "compares", "what", "options", "paper"):
+        table.add_column(column, overflow="fold")
+    for loss in losses:
+        table.add_row(
+            loss.name,
+            ", ".join(loss.compares),
+            loss.summary,
+            "\n".join(map(str, loss.options)),
+            f"{loss.paper}\n{loss.link}",
+        )
+    return table
+
+
+def _table(title: str, seeds: Sequence[int]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    if len(seeds) > 1:
+        table.add_column("mean ± sample std", justify="right")
+    for seed in seeds:
+        table.add_column(f"seed {seed}", justify="right")
+    return table
+
+
+def _cells(values: Sequence[float]) -> list[str]:
+    cells = [f"{value:.4f}" for value in values]
+    if len(values) == 1:
+        return cells
+    mean, spread = mean_and_spread(list(values))
+    return [f"{mean:.4f} ± {spread:.4f}", *cells]

@@ -1,0 +1,1 @@
+"""Training of classifiers: settings, losses, scores, stages."""

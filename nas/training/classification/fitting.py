@@ -1,0 +1,252 @@
+"""Full training of a classifier, with or without a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nas.distillation.distiller import Distiller
+from nas.errors import UserError
+from nas.tasks import ClassificationTask
+from nas.tasks.classification.mixing import Mixing
+from nas.training.classification.batches import LabelledBatches
+from nas.training.classification.freezing import frozen, groups
+from nas.training.classification.objective import ClassificationLoss
+from nas.training.classification.scoring import score_classifier
+from nas.training.classification.settings import ClassifierFitSettings
+from nas.training.images import Normaliser
+from nas.training.loop import Loop
+from nas.training.objective import balanced_weights
+from nas.training.precision import loss_scaler
+from nas.training.schedule import Schedule
+from nas.training.seeding import derive
+from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run, structure
+from nas.training.update import Group, Update, loss_groups
+
+_NO_CLASS = -100
+TRAINING_LOSS = Monitor("train_loss", smaller_is_better=True)
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What is learned from, and which parts learn.
+
+    Attributes:
+        distiller: Losses towards a teacher, or None.
+        identity: Whatever decides what the distiller is, the teacher's weights included.
+        task_weight: Weight of the cross-entropy; at 0 the classifier itself may stay untrained,
+            so the smallest training loss decides which weights are best.
+        frozen: Modules that stay as they are, batch-norm statistics included.
+        rates: Factors of the learning rate, by module.
+    """
+
+    distiller: Distiller | None = None
+    identity: str = ""
+    task_weight: float = 1.0
+    frozen: tuple[nn.Module, ...] = ()
+    rates: Mapping[nn.Module, float] = field(default_factory=dict)
+
+
+def fit_classifier(
+    network: nn.Module,
+    task: ClassificationTask,
+    settings: ClassifierFitSettings,
+    *,
+    device: torch.device,
+    seed: int,
+    teaching: Teaching | None = None,
+    resume: Path | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+) -> FitResult:
+    """Trains on the train split and keeps the epoch that is best on the validation split.
+
+    Args:
+        network: Trained in place; gives the logits of normalised images.
+        task: The data; its test split is not read.
+        settings: How.
+        device: Where.
+        seed: Of order, augmentation, mixing and dropout.
+        teaching: Teacher and frozen parts, or None to learn from labels alone.
+        resume: A checkpoint, written after every epoch; if it is there, training goes on from it.
+        on_epoch: Told of every epoch.
+
+    Raises:
+        DivergedError: If the loss is no longer finite.
+        UserError: If nothing is left to learn, settings exclude each other, or the checkpoint
+            belongs to another training.
+    """
+    teaching = teaching or Teaching()
+    check(network, settings, teaching)
+    network.to(device)
+    if teaching.distiller is not None:
+        teaching.distiller.to(device)
+    with frozen(teaching.frozen):
+        training = _training(network, task, settings, device, seed, teaching)
+        return run(training, resume, on_epoch)
+
+
+def check(network: nn.Module, settings: ClassifierFitSettings, teaching: Teaching) -> None:
+    """Refuses combinations that cannot work.
+
+    Raises:
+        UserError: One sentence that says which.
+    """
+    if teaching.task_weight == 0 and teaching.distiller is None:
+        raise UserError("task_weight 0 without a distillation loss leaves nothing to learn.")
+    if settings.r_drop is not None and not _is_random(network):
+        raise UserError(
+            "r_drop compares two passes with different dropout, and this network has none; give "
+            "it some, for example model.options.drop_rate=0.1."
+        )
+    if settings.r_drop is not None and teaching.task_weight == 0:
+        raise UserError("r_drop compares predictions, and with task_weight 0 none is trained.")
+    if teaching.task_weight == 0:
+        for key in ("label_smoothing", "class_weights"):
+            if getattr(settings, key) != ClassifierFitSettings.model_fields[key].default:
+                raise UserError(f"{key} changes the cross-entropy, which task_weight 0 leaves out.")
+
+
+def _training(
+    network: nn.Module,
+    task: ClassificationTask,
+    settings: ClassifierFitSettings,
+    device: torch.device,
+    seed: int,
+    teaching: Teaching,
+) -> Training:
+    distiller = teaching.distiller
+    loss = ClassificationLoss(
+        forward=network,
+        distiller=distiller,
+        task_weight=teaching.task_weight,
+        label_smoothing=settings.label_smoothing,
+        class_weights=_class_weights(task, settings, device),
+        r_drop=settings.r_drop,
+        precision=settings.precision,
+    )
+    loop = Loop(
+        network=network,
+        batches=_batches(task, settings, device, seed),
+        loss=loss,
+        update=_update(network, settings, teaching, device),
+        frozen_statistics=teaching.frozen + _batch_norms(network, settings),
+    )
+
+    def scores() -> dict[str, float]:
+        card = score_classifier(network, task, "validation", device)
+        means = loss.means()
+        return {
+            **means,
+            "accuracy": card.accuracy,
+            "mean_class_accuracy": card.mean_class_accuracy,
+            "macro_f1": card.macro_f1,
+            "loss": card.loss,
+        }
+
+    schedule = Schedule(
+        settings.schedule, settings.epochs, settings.warmup, settings.milestones, settings.gamma
+    )
+    return Training(
+        network=network,
+        loop=loop,
+        schedule=schedule,
+        scores=scores,
+        monitors=_monitors(settings, teaching),
+        identity=_identity(network, task, settings, seed, teaching),
+        seed=seed,
+        companions={"distiller": distiller} if distiller is not None else {},
+        burn_in=settings.burn_in,
+        patience=settings.patience,
+    )
+
+
+def _monitors(settings: ClassifierFitSettings, teaching: Teaching) -> tuple[Monitor, ...]:
+    if teaching.task_weight == 0:
+        return (TRAINING_LOSS,)
+    return tuple(Monitor(name, name == "loss") for name in settings.monitors)
+
+
+def _update(
+    network: nn.Module, settings: ClassifierFitSettings, teaching: Teaching, device: torch.device
+) -> Update:
+    base = Group(
+        network,
+        settings.optimiser,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.momentum,
+    )
+    parts = groups(network, teaching.frozen, teaching.rates, base)
+    parts += loss_groups(teaching.distiller, settings.optimiser, settings.learning_rate)
+    if not parts:
+        raise UserError("every part of the network is frozen, so nothing is left to learn.")
+    return Update(parts, settings.clip, settings.polyak, loss_scaler(device, settings.precision))
+
+
+def _batches(
+    task: ClassificationTask, settings: ClassifierFitSettings, device: torch.device, seed: int
+) -> LabelledBatches:
+    data = task.dataset("train")
+    mixing = None
+    if settings.mixing != "none":
+        mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
+    return LabelledBatches(
+        images=data.images,
+        labels=data.labels,
+        batch_size=min(settings.batch_size, len(data)),
+        normalise=Normaliser(task.mean, task.std),
+        augment=task.augmentation(settings.augmentation),
+        mixing=mixing,
+        device=device,
+        seed=derive(seed, "batches"),
+    )
+
+
+def _batch_norms(network: nn.Module, settings: ClassifierFitSettings) -> tuple[nn.Module, ...]:
+    if not settings.freeze_batch_norm:
+        return ()
+    return tuple(module for module in network.modules() if isinstance(module, _BatchNorm))
+
+
+def _class_weights(
+    task: ClassificationTask, settings: ClassifierFitSettings, device: torch.device
+) -> torch.Tensor | None:
+    if settings.class_weights == "equal":
+        return None
+    labels = task.dataset("train").labels
+    return balanced_weights(labels, task.num_classes, _NO_CLASS).to(device)
+
+
+def _identity(
+    network: nn.Module,
+    task: ClassificationTask,
+    settings: ClassifierFitSettings,
+    seed: int,
+    teaching: Teaching,
+) -> str:
+    names = {module: name for name, module in network.named_modules()}
+    parts = [
+        settings.model_dump_json(),
+        task.fingerprint,
+        structure(network),
+        teaching.identity,
+        repr(teaching.task_weight),
+        repr(sorted(names[module] for module in teaching.frozen)),
+        repr(sorted((names[module], rate) for module, rate in teaching.rates.items())),
+    ]
+    return str(derive(*parts, seed))
+
+
+def _is_random(network: nn.Module) -> bool:
+    """Whether two passes in training mode differ: some layer drops something."""
+    return any(
+        getattr(module, name, 0.0) > 0
+        for module in network.modules()
+        for name in ("p", "drop_prob", "drop_rate")
+        if isinstance(getattr(module, name, None), float)
+    )
