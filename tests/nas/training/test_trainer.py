@@ -88,9 +88,7 @@ def test_patience_does_not_run_out_during_the_burn_in(net):
 
 
 def test_the_training_loss_can_be_monitored(net):
-    result = run(
-        training(net, [{}, {}], monitors=(Monitor("train_loss", smaller_is_better=True),))
-    )
+    result = run(training(net, [{}, {}], monitors=(Monitor("train_loss", smaller_is_better=True),)))
     assert [record.score for record in result.history] == [record.loss for record in result.history]
     assert result.best.epoch == 1
 
