@@ -187,7 +187,7 @@ def make_plain(
         stage.clip or math.inf,
         stage.polyak or 0.0,
         settings.auxiliary_weight,
-        settings.distillation.weight,
+        settings.distillation.factor,
     )
     width = space.options["width"]
 

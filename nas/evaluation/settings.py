@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nas.distillation import create_logit_loss
 from nas.distillation.base import DistillationLoss
+from nas.distillation.weighting import default_weight
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
 from nas.training.fitting import ClassWeights, FitSettings
@@ -73,19 +74,27 @@ class DistillationSettings(Settings):
     Attributes:
         enabled: Whether there is a teacher at all.
         method: A loss that compares logits; `nas.distillation.describe` lists them.
-        weight: Of the loss.
+        weight: Of the loss; null is the published one, see
+            `nas.distillation.weighting.default_weight`.
         options: Of the loss, for example ``temperature``.
     """
 
     enabled: bool = True
     method: str = "logit_mse"
-    weight: float = Field(0.3, gt=0)
+    weight: float | None = Field(None, gt=0)
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _loss_exists(self) -> DistillationSettings:
         self.create(num_classes=2)
         return self
+
+    @property
+    def factor(self) -> float:
+        """The weight, given or published."""
+        if self.weight is not None:
+            return self.weight
+        return default_weight(self.method, "logits")
 
     def create(self, num_classes: int) -> DistillationLoss:
         """The loss, for logits of so many classes."""

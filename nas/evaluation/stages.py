@@ -135,7 +135,7 @@ def _objective(prepared: Prepared, settings: EvaluationSettings) -> Segmentation
         prepared.task.ignore_index,
         settings.auxiliary_weight,
         loss if distillation.enabled else None,
-        distillation.weight,
+        distillation.factor,
         class_weights(settings.class_weights, prepared.task, device),
     )
 

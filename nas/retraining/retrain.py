@@ -233,7 +233,7 @@ class _Work:
         assert teacher is not None  # refused by the constructor
         with seeded(self._options.seed, "distillation"):
             loss = settings.create(len(self.task.classes))
-        return Distillation(teacher, loss, settings.weight)
+        return Distillation(teacher, loss, settings.factor)
 
     def _quality(self, card: ScoreCard) -> float:
         return self._reward.quality(card.scores)

@@ -18,7 +18,7 @@ def test_the_defaults_are_those_of_the_paper():
     assert (settings.stage0.enabled, settings.stage1.enabled) == (True, False)
     assert (settings.stage0.epochs, settings.stage0.polyak) == (5, 0.9)
     assert (settings.stage1.epochs, settings.stage1.polyak) == (1, 0.99)
-    assert (settings.distillation.method, settings.distillation.weight) == ("logit_mse", 0.3)
+    assert (settings.distillation.method, settings.distillation.factor) == ("logit_mse", 0.3)
     assert settings.stage0.clip == settings.stage1.clip == 3.0
 
 
@@ -44,6 +44,14 @@ def test_a_loss_on_features_is_refused_with_those_that_fit():
     message = refused(distillation={"method": "attention"})
     assert "'attention' compares features" in message
     assert "choose one of logit_mse, soft_target, dkd, dist, channel_wise, mgd" in message
+
+
+@pytest.mark.parametrize(
+    ("given", "factor"), [({}, 3.0), ({"weight": 0.5}, 0.5)], ids=["published", "given"]
+)
+def test_the_weight_is_the_published_one_unless_given(given, factor):
+    settings = EvaluationSettings(distillation={"method": "channel_wise"} | given)
+    assert settings.distillation.factor == factor
 
 
 def test_a_generative_loss_is_made_for_the_logits_of_the_task():

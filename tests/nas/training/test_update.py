@@ -232,7 +232,7 @@ def test_modules_left_out_keep_their_statistics_through_an_average(small_net):
     frozen = small_net[1]
     statistics = {key: value.clone() for key, value in frozen.state_dict().items()}
     update = Update([Group(small_net, "adam", 0.1, without=(frozen,))], polyak=0.5)
-    for step in range(3):
+    for _ in range(3):
         update.zero_gradients()
         small_net.train()
         frozen.eval()
