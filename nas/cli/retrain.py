@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.values import assignments, chosen_run, given
+from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.retraining.retrain import Choice
@@ -26,6 +27,16 @@ def retrain(
     distillation: Annotated[
         bool, typer.Option("--distillation/--no-distillation", help="Learn from the teacher too.")
     ] = True,
+    distill_method: Annotated[
+        list[str] | None,
+        typer.Option("--distill.method", help="Loss towards the teacher; the search's."),
+    ] = None,
+    distill_weight: Annotated[
+        float | None, typer.Option("--distill.weight", help="Weight of that loss.")
+    ] = None,
+    stages: Annotated[
+        Path | None, typer.Option(help="YAML file with a list of stages, each with its losses.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     opset: Annotated[int, typer.Option(help="Opset of the ONNX file.")] = 18,
@@ -46,7 +57,21 @@ def retrain(
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
     choices = select(folder, selection)
     values = given({"epochs": epochs}) | assignments(settings or ())
-    options = RetrainOptions(_training(folder, values), distillation, device, opset, seed)
+    losses = [
+        given({"method": method, "weight": distill_weight}) for method in distill_method or ()
+    ]
+    if distill_weight is not None and len(losses) != 1:
+        raise UserError("--distill.weight belongs to exactly one --distill.method.")
+    steps = _stages(stages, losses)
+    options = RetrainOptions(
+        training=_training(folder, values),
+        distill=distillation,
+        losses=steps.losses,
+        stages=steps.stages,
+        device=device,
+        opset=opset,
+        seed=seed,
+    )
     results = [(choice.name, _retrain(folder, choice, options)) for choice in choices]
     console = Console()
     if len(results) == 1:
@@ -57,6 +82,16 @@ def retrain(
         console.print(networks_table(results))
     for choice in choices:
         print(f"network: {options.folder(folder, choice)}")
+
+
+def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
+    from nas.retraining.stages import RetrainStages
+    from nas.settings import read_yaml, validate
+
+    values = read_yaml(path) if path else {}
+    if losses and isinstance(values, dict):
+        values = {**values, "losses": losses}
+    return validate(RetrainStages, values, str(path) if path else "--distill")
 
 
 def _training(folder: Any, values: dict[str, Any]) -> Any:
@@ -77,6 +112,8 @@ def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:
             folder.config(),
             choice,
             options,
-            lambda record: progress.show(choice.name, record, options.training.epochs),
+            lambda stage, record, epochs: progress.show(
+                f"{choice.name} {stage}" if options.stages else choice.name, record, epochs
+            ),
             progress.show,
         )

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.distillation import create_logit_loss
+from nas.distillation import create_logit_loss, describe
 from nas.distillation.base import DistillationLoss
-from nas.distillation.weighting import default_weight
+from nas.distillation.terms import LOGITS, TermSettings
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
 from nas.training.fitting import ClassWeights, FitSettings
@@ -73,7 +73,8 @@ class DistillationSettings(Settings):
 
     Attributes:
         enabled: Whether there is a teacher at all.
-        method: A loss that compares logits; `nas.distillation.describe` lists them.
+        method: A loss; `nas.distillation.describe` lists them. Stage 0 knows the teacher by its
+            logits alone, so beside it the loss has to compare logits.
         weight: Of the loss; null is the published one, see
             `nas.distillation.weighting.default_weight`.
         options: Of the loss, for example ``temperature``.
@@ -86,18 +87,33 @@ class DistillationSettings(Settings):
 
     @model_validator(mode="after")
     def _loss_exists(self) -> DistillationSettings:
-        self.create(num_classes=2)
+        TermSettings(method=self.method, options=self.options)
         return self
+
+    @property
+    def term(self) -> TermSettings:
+        """The loss, on the logits if it compares them."""
+        compares = next(info.compares for info in describe() if info.name == self.method)
+        both = "logits" in compares and len(compares) > 1
+        return TermSettings(
+            method=self.method,
+            weight=self.weight,
+            options=self.options,
+            # A loss on logits alone takes no place.
+            student=LOGITS if both else None,
+        )
 
     @property
     def factor(self) -> float:
         """The weight, given or published."""
-        if self.weight is not None:
-            return self.weight
-        return default_weight(self.method, "logits")
+        return self.term.factor
 
     def create(self, num_classes: int) -> DistillationLoss:
-        """The loss, for logits of so many classes."""
+        """The loss, for logits of so many classes.
+
+        Raises:
+            ValueError: If it compares features.
+        """
         return create_logit_loss(self.method, num_classes, **self.options)
 
 
@@ -178,4 +194,10 @@ class EvaluationSettings(Settings):
     def _something_trains(self) -> EvaluationSettings:
         if not (self.stage0.enabled or self.stage1.enabled):
             raise ValueError("stage0 and stage1 are both off, so no candidate would be trained")
+        return self
+
+    @model_validator(mode="after")
+    def _stage0_knows_logits(self) -> EvaluationSettings:
+        if self.stage0.enabled and self.distillation.enabled:
+            self.distillation.create(num_classes=2)
         return self

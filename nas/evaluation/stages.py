@@ -6,16 +6,18 @@ https://arxiv.org/abs/1810.10804
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import torch
 from torch import nn
 
+from nas.distillation.distiller import Distiller
 from nas.evaluation.cache import FeatureBatches
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.settings import EvaluationSettings
 from nas.models.segmentation import SegmentationNetwork, decode
 from nas.training.fitting import class_weights
-from nas.training.images import ImageBatches, Normaliser, without_gradient
+from nas.training.images import ImageBatches, Normaliser
 from nas.training.loop import Inputs, Loop
 from nas.training.objective import SegmentationLoss, SegmentationObjective
 from nas.training.precision import loss_scaler
@@ -95,12 +97,14 @@ def train_network(
     # Training the shared encoder itself would spoil every later candidate.
     network = SegmentationNetwork(copy.deepcopy(prepared.encoder), decoder)
     data = task.dataset("train")
-    objective = _objective(prepared, settings)
+    distiller = _distiller(network, prepared, settings)
+    # The teacher runs beside the network here, and its logits are not in the batches.
+    objective = replace(_objective(prepared, settings), distillation=None)
     update = Update(
         [
             Group(network.encoder, "sgd", stage.encoder_learning_rate),
             Group(decoder, "adam", stage.decoder_learning_rate),
-            *loss_groups(objective.distillation, "adam", stage.decoder_learning_rate),
+            *loss_groups(distiller, "adam", stage.decoder_learning_rate),
         ],
         stage.clip,
         stage.polyak,
@@ -116,9 +120,10 @@ def train_network(
             task.transform(stage.augmentation),
             device,
             derive(seed, "stage1"),
-            without_gradient(prepared.teacher) if prepared.teacher else None,
         ),
-        loss=SegmentationLoss(network.forward_with_auxiliary, objective, stage.precision),
+        loss=SegmentationLoss(
+            network.forward_with_auxiliary, objective, stage.precision, distiller
+        ),
         update=update,
         frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
     )
@@ -127,14 +132,32 @@ def train_network(
     return network, curve
 
 
+def _distiller(
+    network: nn.Module, prepared: Prepared, settings: EvaluationSettings
+) -> Distiller | None:
+    if prepared.teacher is None or not settings.distillation.enabled:
+        return None
+    task = prepared.task
+    return Distiller(
+        [settings.distillation.term],
+        network,
+        prepared.teacher,
+        (1, 3, *task.input_size),
+        num_classes=len(task.classes),
+        kind="segmentation",
+    )
+
+
 def _objective(prepared: Prepared, settings: EvaluationSettings) -> SegmentationObjective:
     distillation = settings.distillation
     device = next(prepared.encoder.parameters()).device
-    loss = distillation.create(len(prepared.task.classes)).to(device)
+    loss = None
+    if distillation.enabled and settings.stage0.enabled:
+        loss = distillation.create(len(prepared.task.classes)).to(device)
     return SegmentationObjective(
         prepared.task.ignore_index,
         settings.auxiliary_weight,
-        loss if distillation.enabled else None,
+        loss,
         distillation.factor,
         class_weights(settings.class_weights, prepared.task, device),
     )

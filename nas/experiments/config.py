@@ -10,7 +10,7 @@ from nas.distillation.terms import TermSettings
 from nas.models.classifiers import ClassifierSettings
 from nas.settings import Settings
 from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.classification.stages import StageSettings
+from nas.training.stages import StageSettings
 
 WHOLE = "training"
 

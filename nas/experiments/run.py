@@ -26,9 +26,10 @@ from nas.models.encoder import fingerprint
 from nas.settings import read_yaml
 from nas.tasks import ClassificationTask
 from nas.training.classification.scoring import score_classifier
-from nas.training.classification.stages import StageResult, check_stages, run_stages
+from nas.training.classification.stages import run_stages
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded
+from nas.training.stages import StageResult, StageTeacher, check_stages
 from nas.training.trainer import EpochRecord
 
 CONFIG = "config.yaml"
@@ -139,8 +140,7 @@ class _Experiment:
             device=self.device,
             seed=derive(self.seed, "stages"),
             folder=self.folder,
-            teacher=self.teacher.network if self.teacher else None,
-            teacher_identity=fingerprint(self.teacher.network.state_dict()) if self.teacher else "",
+            teacher=self._stage_teacher(),
             on_epoch=on_epoch,
         )
         write_text(self.folder / LOG, _log(results))
@@ -150,6 +150,12 @@ class _Experiment:
         for result in results:
             (self.folder / f"{result.name}.pt").unlink(missing_ok=True)
         return record
+
+    def _stage_teacher(self) -> StageTeacher | None:
+        if self.teacher is None:
+            return None
+        network = self.teacher.network
+        return StageTeacher(network, fingerprint(network.state_dict()))
 
     def _record(self, network: nn.Module, results: list[StageResult]) -> dict[str, Any]:
         stages = {}

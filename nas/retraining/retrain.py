@@ -13,12 +13,14 @@ from typing import Any
 
 import latency
 from latency.exporting import OPSETS
+from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
 from nas.files import finite_only, write_json, write_text
+from nas.models.encoder import fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.retraining.network_file import FILE, NetworkDescription, save_network
 from nas.search.config import SearchConfig
@@ -26,16 +28,25 @@ from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of, load_task, make_reward, make_space
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.fitting import Distillation, FitSettings, fit, score_network
+from nas.training.fitting import FitSettings, fit, score_network
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
+from nas.training.stages import (
+    OnEpoch,
+    StageResult,
+    StageSettings,
+    StageTeacher,
+    Subject,
+    train_stages,
+)
+from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 METRICS = "metrics.json"
 ONNX = "model.onnx"
-_CHECKPOINT = "checkpoint.pt"
+WHOLE = "training"
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,20 @@ class RetrainOptions:
     Attributes:
         training: The training; see `FitSettings`.
         distill: Whether it learns from the teacher too.
+        losses: Losses towards the teacher; the search's unless given.
+        stages: Several stages in order, in place of `losses`.
         device: Where it is trained and measured.
         opset: Of the ONNX file.
         seed: Of weights, order and augmentation.
 
     Raises:
-        UserError: If the opset is not one that can be written.
+        UserError: If the opset is not one that can be written, or options exclude each other.
     """
 
     training: FitSettings
     distill: bool = True
+    losses: tuple[TermSettings, ...] = ()
+    stages: tuple[StageSettings, ...] = ()
     device: str = "auto"
     opset: int = 18
     seed: int = 0
@@ -78,6 +93,10 @@ class RetrainOptions:
         # Otherwise it would be refused after hours of training.
         if self.opset not in OPSETS:
             raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
+        if self.losses and self.stages:
+            raise UserError("losses and stages are both given; give the losses within the stages.")
+        if self.losses and not self.distill:
+            raise UserError("there are losses towards a teacher, but distillation is off.")
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""
@@ -90,7 +109,7 @@ def retrain(
     config: SearchConfig,
     choice: Choice,
     options: RetrainOptions,
-    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+    on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
     announce: Announce = lambda what, record, epochs: None,
 ) -> dict[str, Any]:
     """Retrains one candidate into ``retrain/NAME`` of its run.
@@ -105,7 +124,7 @@ def retrain(
         config: Its configuration.
         choice: The candidate.
         options: How it is retrained.
-        on_epoch: Told of every epoch.
+        on_epoch: Told (name of the stage, the epoch, its number of epochs).
         announce: Told (what, epoch, epochs) where encoder or teacher must be trained again.
 
     Returns:
@@ -123,26 +142,32 @@ def retrain(
     work = _Work(run, config, options, announce)
     description = work.describe(choice.genotype)
     network = work.build(description)
-    if not (folder / _CHECKPOINT).exists():
-        work.train_decoder(network)
-    result = work.fit(network, folder, on_epoch)
+    work.train_decoder(network)
+    results = work.fit(network, folder, on_epoch)
     without_auxiliary(network.decoder)
     save_network(network, description, folder)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
-    write_text(folder / "log.csv", _log(result))
+    write_text(folder / "log.csv", _log(results))
     metrics = {
         "identity": identity,
         "genotype": str(choice.genotype),
         "distillation": options.distill,
         "search_quality": choice.search_quality,
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
+        "epochs": sum(len(result.fit.history) for result in results),
+        "best_epoch": best_epoch(results),
         **work.scores(network),
         **_costs(network, work.task, folder, options),
     }
     write_json(folder / METRICS, metrics)
-    (folder / _CHECKPOINT).unlink(missing_ok=True)
+    for result in results:
+        (folder / f"{result.name}.pt").unlink(missing_ok=True)
     return metrics
+
+
+def best_epoch(results: list[StageResult]) -> int:
+    """The epoch that the network comes from, counted through all stages from 0."""
+    *earlier, last = results
+    return sum(len(result.fit.history) for result in earlier) + last.fit.best.epoch
 
 
 class _Work:
@@ -207,19 +232,55 @@ class _Work:
         self,
         network: SegmentationNetwork,
         folder: Path,
-        on_epoch: Callable[[EpochRecord], None],
-    ) -> FitResult:
-        return fit(
-            network,
-            self.task,
-            self._options.training,
-            device=self._device,
-            seed=derive(self._options.seed, "retrain"),
-            quality=self._quality,
-            distillation=self._distillation() if self._options.distill else None,
-            resume=folder / _CHECKPOINT,
+        on_epoch: Callable[[str, EpochRecord, int], None],
+    ) -> list[StageResult]:
+        task, options = self.task, self._options
+
+        def train(
+            settings: FitSettings, teaching: Teaching, seed: int, resume: Path, told: OnEpoch
+        ) -> FitResult:
+            return fit(
+                network,
+                task,
+                settings,
+                device=self._device,
+                seed=seed,
+                quality=self._quality,
+                teaching=teaching,
+                resume=resume,
+                on_epoch=told,
+            )
+
+        subject = Subject(
+            network=network.to(self._device),
+            kind="segmentation",
+            input_shape=(1, 3, *task.input_size),
+            num_classes=len(task.classes),
+            common=options.training,
+            fit=train,
+        )
+        return train_stages(
+            subject,
+            self._stages,
+            seed=derive(options.seed, "retrain"),
+            folder=folder,
+            teacher=self._teacher() if options.distill else None,
             on_epoch=on_epoch,
         )
+
+    @property
+    def _stages(self) -> tuple[StageSettings, ...]:
+        if self._options.stages:
+            return self._options.stages
+        losses = self._options.losses
+        if self._options.distill and not losses:
+            losses = (self._config.evaluation.distillation.term,)
+        return (StageSettings(name=WHOLE, losses=losses),)
+
+    def _teacher(self) -> StageTeacher:
+        teacher = self._prepared.teacher
+        assert teacher is not None  # refused by the constructor
+        return StageTeacher(teacher, fingerprint(teacher.state_dict()))
 
     def scores(self, network: SegmentationNetwork) -> dict[str, Any]:
         network.eval()
@@ -227,13 +288,6 @@ class _Work:
             split: self._record(score_network(network, self.task, split, self._device))
             for split in ("validation", "test")
         }
-
-    def _distillation(self) -> Distillation:
-        teacher, settings = self._prepared.teacher, self._evaluation.distillation
-        assert teacher is not None  # refused by the constructor
-        with seeded(self._options.seed, "distillation"):
-            loss = settings.create(len(self.task.classes))
-        return Distillation(teacher, loss, settings.factor)
 
     def _quality(self, card: ScoreCard) -> float:
         return self._reward.quality(card.scores)
@@ -281,7 +335,11 @@ def _costs(
 
 
 def _identity(choice: Choice, options: RetrainOptions) -> str:
-    settings = asdict(options) | {"training": options.training.model_dump(mode="json")}
+    settings = asdict(options) | {
+        "training": options.training.model_dump(mode="json"),
+        "losses": [loss.model_dump(mode="json") for loss in options.losses],
+        "stages": [stage.model_dump(mode="json") for stage in options.stages],
+    }
     return f"{derive(choice.genotype.to_json(), json.dumps(settings, sort_keys=True)):016x}"
 
 
@@ -298,10 +356,12 @@ def _finished(folder: Path, identity: str) -> dict[str, Any] | None:
     return metrics
 
 
-def _log(result: FitResult) -> str:
+def _log(results: list[StageResult]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "loss", "validation_quality", "best"])
-    for record in result.history:
-        writer.writerow([record.epoch, record.loss, record.score, int(record.best)])
+    writer.writerow(["stage", "epoch", "loss", "score", "best"])
+    for result in results:
+        for record in result.fit.history:
+            row = [result.name, record.epoch, record.loss, record.score, int(record.best)]
+            writer.writerow(row)
     return text.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,17 +10,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from nas.distillation.base import DistillationLoss
+from nas.errors import UserError
 from nas.models.segmentation import SegmentationNetwork
-from nas.settings import Settings
 from nas.tasks import Task
-from nas.training.images import ImageBatches, Normaliser, without_gradient
+from nas.training.freezing import frozen, groups
+from nas.training.images import ImageBatches, Normaliser
 from nas.training.loop import Loop
 from nas.training.objective import SegmentationLoss, SegmentationObjective, balanced_weights
 from nas.training.precision import Precision, loss_scaler
 from nas.training.schedule import Schedule
 from nas.training.scoring import ScoreCard, predict, score
 from nas.training.seeding import derive
+from nas.training.stages import StageTraining
+from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run, structure
 from nas.training.update import Group, OptimiserName, Update, loss_groups
 
@@ -30,7 +31,7 @@ ClassWeights = Literal["equal", "balanced"]
 _QUALITY = "quality"
 
 
-class FitSettings(Settings):
+class FitSettings(StageTraining):
     """How a whole network is trained.
 
     Attributes:
@@ -70,21 +71,6 @@ class FitSettings(Settings):
     patience: int | None = Field(None, ge=1)
 
 
-@dataclass(frozen=True)
-class Distillation:
-    """A teacher and the loss towards it.
-
-    Attributes:
-        teacher: Gives the logits of normalised images.
-        loss: Compares logits; what learns within it is trained with the decoder's settings.
-        weight: Of the loss.
-    """
-
-    teacher: Callable[[Tensor], Tensor]
-    loss: DistillationLoss
-    weight: float
-
-
 def fit(
     network: SegmentationNetwork,
     task: Task,
@@ -93,7 +79,7 @@ def fit(
     device: torch.device,
     seed: int,
     quality: Callable[[ScoreCard], float],
-    distillation: Distillation | None = None,
+    teaching: Teaching | None = None,
     resume: Path | None = None,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
 ) -> FitResult:
@@ -106,43 +92,63 @@ def fit(
         device: Where.
         seed: Of the order and the augmentation.
         quality: What is best, from the scores on the validation split.
-        distillation: Teacher and loss, or None.
+        teaching: Teacher and frozen parts, or None to learn from the masks alone.
         resume: A checkpoint, written after every epoch; if it is there, training goes on from it.
         on_epoch: Told of every epoch.
 
     Raises:
         DivergedError: If the loss is no longer finite.
-        UserError: If the checkpoint belongs to another training.
+        UserError: If nothing is left to learn, or the checkpoint belongs to another training.
     """
+    teaching = teaching or Teaching()
     network.to(device)
-    loss = distillation.loss.to(device) if distillation else None
+    if teaching.distiller is not None:
+        teaching.distiller.to(device)
+    with frozen(teaching.frozen):
+        training = _training(network, task, settings, device, seed, quality, teaching)
+        return run(training, resume, on_epoch)
+
+
+def _training(
+    network: SegmentationNetwork,
+    task: Task,
+    settings: FitSettings,
+    device: torch.device,
+    seed: int,
+    quality: Callable[[ScoreCard], float],
+    teaching: Teaching,
+) -> Training:
     objective = SegmentationObjective(
         task.ignore_index,
         settings.auxiliary_weight,
-        loss,
-        distillation.weight if distillation else 0.0,
-        class_weights(settings.class_weights, task, device),
+        class_weights=class_weights(settings.class_weights, task, device),
     )
-    forward = network.forward_with_auxiliary
+    loss = SegmentationLoss(
+        network.forward_with_auxiliary,
+        objective,
+        settings.precision,
+        teaching.distiller,
+        teaching.task_weight,
+    )
+    encoder = (network.encoder,) if settings.freeze_batch_norm else ()
     loop = Loop(
         network=network,
-        batches=_batches(task, settings, device, seed, distillation),
-        loss=SegmentationLoss(forward, objective, settings.precision),
-        update=_update(network, loss, settings, device),
-        frozen_statistics=(network.encoder,) if settings.freeze_batch_norm else (),
+        batches=_batches(task, settings, device, seed),
+        loss=loss,
+        update=_update(network, settings, teaching, device),
+        frozen_statistics=teaching.frozen + encoder,
     )
-    training = Training(
+    return Training(
         network=network,
         loop=loop,
         schedule=Schedule(settings.schedule, settings.epochs, settings.warmup),
         scores=lambda: {_QUALITY: quality(score_network(network, task, "validation", device))},
-        monitors=(Monitor(_QUALITY),),
-        identity=_identity(network, task, settings, seed, distillation),
+        monitors=teaching.monitors((Monitor(_QUALITY),)),
+        identity=_identity(network, task, settings, seed, teaching),
         seed=seed,
-        companions={"loss": loss} if loss is not None else {},
+        companions=teaching.companions,
         patience=settings.patience,
     )
-    return run(training, resume, on_epoch)
 
 
 def score_network(
@@ -164,36 +170,30 @@ def score_network(
 
 
 def _update(
-    network: SegmentationNetwork,
-    loss: DistillationLoss | None,
-    settings: FitSettings,
-    device: torch.device,
+    network: SegmentationNetwork, settings: FitSettings, teaching: Teaching, device: torch.device
 ) -> Update:
     optimiser, decay = settings.optimiser, settings.weight_decay
-    groups = [
-        Group(network.encoder, optimiser, settings.encoder_learning_rate, decay),
-        Group(network.decoder, optimiser, settings.learning_rate, decay),
-        *loss_groups(loss, optimiser, settings.learning_rate),
-    ]
+    parts = []
+    for module, rate in (
+        (network.encoder, settings.encoder_learning_rate),
+        (network.decoder, settings.learning_rate),
+    ):
+        within = set(module.modules())
+        rates = {part: factor for part, factor in teaching.rates.items() if part in within}
+        parts += groups(module, teaching.frozen, rates, Group(module, optimiser, rate, decay))
+    parts += loss_groups(teaching.distiller, optimiser, settings.learning_rate)
+    if not parts:
+        raise UserError("every part of the network is frozen, so nothing is left to learn.")
     scaler = loss_scaler(device, settings.precision)
-    return Update(groups, settings.clip, settings.polyak, scaler)
+    return Update(parts, settings.clip, settings.polyak, scaler)
 
 
 def _identity(
-    network: SegmentationNetwork,
-    task: Task,
-    settings: FitSettings,
-    seed: int,
-    distillation: Distillation | None,
+    network: SegmentationNetwork, task: Task, settings: FitSettings, seed: int, teaching: Teaching
 ) -> str:
-    taught_by = distillation and (
-        repr(distillation.loss),
-        distillation.weight,
-        getattr(distillation.teacher, "fingerprint", ""),
-    )
     # More epochs change the schedule, so they too make another training.
     parts = (settings.model_dump_json(), task.fingerprint, structure(network))
-    return str(derive(*parts, seed, repr(taught_by)))
+    return str(derive(*parts, seed, teaching.describe(network)))
 
 
 def class_weights(choice: ClassWeights, task: Task, device: torch.device) -> Tensor | None:
@@ -204,13 +204,7 @@ def class_weights(choice: ClassWeights, task: Task, device: torch.device) -> Ten
     return balanced_weights(masks, len(task.classes), task.ignore_index).to(device)
 
 
-def _batches(
-    task: Task,
-    settings: FitSettings,
-    device: torch.device,
-    seed: int,
-    distillation: Distillation | None,
-) -> ImageBatches:
+def _batches(task: Task, settings: FitSettings, device: torch.device, seed: int) -> ImageBatches:
     data = task.dataset("train")
     return ImageBatches(
         images=data.images,
@@ -220,5 +214,4 @@ def _batches(
         augment=task.transform(settings.augmentation),
         device=device,
         seed=derive(seed, "batches"),
-        teacher=without_gradient(distillation.teacher) if distillation else None,
     )

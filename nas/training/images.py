@@ -12,7 +12,6 @@ from nas.training.loop import Batch
 from nas.training.seeding import derive
 
 Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-Teacher = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class ImageBatches:
         augment: Changes a batch of images and masks.
         device: Where the batches go.
         seed: Of the order and of the augmentation.
-        teacher: Gives the logits of normalised images, or None.
     """
 
     images: Tensor
@@ -53,7 +51,6 @@ class ImageBatches:
     augment: Augment
     device: torch.device
     seed: int
-    teacher: Teacher | None = None
 
     def __len__(self) -> int:
         return max(1, len(self.images) // self.batch_size)
@@ -65,16 +62,4 @@ class ImageBatches:
         for number in range(len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
             images, masks = self.augment(self.images[chosen], self.masks[chosen], generator)
-            inputs = self.normalise(images, self.device)
-            teacher = self.teacher(inputs) if self.teacher else None
-            yield Batch(inputs, masks.to(self.device), teacher)
-
-
-def without_gradient(teacher: Teacher) -> Teacher:
-    """A teacher that keeps no graph of its forward pass."""
-
-    def forward(images: Tensor) -> Tensor:
-        with torch.no_grad():
-            return teacher(images)
-
-    return forward
+            yield Batch(self.normalise(images, self.device), masks.to(self.device))

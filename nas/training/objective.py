@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.distillation.base import IGNORED_TARGET, DistillationLoss
+from nas.distillation.distiller import Distiller
 from nas.models.segmentation import resize
 from nas.training.loop import Batch, Inputs
 from nas.training.precision import Precision, autocast
@@ -99,18 +100,32 @@ class SegmentationLoss:
 
     Attributes:
         forward: Gives the logits and those of the auxiliary heads.
-        objective: What is minimised.
+        objective: What is minimised on the labels, and on the teacher's logits where the batch
+            holds them.
         precision: Of the forward pass; losses are always float32.
+        distiller: Runs a teacher beside the network, or None.
+        task_weight: Weight of the objective.
     """
 
     forward: Forward
     objective: SegmentationObjective
     precision: Precision = "float32"
+    distiller: Distiller | None = None
+    task_weight: float = 1.0
 
     def __call__(self, batch: Batch) -> Tensor:
+        if self.distiller is None:
+            with autocast(batch.targets.device, self.precision):
+                logits, auxiliary = self.forward(batch.inputs)
+            return self.objective(logits, auxiliary, batch.targets, batch.teacher)
+        classes = batch.targets.long()
+        classes = classes.masked_fill(classes == self.objective.ignore_index, IGNORED_TARGET)
         with autocast(batch.targets.device, self.precision):
-            logits, auxiliary = self.forward(batch.inputs)
-        return self.objective(logits, auxiliary, batch.targets, batch.teacher)
+            step = self.distiller.step(batch.inputs, classes, self.forward)
+        if step.logits is None or self.task_weight == 0:
+            return step.total
+        loss = self.objective(step.logits, step.auxiliary, batch.targets)
+        return step.total + self.task_weight * loss
 
 
 def balanced_weights(masks: Tensor, num_classes: int, ignore_index: int) -> Tensor:

@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.distillation.distiller import Distiller
 from nas.errors import UserError
 from nas.tasks import ClassificationTask
 from nas.tasks.classification.mixing import Mixing
 from nas.training.classification.batches import LabelledBatches
-from nas.training.classification.freezing import frozen, groups
 from nas.training.classification.objective import ClassificationLoss
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.settings import ClassifierFitSettings
+from nas.training.freezing import frozen, groups
 from nas.training.images import Normaliser
 from nas.training.loop import Loop
 from nas.training.objective import balanced_weights
 from nas.training.precision import loss_scaler
 from nas.training.schedule import Schedule
 from nas.training.seeding import derive
+from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run, structure
 from nas.training.update import Group, Update, loss_groups
 
 _NO_CLASS = -100
-TRAINING_LOSS = Monitor("train_loss", smaller_is_better=True)
-
-
-@dataclass(frozen=True)
-class Teaching:
-    """What is learned from, and which parts learn.
-
-    Attributes:
-        distiller: Losses towards a teacher, or None.
-        identity: Whatever decides what the distiller is, the teacher's weights included.
-        task_weight: Weight of the cross-entropy; at 0 the classifier itself may stay untrained,
-            so the smallest training loss decides which weights are best.
-        frozen: Modules that stay as they are, batch-norm statistics included.
-        rates: Factors of the learning rate, by module.
-    """
-
-    distiller: Distiller | None = None
-    identity: str = ""
-    task_weight: float = 1.0
-    frozen: tuple[nn.Module, ...] = ()
-    rates: Mapping[nn.Module, float] = field(default_factory=dict)
 
 
 def fit_classifier(
@@ -96,8 +74,6 @@ def check(network: nn.Module, settings: ClassifierFitSettings, teaching: Teachin
     Raises:
         UserError: One sentence that says which.
     """
-    if teaching.task_weight == 0 and teaching.distiller is None:
-        raise UserError("task_weight 0 without a distillation loss leaves nothing to learn.")
     if settings.r_drop is not None and not _is_random(network):
         raise UserError(
             "r_drop compares two passes with different dropout, and this network has none; give "
@@ -156,19 +132,15 @@ def _training(
         loop=loop,
         schedule=schedule,
         scores=scores,
-        monitors=_monitors(settings, teaching),
+        monitors=teaching.monitors(
+            tuple(Monitor(name, name == "loss") for name in settings.monitors)
+        ),
         identity=_identity(network, task, settings, seed, teaching),
         seed=seed,
-        companions={"distiller": distiller} if distiller is not None else {},
+        companions=teaching.companions,
         burn_in=settings.burn_in,
         patience=settings.patience,
     )
-
-
-def _monitors(settings: ClassifierFitSettings, teaching: Teaching) -> tuple[Monitor, ...]:
-    if teaching.task_weight == 0:
-        return (TRAINING_LOSS,)
-    return tuple(Monitor(name, name == "loss") for name in settings.monitors)
 
 
 def _update(
@@ -229,16 +201,12 @@ def _identity(
     seed: int,
     teaching: Teaching,
 ) -> str:
-    names = {module: name for name, module in network.named_modules()}
-    parts = [
+    parts = (
         settings.model_dump_json(),
         task.fingerprint,
         structure(network),
-        teaching.identity,
-        repr(teaching.task_weight),
-        repr(sorted(names[module] for module in teaching.frozen)),
-        repr(sorted((names[module], rate) for module, rate in teaching.rates.items())),
-    ]
+        teaching.describe(network),
+    )
     return str(derive(*parts, seed))
 
 

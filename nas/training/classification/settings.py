@@ -6,17 +6,17 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.settings import Settings
 from nas.tasks.classification.augmentation import AugmentationSettings
 from nas.training.fitting import ClassWeights
 from nas.training.precision import Precision
 from nas.training.schedule import ScheduleName
+from nas.training.stages import StageTraining
 from nas.training.update import OptimiserName
 
 MonitorName = Literal["accuracy", "mean_class_accuracy", "macro_f1", "loss"]
 
 
-class ClassifierFitSettings(Settings):
+class ClassifierFitSettings(StageTraining):
     """How a classifier is trained.
 
     A setting that would have no effect beside the others is refused, not passed over.

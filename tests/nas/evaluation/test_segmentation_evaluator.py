@@ -224,6 +224,8 @@ def test_the_teacher_runs_on_the_batches_of_stage_1_and_not_in_stage_0(evaluate,
     assert seen == []
     evaluate(taught, distillation={"enabled": True}, **ONLY_STAGE1)
     handle.remove()
+    # A single image is a dry run, which learns the shapes.
+    seen = [call for call in seen if len(call[0]) > 1]
     assert [len(images) for images, _, _ in seen] == [8, 8, 8]
     assert not any(logits.requires_grad or training for _, logits, training in seen)
     assert fingerprint(taught.teacher.state_dict()) == before

@@ -19,7 +19,6 @@ from nas.retraining.retrain import RetrainOptions, retrain
 from nas.retraining.selection import Selection, select
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward
-from nas.training import fitting
 from nas.training.fitting import FitSettings, score_network
 
 TRAINING = FitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
@@ -34,7 +33,9 @@ def retrained(finished_search, tmp_path_factory) -> tuple[RunFolder, Path, dict]
     return RunFolder.open(run), run / "retrain/trial-0-no-distillation", metrics
 
 
-def _retrain(folder: Path, options: RetrainOptions, on_epoch=lambda record: None) -> dict:
+def _retrain(
+    folder: Path, options: RetrainOptions, on_epoch=lambda stage, record, epochs: None
+) -> dict:
     run = RunFolder.open(folder)
     (choice,) = select(run, Selection(trials=(0,)))
     return retrain(run, run.config(), choice, options, on_epoch)
@@ -77,7 +78,7 @@ def test_the_best_epoch_of_the_validation_split_is_kept(retrained) -> None:
     _, folder, metrics = retrained
     rows = _log(folder)
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    qualities = [float(row["validation_quality"]) for row in rows]
+    qualities = [float(row["score"]) for row in rows]
     assert metrics["best_epoch"] == int(np.argmax(qualities))
     assert metrics["validation"]["quality"] == pytest.approx(max(qualities), abs=1e-6)
 
@@ -142,16 +143,16 @@ def test_other_settings_for_a_finished_folder_are_refused(retrained, change) -> 
 def test_an_interrupted_retraining_ends_as_if_it_had_not_been(
     retrained, own_run, monkeypatch
 ) -> None:
-    def interrupt(record: fitting.EpochRecord) -> None:
+    def interrupt(*epoch: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         _retrain(own_run, OPTIONS, interrupt)
     folder = own_run / "retrain/trial-0-no-distillation"
-    assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
+    assert [path.name for path in folder.iterdir()] == ["training.pt"]
 
     epochs: list[int] = []
-    metrics = _retrain(own_run, OPTIONS, lambda record: epochs.append(record.epoch))
+    metrics = _retrain(own_run, OPTIONS, lambda stage, record, total: epochs.append(record.epoch))
     _, uninterrupted, expected = retrained
     assert epochs == [1]
     assert _log(folder) == _log(uninterrupted)
@@ -164,7 +165,7 @@ def test_an_interrupted_retraining_ends_as_if_it_had_not_been(
 
 
 def test_other_settings_for_an_interrupted_folder_are_refused(own_run) -> None:
-    def interrupt(record: fitting.EpochRecord) -> None:
+    def interrupt(*epoch: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from nas.distillation import create_logit_loss, create_loss
+from nas.distillation.distiller import Distiller
+from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.training.checkpoint import snapshot
-from nas.training.fitting import Distillation, FitSettings, class_weights, fit, score_network
+from nas.training.fitting import FitSettings, class_weights, fit, score_network
 from nas.training.loop import DivergedError
 from nas.training.objective import balanced_weights
 from nas.training.seeding import seeded
+from nas.training.teaching import Teaching
 
 CPU = torch.device("cpu")
 SETTINGS = FitSettings(
@@ -25,6 +28,25 @@ class Interrupted(BaseException):
 
 def macro(card):
     return card.macro["f1"]
+
+
+class Answer(nn.Module):
+    """A teacher that gives what a function makes of the images."""
+
+    def __init__(self, function):
+        super().__init__()
+        self._function = function
+
+    def forward(self, images):
+        return self._function(images)
+
+
+def taught(student, teacher, weight=1.0, method="logit_mse", place=None, **options):
+    """Teaching by one loss; what is random in it is the same every time."""
+    with seeded(3):
+        term = TermSettings(method=method, weight=weight, options=options, student=place)
+        distiller = Distiller([term], student, teacher, (1, 3, 32, 32), 11, kind="segmentation")
+    return Teaching(distiller, identity=repr(term))
 
 
 class Scores:
@@ -125,33 +147,72 @@ def test_a_checkpoint_of_another_network_is_refused(make_network, faces, tmp_pat
 def test_a_checkpoint_of_a_training_with_a_teacher_is_refused_without_one(
     make_network, faces, tmp_path
 ):
-    path = tmp_path / "state.pt"
-    loss = create_loss("logit_mse")
-    teacher = Distillation(lambda images: images[:, :1].repeat(1, 11, 1, 1), loss, 1.0)
+    path, network = tmp_path / "state.pt", make_network()
+    teaching = taught(network, make_network(seed=9))
     with pytest.raises(Interrupted):
-        train(make_network(), faces, distillation=teacher, resume=path, on_epoch=interrupt_after(0))
+        train(network, faces, teaching=teaching, resume=path, on_epoch=interrupt_after(0))
     with pytest.raises(UserError, match=r"state\.pt"):
         train(make_network(), faces, resume=path)
 
 
-def test_a_loss_that_learns_is_trained_and_resumed_with_the_network(make_network, faces, tmp_path):
-    def teacher(images):
-        return images[:, :1, ::4, ::4].repeat(1, 11, 1, 1)
+@pytest.mark.parametrize(
+    ("method", "place", "options"),
+    [("mgd", "logits", {"alpha": 1e-3}), ("hint", "stride=8", {})],
+)
+def test_what_learns_within_a_loss_is_trained_and_resumed_with_the_network(
+    make_network, faces, tmp_path, method, place, options
+):
+    def begin():
+        network = make_network()
+        teaching = taught(network, make_network(seed=9), 1.0, method, place, **options)
+        return network, teaching
 
-    def generative():
-        with seeded(3):
-            loss = create_logit_loss("mgd", 11, alpha=1e-3)
-        return Distillation(teacher, loss, 1.0)
-
-    whole, parts = make_network(), make_network()
-    path, distillation = tmp_path / "state.pt", generative()
-    train(whole, faces, distillation=distillation)
-    start = generative().loss.state_dict()
-    assert not torch.equal(distillation.loss.generator[0].weight, start["generator.0.weight"])
+    path = tmp_path / "state.pt"
+    whole, teaching = begin()
+    before = snapshot(teaching.distiller)
+    train(whole, faces, teaching=teaching)
+    after = teaching.distiller.state_dict()
+    assert before
+    assert all(not torch.equal(after[key], value) for key, value in before.items())
+    parts, teaching = begin()
     with pytest.raises(Interrupted):
-        train(parts, faces, distillation=generative(), resume=path, on_epoch=interrupt_after(0))
-    train(parts, faces, distillation=generative(), resume=path)
+        train(parts, faces, teaching=teaching, resume=path, on_epoch=interrupt_after(0))
+    parts, teaching = begin()
+    train(parts, faces, teaching=teaching, resume=path)
     assert_equal(parts.state_dict(), whole.state_dict())
+    assert_equal(teaching.distiller.state_dict(), after)
+
+
+def test_frozen_parts_stay_bit_for_bit_and_others_have_their_own_rate(make_network, faces):
+    network = make_network()
+    before = snapshot(network)
+    settings = SETTINGS.model_copy(update={"epochs": 1, "optimiser": "adam", "clip": None})
+    teaching = Teaching(frozen=(network.encoder,), rates={network.decoder: 1e-3})
+    train(network, faces, settings, teaching=teaching)
+    for key, value in network.state_dict().items():
+        change = (value.double() - before[key].double()).abs().max().item()
+        if key.startswith("encoder."):
+            assert change == 0, key
+        elif value.is_floating_point() and "running" not in key:
+            assert 0 < change < 1e-4, key
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_network_that_is_all_frozen_is_refused(make_network, faces):
+    network = make_network()
+    with pytest.raises(UserError, match="nothing is left to learn"):
+        train(network, faces, teaching=Teaching(frozen=(network.encoder, network.decoder)))
+
+
+def test_without_the_masks_only_the_teacher_is_followed(make_network, faces):
+    network, teacher = make_network(), make_network(seed=9)
+    distiller = taught(network, teacher).distiller
+    settings = SETTINGS.model_copy(update={"polyak": None, "learning_rate": 0.02})
+    result = train(network, faces, settings, teaching=Teaching(distiller, "one", task_weight=0.0))
+    # The training loss decides which epoch is best, as the masks taught nothing.
+    losses = [record.loss for record in result.history]
+    assert [record.score for record in result.history] == losses
+    assert result.best.loss == min(losses) < losses[0]
 
 
 def test_the_weights_of_the_best_epoch_are_returned(make_network, faces):
@@ -256,29 +317,27 @@ def default_weights(make_network, faces, trained_once):
 
 
 def test_a_student_follows_its_teacher(make_network, faces):
-    def teacher(images):
-        assert not torch.is_grad_enabled()
+    def constant(images):
         logits = torch.zeros(len(images), 11, 32, 32)
         logits[:, 3] = 4.0
         return logits
 
     settings = SETTINGS.model_copy(update={"polyak": None, "learning_rate": 0.05})
     errors = []
-    for distillation in (None, Distillation(teacher, create_loss("logit_mse"), 30.0)):
+    for weight in (0.0, 30.0):
         student = make_network()
-        train(student, faces, settings, distillation=distillation)
+        train(student, faces, settings, teaching=taught(student, Answer(constant), weight))
         images = faces.dataset("validation").images.float()
         with torch.no_grad():
-            errors.append((student(images) - teacher(images)).square().mean().item())
+            errors.append((student(images) - constant(images)).square().mean().item())
     assert errors[1] < 0.5 * errors[0]
 
 
 def test_the_teacher_stays_as_it_is(make_network, faces):
-    teacher = make_network(seed=9).eval()
+    teacher, student = make_network(seed=9).train(), make_network()
     before = snapshot(teacher)
-    distillation = Distillation(teacher, create_loss("logit_mse"), 1.0)
     settings = SETTINGS.model_copy(update={"epochs": 1})
-    train(make_network(), faces, settings, distillation=distillation)
+    train(student, faces, settings, teaching=taught(student, teacher))
     assert_equal(teacher.state_dict(), before)
     assert all(parameter.grad is None for parameter in teacher.parameters())
 

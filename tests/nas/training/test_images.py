@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nas.training.images import ImageBatches, Normaliser, without_gradient
+from nas.training.images import ImageBatches, Normaliser
 
 CPU = torch.device("cpu")
 UNIT = Normaliser((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
@@ -13,12 +13,12 @@ def keep(images, masks, generator):
     return images, masks
 
 
-def batches(count=10, batch_size=4, augment=keep, seed=0, teacher=None):
+def batches(count=10, batch_size=4, augment=keep, seed=0):
     """Images and masks that hold their own number everywhere."""
     numbers = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1)
     images = numbers[:, None].expand(-1, 3, 2, 2)
     masks = numbers.expand(-1, 2, 2)
-    return ImageBatches(images, masks, batch_size, UNIT, augment, CPU, seed, teacher)
+    return ImageBatches(images, masks, batch_size, UNIT, augment, CPU, seed)
 
 
 def order(source, epoch):
@@ -81,22 +81,3 @@ def test_the_seed_decides_the_augmentation():
     assert torch.equal(images(1, 0), first)
     assert not torch.equal(images(2, 0), first)
     assert not torch.equal(images(1, 1), first)
-
-
-def test_the_teacher_sees_what_the_student_sees():
-    source = batches(augment=lambda i, m, g: (i + 100, m), teacher=lambda images: 2 * images)
-    for batch in source.epoch(0):
-        assert batch.inputs.min() > 99
-        torch.testing.assert_close(batch.teacher, 2 * batch.inputs)
-
-
-def test_without_a_teacher_there_are_no_logits():
-    assert [batch.teacher for batch in batches().epoch(0)] == [None, None]
-
-
-def test_a_teacher_without_gradient_keeps_no_graph():
-    layer = torch.nn.Conv2d(3, 2, 1)
-    images = torch.randn(1, 3, 2, 2)
-    logits = without_gradient(layer)(images)
-    assert not logits.requires_grad
-    torch.testing.assert_close(logits, layer(images).detach())

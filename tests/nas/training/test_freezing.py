@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nas.errors import UserError
-from nas.training.classification.freezing import all_but, frozen, groups, modules_at
+from nas.training.freezing import all_but, frozen, groups, modules_at
 from nas.training.update import Group, Update
 
 
