@@ -164,14 +164,13 @@ def prepare_teacher(
     if settings.teacher.run is not None:
         teacher = load_teacher(Path(settings.teacher.run), task, device)
     else:
-        epochs = settings.teacher.training.epochs
         teacher = train_teacher(
             settings.teacher,
             task,
             _teacher_folder(task, settings, cache, seed),
             device,
             seed,
-            lambda record: announce("teacher", record, epochs),
+            announce,
         )
     return teacher, check_teacher(teacher, task, device)
 

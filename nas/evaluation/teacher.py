@@ -17,14 +17,28 @@ from nas.models.segmentation import PlainDecoder, SegmentationNetwork
 from nas.settings import read_yaml, validate
 from nas.tasks import Task
 from nas.training.checkpoint import load_weights, save_weights
-from nas.training.fitting import fit, score_network
+from nas.training.fitting import score_network, segmentation_subject
 from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard
-from nas.training.seeding import derive, seeded
+from nas.training.seeding import seeded
+from nas.training.stages import StageSettings, StageTeacher, train_stages
 from nas.training.trainer import EpochRecord
 
 WEIGHTS = "model.safetensors"
 CONFIG = "teacher.yaml"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from another one.
+
+    Attributes:
+        teacher: The other network.
+        stages: Stages of the training, with their losses.
+    """
+
+    teacher: StageTeacher
+    stages: tuple[StageSettings, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,8 @@ def train_teacher(
     folder: Path,
     device: torch.device,
     seed: int,
-    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+    on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
+    lesson: Lesson | None = None,
 ) -> SegmentationNetwork:
     """Trains a teacher, or loads the one that this folder already holds.
 
@@ -89,25 +104,29 @@ def train_teacher(
         folder: Where the checkpoint and the weights are kept.
         device: Where it is trained.
         seed: Of weights, order and augmentation.
-        on_epoch: Told of every epoch.
+        on_epoch: Told (name of the stage, the epoch, its number of epochs).
+        lesson: What it learns from another network in its turn, or None.
+
+    Raises:
+        UserError: If a stage cannot work.
     """
     network = build_teacher(settings, len(task.classes), seed).to(device)
     weights = folder / WEIGHTS
     if weights.exists():
         load_weights(network, weights)
         return network.eval()
-    fit(
-        network,
-        task,
-        settings.training,
-        device=device,
-        seed=derive(seed, "teacher"),
-        quality=macro_f1,
-        resume=folder / "checkpoint.pt",
+    stages = lesson.stages if lesson else (StageSettings(name="teacher"),)
+    train_stages(
+        segmentation_subject(network, task, settings.training, device, macro_f1),
+        stages,
+        seed=seed,
+        folder=folder,
+        teacher=lesson.teacher if lesson else None,
         on_epoch=on_epoch,
     )
     save_weights(network, weights)
-    (folder / "checkpoint.pt").unlink()
+    for stage in stages:
+        (folder / f"{stage.name}.pt").unlink()
     return network.eval()
 
 

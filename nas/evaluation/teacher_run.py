@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 import nas.tasks
@@ -14,16 +15,31 @@ from nas.evaluation.settings import TeacherSettings
 from nas.evaluation.teacher import (
     CONFIG,
     WEIGHTS,
+    Lesson,
     TeacherReport,
     check_buildable,
     check_teacher,
+    load_teacher,
     train_teacher,
 )
 from nas.files import write_json, write_text
-from nas.settings import overridden, read_yaml, validate
+from nas.settings import Settings, overridden, read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.stages import StageSettings, StageTeacher, check_stages
 from nas.training.trainer import EpochRecord
+
+
+class RunLesson(Settings):
+    """What a network learns from another one.
+
+    Attributes:
+        teacher: Folder of the other one, made by ``nas train``.
+        stages: Stages of the training, with their losses.
+    """
+
+    teacher: str
+    stages: tuple[StageSettings, ...]
 
 
 def train_teacher_run(
@@ -33,6 +49,7 @@ def train_teacher_run(
     seed: int,
     device: str,
     on_epoch: Callable[[str, EpochRecord, int], None],
+    lesson: RunLesson | None = None,
 ) -> TeacherReport:
     """Trains a teacher into a folder of its own and checks it.
 
@@ -43,6 +60,7 @@ def train_teacher_run(
         seed: Of weights, order and augmentation.
         device: Where it is trained.
         on_epoch: Told (what is trained, the epoch, the number of epochs).
+        lesson: What it learns from another teacher, or None to learn from the masks alone.
 
     Raises:
         UserError: If the data or a setting is wrong, the folder is in use, or the teacher is no
@@ -54,22 +72,29 @@ def train_teacher_run(
     where = resolve_device(device)
     check_buildable(settings, len(task.classes))
     nas.tasks.check(task).raise_if_bad()
-    _claim(folder, task, settings)
-    epochs = settings.training.epochs
-    network = train_teacher(
-        settings, task, folder, where, seed, lambda record: on_epoch("teacher", record, epochs)
-    )
+    taught = _lesson(lesson, task, where) if lesson else None
+    _claim(folder, task, settings, lesson)
+    network = train_teacher(settings, task, folder, where, seed, on_epoch, taught)
     report = check_teacher(network, task, where)
     write_json(folder / "metrics.json", report.to_record())
     return report
 
 
-def _claim(folder: Path, task: Task, settings: TeacherSettings) -> None:
+def _lesson(lesson: RunLesson, task: Task, device: torch.device) -> Lesson:
+    check_stages(lesson.stages, has_teacher=True)
+    teacher = load_teacher(Path(lesson.teacher), task, device)
+    check_teacher(teacher, task, device)
+    return Lesson(StageTeacher(teacher, teacher.fingerprint), lesson.stages)
+
+
+def _claim(folder: Path, task: Task, settings: TeacherSettings, lesson: RunLesson | None) -> None:
     record = {
         "task": task.name,
         "classes": list(task.classes),
         "teacher": settings.model_dump(mode="json"),
     }
+    if lesson is not None:
+        record["lesson"] = lesson.model_dump(mode="json")
     path = folder / CONFIG
     if path.exists():
         if read_yaml(path) != record:

@@ -28,25 +28,17 @@ from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of, load_task, make_reward, make_space
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.fitting import FitSettings, fit, score_network
+from nas.training.fitting import FitSettings, score_network, segmentation_subject
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
-from nas.training.stages import (
-    OnEpoch,
-    StageResult,
-    StageSettings,
-    StageTeacher,
-    Subject,
-    train_stages,
-)
-from nas.training.teaching import Teaching
-from nas.training.trainer import EpochRecord, FitResult
+from nas.training.stages import StageResult, StageSettings, StageTeacher, train_stages
+from nas.training.trainer import EpochRecord
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 METRICS = "metrics.json"
 ONNX = "model.onnx"
-WHOLE = "training"
+WHOLE = "retrain"
 
 
 @dataclass(frozen=True)
@@ -234,35 +226,14 @@ class _Work:
         folder: Path,
         on_epoch: Callable[[str, EpochRecord, int], None],
     ) -> list[StageResult]:
-        task, options = self.task, self._options
-
-        def train(
-            settings: FitSettings, teaching: Teaching, seed: int, resume: Path, told: OnEpoch
-        ) -> FitResult:
-            return fit(
-                network,
-                task,
-                settings,
-                device=self._device,
-                seed=seed,
-                quality=self._quality,
-                teaching=teaching,
-                resume=resume,
-                on_epoch=told,
-            )
-
-        subject = Subject(
-            network=network.to(self._device),
-            kind="segmentation",
-            input_shape=(1, 3, *task.input_size),
-            num_classes=len(task.classes),
-            common=options.training,
-            fit=train,
+        options = self._options
+        subject = segmentation_subject(
+            network, self.task, options.training, self._device, self._quality
         )
         return train_stages(
             subject,
             self._stages,
-            seed=derive(options.seed, "retrain"),
+            seed=options.seed,
             folder=folder,
             teacher=self._teacher() if options.distill else None,
             on_epoch=on_epoch,

@@ -21,7 +21,7 @@ from nas.training.precision import Precision, loss_scaler
 from nas.training.schedule import Schedule
 from nas.training.scoring import ScoreCard, predict, score
 from nas.training.seeding import derive
-from nas.training.stages import StageTraining
+from nas.training.stages import OnEpoch, StageTraining, Subject
 from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run, structure
 from nas.training.update import Group, OptimiserName, Update, loss_groups
@@ -148,6 +148,48 @@ def _training(
         seed=seed,
         companions=teaching.companions,
         patience=settings.patience,
+    )
+
+
+def segmentation_subject(
+    network: SegmentationNetwork,
+    task: Task,
+    settings: FitSettings,
+    device: torch.device,
+    quality: Callable[[ScoreCard], float],
+) -> Subject[FitSettings]:
+    """A segmentation network that is trained in stages, each as by `fit`.
+
+    Args:
+        network: Trained in place.
+        task: The data; its test split is not read.
+        settings: Of every stage, unless it has its own.
+        device: Where.
+        quality: What is best, from the scores on the validation split.
+    """
+
+    def train(
+        settings: FitSettings, teaching: Teaching, seed: int, resume: Path, on_epoch: OnEpoch
+    ) -> FitResult:
+        return fit(
+            network,
+            task,
+            settings,
+            device=device,
+            seed=seed,
+            quality=quality,
+            teaching=teaching,
+            resume=resume,
+            on_epoch=on_epoch,
+        )
+
+    return Subject(
+        network=network.to(device),
+        kind="segmentation",
+        input_shape=(1, 3, *task.input_size),
+        num_classes=len(task.classes),
+        common=settings,
+        fit=train,
     )
 
 

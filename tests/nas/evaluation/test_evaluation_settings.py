@@ -54,6 +54,17 @@ def test_the_weight_is_the_published_one_unless_given(given, factor):
     assert settings.distillation.factor == factor
 
 
+def test_without_stage_0_a_loss_may_compare_features():
+    settings = EvaluationSettings(
+        stage0={"enabled": False}, stage1={"enabled": True}, distillation={"method": "attention"}
+    )
+    assert settings.distillation.term.compares == "features"
+
+
+def test_a_loss_on_both_is_taken_on_the_logits():
+    assert EvaluationSettings(distillation={"method": "mgd"}).distillation.term.student == "logits"
+
+
 def test_a_generative_loss_is_made_for_the_logits_of_the_task():
     settings = EvaluationSettings(distillation={"method": "mgd"}).distillation
     loss = settings.create(num_classes=7)

@@ -214,6 +214,16 @@ def test_each_distillation_setting_gives_losses_of_its_own(evaluate, taught):
     assert len(curves) == 6
 
 
+def test_stage_1_learns_from_features_too(evaluate, taught):
+    curves = {
+        method: evaluate(
+            taught, distillation={"enabled": True, "method": method}, **ONLY_STAGE1
+        ).curves["stage1"]
+        for method in ("logit_mse", "attention", "mgd")
+    }
+    assert len({tuple(curve) for curve in curves.values()}) == 3
+
+
 def test_the_teacher_runs_on_the_batches_of_stage_1_and_not_in_stage_0(evaluate, taught):
     seen = []
     handle = taught.teacher.register_forward_hook(

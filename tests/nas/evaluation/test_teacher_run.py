@@ -10,8 +10,9 @@ import yaml
 from nas.errors import UserError
 from nas.evaluation import teacher_run as module
 from nas.evaluation.teacher import load_teacher
-from nas.evaluation.teacher_run import train_teacher_run
+from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 from nas.models.encoder import fingerprint
+from nas.training.stages import StageSettings
 
 
 class Interrupted(BaseException):
@@ -95,3 +96,37 @@ def test_a_teacher_that_learned_nothing_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no better than chance"):
         run(tmp_path / "teacher", **{"training.epochs": 1})
     assert not (tmp_path / "teacher" / "metrics.json").exists()
+
+
+def test_a_network_is_taught_by_another_one_in_stages(
+    teacher_run, teacher_settings, whole_faces, tmp_path, monkeypatch
+):
+    # So short a training may end below chance, which is no matter here.
+    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.0)
+    stages = (
+        StageSettings(
+            name="hint",
+            train=("encoder",),
+            task_weight=0,
+            losses=({"method": "hint", "student": "stride=8"},),
+            training={"epochs": 1},
+        ),
+        StageSettings(name="student", losses=({"method": "channel_wise"},)),
+    )
+    lesson = RunLesson(teacher=str(teacher_run), stages=stages)
+    told = []
+    train_teacher_run(
+        whole_faces,
+        tmp_path / "student",
+        teacher_settings,
+        1,
+        "cpu",
+        lambda what, record, epochs: told.append(f"{what} {record.epoch + 1}/{epochs}"),
+        lesson,
+    )
+    assert told == ["hint 1/1", "student 1/2", "student 2/2"]
+    record = yaml.safe_load((tmp_path / "student/teacher.yaml").read_text())
+    assert record["lesson"]["stages"][1]["losses"][0]["method"] == "channel_wise"
+    # Whoever was taught can teach in its turn.
+    load_teacher(tmp_path / "student", whole_faces, torch.device("cpu"))
+    assert not list((tmp_path / "student").glob("*.pt"))

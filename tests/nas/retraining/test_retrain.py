@@ -13,13 +13,17 @@ import torch
 from safetensors.torch import load_file
 
 import nas
+from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.retraining import retrain as module
 from nas.retraining.retrain import RetrainOptions, retrain
 from nas.retraining.selection import Selection, select
+from nas.retraining.stages import RetrainStages
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward
+from nas.settings import validate
 from nas.training.fitting import FitSettings, score_network
+from nas.training.stages import StageSettings
 
 TRAINING = FitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
 OPTIONS = RetrainOptions(TRAINING, distill=False, device="cpu")
@@ -123,7 +127,7 @@ def test_a_finished_retraining_is_returned_without_training_again(retrained, mon
     def train(*arguments: object, **options: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(module, "fit", train)
+    monkeypatch.setattr(module, "train_stages", train)
     assert _retrain(run.path, OPTIONS) == metrics
 
 
@@ -149,7 +153,7 @@ def test_an_interrupted_retraining_ends_as_if_it_had_not_been(
     with pytest.raises(KeyboardInterrupt):
         _retrain(own_run, OPTIONS, interrupt)
     folder = own_run / "retrain/trial-0-no-distillation"
-    assert [path.name for path in folder.iterdir()] == ["training.pt"]
+    assert [path.name for path in folder.iterdir()] == ["retrain.pt"]
 
     epochs: list[int] = []
     metrics = _retrain(own_run, OPTIONS, lambda stage, record, total: epochs.append(record.epoch))
@@ -184,6 +188,54 @@ def test_distillation_learns_from_the_teacher_in_a_folder_of_its_own(retrained, 
     losses = [_log(folder / name)[0]["loss"] for name in ("trial-0", "trial-0-no-distillation")]
     # The loss towards the teacher comes on top.
     assert float(losses[0]) > float(losses[1])
+
+
+def test_other_losses_than_the_search_had_can_be_learned_from(own_run) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    losses = (TermSettings(method="attention"),)
+    told: list[str] = []
+    options = replace(OPTIONS, training=one_epoch, distill=True, losses=losses)
+    metrics = _retrain(own_run, options, lambda stage, record, epochs: told.append(stage))
+    assert told == ["retrain"]
+    assert metrics["test"]["quality"] >= 0
+    with pytest.raises(UserError, match="other settings"):
+        _retrain(own_run, replace(options, losses=()))
+
+
+def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    hint = {
+        "name": "hint",
+        "train": ["encoder"],
+        "task_weight": 0,
+        "losses": [{"method": "hint", "student": "stride=8"}],
+    }
+    rest = {"name": "rest", "freeze": ["encoder"], "losses": [{"method": "soft_target"}]}
+    steps = validate(RetrainStages, {"stages": [hint, rest]}, "stages.yaml")
+    told: list[str] = []
+    metrics = _retrain(
+        own_run,
+        replace(OPTIONS, training=one_epoch, distill=True, stages=steps.stages),
+        lambda stage, record, epochs: told.append(f"{stage} {record.epoch + 1}/{epochs}"),
+    )
+    assert told == ["hint 1/1", "rest 1/1"]
+    assert (metrics["epochs"], metrics["best_epoch"]) == (2, 1)
+    folder = own_run / "retrain/trial-0"
+    assert [row["stage"] for row in _log(folder)] == ["hint", "rest"]
+    assert not list(folder.glob("*.pt"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"distill": False}, "distillation is off"),
+        ({"stages": (StageSettings(name="one"),)}, "give the losses within the stages"),
+    ],
+)
+def test_losses_that_would_have_no_effect_are_refused(change, message) -> None:
+    losses = (TermSettings(method="attention"),)
+    with pytest.raises(UserError, match=message):
+        replace(OPTIONS, **({"distill": True, "losses": losses} | change))
 
 
 def test_without_a_teacher_distillation_is_refused_and_nothing_is_left(own_run) -> None:
