@@ -77,7 +77,7 @@ def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
                 raise UserError(f"{key!r} cannot be set: {section!r} holds a value, not keys.")
-        inner[last] = value
+        inner[last] = copy.deepcopy(value)
     return result
 
 
