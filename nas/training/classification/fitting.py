@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.distillation.distiller import Distiller
-from nas.errors import UserError
 from nas.tasks import ClassificationTask
 from nas.tasks.classification.mixing import Mixing
 from nas.training.classification.batches import LabelledBatches
@@ -19,6 +16,7 @@ from nas.training.classification.freezing import frozen, groups
 from nas.training.classification.objective import ClassificationLoss
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.settings import ClassifierFitSettings
+from nas.training.classification.teaching import Teaching, check
 from nas.training.images import Normaliser
 from nas.training.loop import Loop
 from nas.training.objective import balanced_weights
@@ -30,26 +28,6 @@ from nas.training.update import Group, Update, loss_groups
 
 _NO_CLASS = -100
 TRAINING_LOSS = Monitor("train_loss", smaller_is_better=True)
-
-
-@dataclass(frozen=True)
-class Teaching:
-    """What is learned from, and which parts learn.
-
-    Attributes:
-        distiller: Losses towards a teacher, or None.
-        identity: Whatever decides what the distiller is, the teacher's weights included.
-        task_weight: Weight of the cross-entropy; at 0 the classifier itself may stay untrained,
-            so the smallest training loss decides which weights are best.
-        frozen: Modules that stay as they are, batch-norm statistics included.
-        rates: Factors of the learning rate, by module.
-    """
-
-    distiller: Distiller | None = None
-    identity: str = ""
-    task_weight: float = 1.0
-    frozen: tuple[nn.Module, ...] = ()
-    rates: Mapping[nn.Module, float] = field(default_factory=dict)
 
 
 def fit_classifier(
@@ -81,34 +59,13 @@ def fit_classifier(
             belongs to another training.
     """
     teaching = teaching or Teaching()
-    check(network, settings, teaching)
     network.to(device)
     if teaching.distiller is not None:
         teaching.distiller.to(device)
+    check(network, task, settings, teaching)
     with frozen(teaching.frozen):
         training = _training(network, task, settings, device, seed, teaching)
         return run(training, resume, on_epoch)
-
-
-def check(network: nn.Module, settings: ClassifierFitSettings, teaching: Teaching) -> None:
-    """Refuses combinations that cannot work.
-
-    Raises:
-        UserError: One sentence that says which.
-    """
-    if teaching.task_weight == 0 and teaching.distiller is None:
-        raise UserError("task_weight 0 without a distillation loss leaves nothing to learn.")
-    if settings.r_drop is not None and not _is_random(network):
-        raise UserError(
-            "r_drop compares two passes with different dropout, and this network has none; give "
-            "it some, for example model.options.drop_rate=0.1."
-        )
-    if settings.r_drop is not None and teaching.task_weight == 0:
-        raise UserError("r_drop compares predictions, and with task_weight 0 none is trained.")
-    if teaching.task_weight == 0:
-        for key in ("label_smoothing", "class_weights"):
-            if getattr(settings, key) != ClassifierFitSettings.model_fields[key].default:
-                raise UserError(f"{key} changes the cross-entropy, which task_weight 0 leaves out.")
 
 
 def _training(
@@ -134,7 +91,7 @@ def _training(
         batches=_batches(task, settings, device, seed),
         loss=loss,
         update=_update(network, settings, teaching, device),
-        frozen_statistics=teaching.frozen + _batch_norms(network, settings),
+        frozen_statistics=teaching.frozen_modules + _batch_norms(network, settings),
     )
 
     def scores() -> dict[str, float]:
@@ -166,7 +123,7 @@ def _training(
 
 
 def _monitors(settings: ClassifierFitSettings, teaching: Teaching) -> tuple[Monitor, ...]:
-    if teaching.task_weight == 0:
+    if not teaching.trains_predictions:
         return (TRAINING_LOSS,)
     return tuple(Monitor(name, name == "loss") for name in settings.monitors)
 
@@ -181,10 +138,8 @@ def _update(
         settings.weight_decay,
         settings.momentum,
     )
-    parts = groups(network, teaching.frozen, teaching.rates, base)
+    parts = groups(network, teaching.frozen_modules, teaching.rates, base)
     parts += loss_groups(teaching.distiller, settings.optimiser, settings.learning_rate)
-    if not parts:
-        raise UserError("every part of the network is frozen, so nothing is left to learn.")
     return Update(parts, settings.clip, settings.polyak, loss_scaler(device, settings.precision))
 
 
@@ -229,24 +184,15 @@ def _identity(
     seed: int,
     teaching: Teaching,
 ) -> str:
-    names = {module: name for name, module in network.named_modules()}
+    names = {id(part): name for name, part in network.named_modules()}
+    names |= {id(part): name for name, part in network.named_parameters()}
     parts = [
         settings.model_dump_json(),
         task.fingerprint,
         structure(network),
         teaching.identity,
         repr(teaching.task_weight),
-        repr(sorted(names[module] for module in teaching.frozen)),
-        repr(sorted((names[module], rate) for module, rate in teaching.rates.items())),
+        repr(sorted(names[id(part)] for part in teaching.frozen)),
+        repr(sorted((names[id(module)], rate) for module, rate in teaching.rates.items())),
     ]
     return str(derive(*parts, seed))
-
-
-def _is_random(network: nn.Module) -> bool:
-    """Whether two passes in training mode differ: some layer drops something."""
-    return any(
-        getattr(module, name, 0.0) > 0
-        for module in network.modules()
-        for name in ("p", "drop_prob", "drop_rate")
-        if isinstance(getattr(module, name, None), float)
-    )

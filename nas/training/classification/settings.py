@@ -44,7 +44,7 @@ class ClassifierFitSettings(Settings):
         precision: float32, bfloat16 or float16 for the forward pass.
         freeze_batch_norm: Keep the statistics of batch norms.
         monitors: Scores on the validation split, each with its own best weights; the first
-            decides.
+            decides. Where no predictions are trained, the training loss decides alone.
         burn_in: So many epochs at the beginning are not taken for the best.
         patience: Stop after so many epochs without a better score; null never stops early.
     """

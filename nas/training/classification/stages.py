@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
-from nas.distillation.terms import TermSettings
-from nas.errors import UserError
-from nas.settings import Settings, overridden, validate
+from nas.distillation.places import LAST_STRIDE, survey
+from nas.errors import UserError, sentence
+from nas.settings import overridden, validate
 from nas.tasks import ClassificationTask
 from nas.training import checkpoint
-from nas.training.classification.fitting import Teaching, check, fit_classifier
+from nas.training.classification.fitting import fit_classifier
 from nas.training.classification.freezing import all_but, modules_at
 from nas.training.classification.settings import ClassifierFitSettings
+from nas.training.classification.stage_settings import INITIAL, StageSettings, check_stages
+from nas.training.classification.teaching import Teaching, check
 from nas.training.seeding import derive, seeded
 from nas.training.trainer import EpochRecord, FitResult
 
-INITIAL = "initial"
-
-
-class StageSettings(Settings):
-    """One stage of a training.
-
-    Attributes:
-        name: Of the stage, for its files and for later stages.
-        start: Name of the earlier stage whose weights it begins with, or ``initial``; null is the
-            stage before.
-        train: Paths of the modules that learn; empty for all that `freeze` does not name.
-        freeze: Paths of the modules that stay as they are, batch-norm statistics included.
-        rates: Factor of the learning rate by module path.
-        task_weight: Weight of the cross-entropy with the labels.
-        losses: Losses towards the teacher.
-        training: Settings of the training that differ in this stage, by key.
-    """
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    start: str | None = None
-    train: tuple[str, ...] = ()
-    freeze: tuple[str, ...] = ()
-    rates: dict[str, float] = Field(default_factory=dict)
-    task_weight: float = Field(1.0, ge=0)
-    losses: tuple[TermSettings, ...] = ()
-    training: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.train and self.freeze:
-            raise ValueError(f"stage {self.name}: give train or freeze, not both")
-        wrong = [path for path, rate in self.rates.items() if not rate > 0]
-        if wrong:
-            raise ValueError(f"stage {self.name}: the rate of {wrong[0]!r} must be above 0")
-        if self.task_weight == 0 and not self.losses:
-            raise ValueError(
-                f"stage {self.name}: task_weight 0 without losses leaves nothing to learn"
-            )
-        return self
+_ON_LAST_MAP = ("feature_mse", "hint", "mgd", "nst")
+"""Losses that take the last map of a network unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +37,34 @@ class StageResult:
     weights: dict[str, Tensor]
 
 
-def check_stages(stages: Sequence[StageSettings], has_teacher: bool) -> None:
-    """Refuses a list of stages that cannot be run in order.
+def try_stages(
+    network: nn.Module,
+    task: ClassificationTask,
+    stages: Sequence[StageSettings],
+    common: ClassifierFitSettings,
+    *,
+    device: torch.device,
+    teacher: nn.Module | None = None,
+) -> None:
+    """Refuses stages that cannot work for these networks; nothing is trained.
+
+    Args:
+        network: Moved to the device, and otherwise left as it is.
+        task: The data.
+        stages: In order.
+        common: Settings of the training, unless a stage has its own.
+        device: Where.
+        teacher: A network that gives logits, or None.
 
     Raises:
         UserError: One sentence that says which stage and why.
     """
-    if not stages:
-        raise UserError("stages: give at least one.")
-    known = [INITIAL]
+    check_stages(stages, teacher is not None)
+    network.to(device)
+    runner = _Runner(network, task, common, device, 0, teacher, "")
     for stage in stages:
-        if stage.name in known:
-            raise UserError(f"stages: the name {stage.name!r} occurs twice or is reserved.")
-        if stage.start is not None and stage.start not in known:
-            raise UserError(
-                f"stage {stage.name}: it starts from {stage.start!r}, which is no earlier stage; "
-                f"choose one of {', '.join(known)}."
-            )
-        if stage.losses and not has_teacher:
-            raise UserError(f"stage {stage.name}: its losses need a teacher; give --teacher.")
-        known.append(stage.name)
-    if has_teacher and not any(stage.losses for stage in stages):
-        raise UserError("a teacher is given, but no stage has a loss towards it.")
+        with _named(stage.name if len(stages) > 1 else ""):
+            runner.check(stage)
 
 
 def run_stages(
@@ -130,13 +100,10 @@ def run_stages(
         UserError: If a stage names a module that is not there, cannot work, or its checkpoint is
             of other settings.
     """
-    check_stages(stages, teacher is not None)
-    network.to(device)
+    # Every stage is tried before the first is trained: a wrong path in the last one must not cost
+    # the hours of those before.
+    try_stages(network, task, stages, common, device=device, teacher=teacher)
     runner = _Runner(network, task, common, device, seed, teacher, teacher_identity)
-    # Every stage is prepared before the first is trained: a wrong path in the last one must not
-    # cost the hours of those before.
-    for stage in stages:
-        runner.check(stage)
     states = {INITIAL: checkpoint.snapshot(network)}
     results: list[StageResult] = []
     for stage in stages:
@@ -159,7 +126,7 @@ class _Runner:
     teacher_identity: str
 
     def check(self, stage: StageSettings) -> None:
-        check(self.network, self._settings(stage), self._teaching(stage))
+        check(self.network, self.task, self._settings(stage), self._teaching(stage))
 
     def run(
         self,
@@ -182,13 +149,12 @@ class _Runner:
 
     def _settings(self, stage: StageSettings) -> ClassifierFitSettings:
         values = overridden(self.common.model_dump(mode="json"), stage.training)
-        return validate(ClassifierFitSettings, values, f"stage {stage.name}, training")
+        return validate(ClassifierFitSettings, values, "training")
 
     def _teaching(self, stage: StageSettings, start: str = INITIAL) -> Teaching:
-        what = f"stage {stage.name}"
-        trained = modules_at(self.network, stage.train, f"{what}, train").values()
-        kept = modules_at(self.network, stage.freeze, f"{what}, freeze").values()
-        rates = modules_at(self.network, tuple(stage.rates), f"{what}, rates")
+        trained = modules_at(self.network, stage.train, "train").values()
+        kept = modules_at(self.network, stage.freeze, "freeze").values()
+        rates = modules_at(self.network, tuple(stage.rates), "rates")
         return Teaching(
             distiller=self._distiller(stage),
             identity=f"{start} {self.teacher_identity} {stage.losses!r}",
@@ -200,24 +166,41 @@ class _Runner:
     def _distiller(self, stage: StageSettings) -> Distiller | None:
         if not stage.losses or self.teacher is None:
             return None
+        input_shape = (1, 3, *self.task.input_size)
         try:
             with seeded(self.seed, "distiller", stage.name):
                 return Distiller(
                     stage.losses,
                     self.network,
                     self.teacher,
-                    (1, 3, *self.task.input_size),
+                    input_shape,
                     num_classes=self.task.num_classes,
                     kind="classification",
-                    until=_until(stage),
+                    until=_until(stage, self.network, input_shape),
                 )
         except ValueError as error:
-            raise UserError(f"stage {stage.name}: {error}.".replace("..", ".")) from error
+            raise UserError(sentence(str(error))) from error
 
 
-def _until(stage: StageSettings) -> str | None:
+@contextmanager
+def _named(stage: str) -> Iterator[None]:
+    """A block whose errors begin with the name of a stage, if there is one."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"stage {stage}: {error}" if stage else str(error)) from error
+
+
+def _until(stage: StageSettings, network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
     """Where the student's run may stop: what lies behind a single hint learns nothing from it."""
-    if stage.task_weight > 0 or len(stage.losses) > 1:
+    if stage.task_weight > 0 or len(stage.losses) > 1 or stage.losses[0].compares != "features":
         return None
     (loss,) = stage.losses
-    return loss.student if loss.compares == "features" else None
+    place = loss.student
+    if place is None and loss.method in _ON_LAST_MAP:
+        place = LAST_STRIDE
+    if place is None:
+        return None
+    places = survey(network, input_shape)
+    # A run stops after the first call of a module, and the last one is compared.
+    return None if places.find(place) in places.repeated else place
