@@ -8,3 +8,8 @@ class UserError(Exception):
 
     The command line prints the message and exits with code 2.
     """
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it has its own end."""
+    return text if text.endswith((".", "?")) else f"{text}."

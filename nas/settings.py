@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nas.errors import UserError
+from nas.errors import UserError, sentence
 
 
 class Settings(BaseModel):
@@ -89,7 +89,7 @@ def _first_problem(model: type[Settings], error: ValidationError) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
-        return f"{where}: {message}." if where else f"{message}."
+        return sentence(f"{where}: {message}" if where else message)
     known = _known_keys(model, problem["loc"][:-1])
     nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}."

@@ -7,8 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.values import RUNS, assignments, given
+from nas.cli.values import assignments, default_run, given
 from nas.errors import UserError
+
+_NEEDED = {
+    key: f"--{key} is missing; give it, or a --config that holds it."
+    for key in ("task", "model", "teacher")
+}
 
 
 def distill(
@@ -57,17 +62,7 @@ def distill(
 
     methods = method or []
     single = {"weight": weight, "ratio": ratio, "option": option}
-    unused = [f"--{key}" for key, value in single.items() if value is not None]
-    if len(methods) != 1 and unused:
-        raise UserError(
-            f"{unused[0]} belongs to exactly one --method; give losses of several in --config."
-        )
-    if config is None:
-        for name, value in (("--task", task), ("--model", model), ("--teacher", teacher)):
-            if value is None:
-                raise UserError(f"{name} is missing; give it, or a --config that holds it.")
-        if not methods:
-            raise UserError("--method is missing; nas distill --list shows the losses.")
+    _require_one_method(methods, single)
     values = given(
         {
             "task": task,
@@ -83,8 +78,22 @@ def distill(
         }
     )
     values = assignments(settings or ()) | values
-    name = "-".join([str(values.get("model.name", config and config.stem)), *methods])
-    run_classification(Request(values, run or RUNS / name, config))
+    if config is None and values.get("losses", values.get("stages")) is None:
+        raise UserError("--method is missing; nas distill --list shows the losses.")
+    network = str(values.get("model.name", config.stem if config else "network"))
+    folder = run or default_run("-".join([network, *methods]))
+    run_classification(Request(values, folder, config, _NEEDED))
+
+
+def _require_one_method(methods: list[str], single: dict[str, Any]) -> None:
+    option = next((f"--{key}" for key, value in single.items() if value is not None), None)
+    if option is not None and not methods:
+        raise UserError(f"{option} belongs to a --method; give that too.")
+    if option is not None and len(methods) > 1:
+        raise UserError(
+            f"{option} belongs to one --method, and there are {len(methods)}; give several losses "
+            "with their weights in a --config."
+        )
 
 
 def _loss(method: str, single: dict[str, Any]) -> dict[str, Any]:

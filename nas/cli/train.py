@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.values import RUNS, assignments, given
+from nas.cli.values import assignments, default_run, given
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ def train(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
-    seeds: Annotated[int, typer.Option(help="How many trainings; classification only.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, order and augmentation; 0 unless given.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many trainings, 1 unless given; classification only.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="KEY=VALUE, for example training.batch_size=16, or task_options."
+            "--set", help="KEY=VALUE, for example training.batch_size=16 or task_options.size=64."
         ),
     ] = None,
 ) -> None:
@@ -61,17 +65,21 @@ def train(
                         "device": device,
                     }
                 ),
-                run or RUNS / str(model or values.get("model.name", "network")),
+                run or default_run(str(model or values.get("model.name", "network"))),
+                needed={
+                    "model": "--model is missing; name a network, for example --model resnet18."
+                },
             )
         )
         return
-    if seeds != 1:
+    if seeds is not None:
         raise UserError(
             f"--seeds: task {loaded.name!r} is one of segmentation, which trains one teacher; "
             "give --seed."
         )
     values |= given({"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs})
-    _train_segmentation(loaded, run or RUNS / (model or "teacher"), values, seed, device)
+    folder = run or default_run(model or "teacher")
+    _train_segmentation(loaded, folder, values, seed or 0, device or "auto")
 
 
 def _train_segmentation(

@@ -51,6 +51,11 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
+def default_run(name: str) -> Path:
+    """The folder of a run that is named after its networks, some of which have slashes."""
+    return RUNS / name.replace("/", "-")
+
+
 def latest_run() -> Path:
     """The run folder under ``runs/`` that was started last.
 

@@ -21,7 +21,8 @@ from nas.training.fitting import score_network, segmentation_subject
 from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import seeded
-from nas.training.stages import StageSettings, StageTeacher, train_stages
+from nas.training.stage_settings import StageSettings
+from nas.training.stages import StageTeacher, train_stages
 from nas.training.trainer import EpochRecord
 
 WEIGHTS = "model.safetensors"

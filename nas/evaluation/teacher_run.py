@@ -26,7 +26,8 @@ from nas.files import write_json, write_text
 from nas.settings import Settings, overridden, read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.stages import StageSettings, StageTeacher, check_stages
+from nas.training.stage_settings import StageSettings, check_stages
+from nas.training.stages import StageTeacher
 from nas.training.trainer import EpochRecord
 
 

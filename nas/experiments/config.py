@@ -10,7 +10,7 @@ from nas.distillation.terms import TermSettings
 from nas.models.classifiers import ClassifierSettings
 from nas.settings import Settings
 from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.stages import StageSettings
+from nas.training.stage_settings import StageSettings
 
 WHOLE = "training"
 
@@ -47,7 +47,10 @@ class ExperimentConfig(Settings):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.losses and self.stages:
-            raise ValueError("losses are those of a single stage; give them within the stages")
+            raise ValueError(
+                "losses (--method) are those of a training without stages; give them within the "
+                "stages, or leave the stages out"
+            )
         return self
 
     @property

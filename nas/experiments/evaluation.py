@@ -10,8 +10,9 @@ from typing import Any
 import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
+from nas.experiments.folder import CONFIG
 from nas.experiments.networks import MODEL, require_fitting, seed_folders
-from nas.experiments.run import CONFIG, FIGURES, mean_and_spread
+from nas.experiments.run import FIGURES, mean_and_spread
 from nas.files import finite_only, write_json
 from nas.models.classifier_file import load_classifier, read_classifier_description
 from nas.settings import read_yaml, validate
@@ -68,12 +69,15 @@ def evaluate_run(
     """
     path = run / CONFIG
     if not path.is_file():
-        raise UserError(f"{run}: no {CONFIG} there; give a run of nas train or nas distill.")
+        raise UserError(
+            f"{run}: no {CONFIG} there; give the folder of a run of nas train or nas distill on a "
+            "classification task."
+        )
+    folders = seed_folders(run)
     config = validate(ExperimentConfig, read_yaml(path), str(path))
     task = nas.tasks.load_classification(config.task, data or config.data, **config.task_options)
     task.dataset(split)
     where = resolve_device(device)
-    folders = seed_folders(run)
     figures: dict[str, dict[str, list[float]]] = {
         name: {key: [] for key in FIGURES} for name in views
     }

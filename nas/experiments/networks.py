@@ -12,6 +12,7 @@ from torch import nn
 from nas.errors import UserError
 from nas.models.classifier_file import (
     ClassifierDescription,
+    describes_classifier,
     load_classifier,
     read_classifier_description,
 )
@@ -43,10 +44,14 @@ def seed_folders(run: Path) -> list[Path]:
     Raises:
         UserError: If there is none.
     """
-    found = [folder for folder in run.glob("seed-*") if (folder / MODEL).is_file()]
+    found = {
+        int(seed): folder
+        for folder in run.glob("seed-*")
+        if (seed := folder.name.removeprefix("seed-")).isdecimal() and (folder / MODEL).is_file()
+    }
     if not found:
         raise UserError(f"{run}: no trained network there; make one with nas train or nas distill.")
-    return sorted(found, key=lambda folder: int(folder.name.removeprefix("seed-")))
+    return [found[seed] for seed in sorted(found)]
 
 
 def network_path(place: str | Path) -> Path:
@@ -65,7 +70,7 @@ def network_path(place: str | Path) -> Path:
     if (path / MODEL).is_file():
         return path / MODEL
     if not path.is_dir():
-        raise UserError(f"{path}: no such file or folder; give a run of nas train.")
+        raise UserError(f"teacher {path}: no such file or folder; give a run of nas train.")
     return max(seed_folders(path), key=_validation_accuracy) / MODEL
 
 
@@ -77,6 +82,8 @@ def load_teacher(place: str, task: ClassificationTask, device: torch.device) -> 
             naming the most frequent class.
     """
     path = network_path(place)
+    if not describes_classifier(path):
+        raise UserError(f"teacher {path}: it is no network of a classification task; give one.")
     require_fitting(read_classifier_description(path), task, path)
     network = load_classifier(path).to(device).eval()
     card = score_classifier(network, task, "validation", device)
@@ -99,15 +106,15 @@ def require_fitting(
     """
     if tuple(description.classes) != tuple(task.classes):
         raise UserError(
-            f"{path}: it tells {len(description.classes)} classes apart that are not the "
-            f"{len(task.classes)} of task {task.name!r}."
+            f"{path}: its {len(description.classes)} classes are not the {len(task.classes)} of "
+            f"task {task.name!r}; take a network that was trained for this task."
         )
     for key in ("input_size", "mean", "std"):
         theirs, ours = tuple(getattr(description, key)), tuple(getattr(task, key))
         if any(abs(a - b) > 1e-6 for a, b in zip(theirs, ours, strict=True)):
             raise UserError(
-                f"{path}: it was trained with {key} {list(theirs)}, task {task.name!r} has "
-                f"{list(ours)}; give the task the same {key}."
+                f"{path}: it was trained with {key} {list(theirs)}, and task {task.name!r} has "
+                f"{list(ours)}; load the task with the options that it was trained with."
             )
 
 

@@ -12,27 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
+from nas.experiments.folder import claim
 from nas.experiments.networks import METRICS, MODEL, Teacher, load_teacher
 from nas.files import finite_only, write_json, write_text
 from nas.models.classifier_file import ClassifierDescription, save_classifier
 from nas.models.classifiers import IMAGENET, NONE, create_classifier
 from nas.models.encoder import fingerprint
-from nas.settings import read_yaml
 from nas.tasks import ClassificationTask
 from nas.training.classification.scoring import score_classifier
-from nas.training.classification.stages import run_stages
+from nas.training.classification.stages import classifier_subject
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded
-from nas.training.stages import StageResult, StageTeacher, check_stages
+from nas.training.stage_settings import check_stages
+from nas.training.stages import StageResult, StageTeacher, train_stages, try_stages
 from nas.training.trainer import EpochRecord
 
-CONFIG = "config.yaml"
 LOG = "log.csv"
 OnEpoch = Callable[[str, EpochRecord, int], None]
 FIGURES = ("accuracy", "mean_class_accuracy")
@@ -46,7 +45,7 @@ class Summary:
         seeds: Seed of each training.
         teacher: Figures of the teacher on the validation split, or None.
         validation: Figures on the validation split, one value for each seed.
-        stages: The first monitor's best score by stage, one value for each seed.
+        stages: Accuracy on the validation split by stage, one value for each seed.
     """
 
     seeds: tuple[int, ...]
@@ -81,20 +80,29 @@ def run_experiment(
     # A wrong name or option must not wait for the hub, the data or the teacher.
     bare = config.model.model_copy(update={"weights": NONE})
     model = bare if config.model.weights == IMAGENET else config.model
-    create_classifier(model, task.num_classes, task.input_size)
+    network = create_classifier(model, task.num_classes, task.input_size)
     nas.tasks.check(task).raise_if_bad()
     teacher = load_teacher(config.teacher, task, device) if config.teacher else None
+    subject = classifier_subject(network, task, config.training, device)
+    try_stages(subject, config.resolved_stages, _stage_teacher(teacher))
+    claim(folder, config)
     if teacher is not None:
         say(f"teacher {teacher.path}: accuracy {teacher.card.accuracy:.4f} on validation")
-    _claim(folder, config)
     records = []
     for seed in range(config.seed, config.seed + config.seeds):
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
         records.append(experiment.finished() or experiment.train(_named(name, config, on_epoch)))
+        experiment.tidy()
     summary = _summary(records, teacher)
     write_json(folder / METRICS, finite_only(_record(summary)))
     return summary
+
+
+def _stage_teacher(teacher: Teacher | None) -> StageTeacher | None:
+    if teacher is None:
+        return None
+    return StageTeacher(teacher.network, fingerprint(teacher.network.state_dict()))
 
 
 def _named(name: str, config: ExperimentConfig, on_epoch: OnEpoch) -> OnEpoch:
@@ -126,36 +134,47 @@ class _Experiment:
         if not (path.is_file() and (self.folder / MODEL).is_file()):
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for key, what in (("data", "images"), ("taught_by", "teacher weights")):
+            if record.get(key) != getattr(self, key):
+                raise UserError(
+                    f"{self.folder}: it was trained with other {what}; choose another folder."
+                )
         return record
+
+    @property
+    def data(self) -> str:
+        """Changes with the images and their labels."""
+        return self.task.fingerprint
+
+    @property
+    def taught_by(self) -> str:
+        """Changes with the teacher's weights."""
+        teacher = _stage_teacher(self.teacher)
+        return teacher.identity if teacher else ""
+
+    def tidy(self) -> None:
+        """Removes what only a training that was cut off needs."""
+        for stage in self.config.resolved_stages:
+            for path in self.folder.glob(f"{stage.name}.pt*"):
+                path.unlink()
 
     def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
         task = self.task
         with seeded(self.seed, "weights"):
             network = create_classifier(self.config.model, task.num_classes, task.input_size)
-        results = run_stages(
-            network,
-            task,
+        results = train_stages(
+            classifier_subject(network, task, self.config.training, self.device),
             self.config.resolved_stages,
-            self.config.training,
-            device=self.device,
             seed=derive(self.seed, "stages"),
             folder=self.folder,
-            teacher=self._stage_teacher(),
+            teacher=_stage_teacher(self.teacher),
             on_epoch=on_epoch,
         )
         write_text(self.folder / LOG, _log(results))
         record = self._record(network, results)
-        self._save(network, results)
         write_json(self.folder / METRICS, record)
-        for result in results:
-            (self.folder / f"{result.name}.pt").unlink(missing_ok=True)
+        self._save(network, results)
         return record
-
-    def _stage_teacher(self) -> StageTeacher | None:
-        if self.teacher is None:
-            return None
-        network = self.teacher.network
-        return StageTeacher(network, fingerprint(network.state_dict()))
 
     def _record(self, network: nn.Module, results: list[StageResult]) -> dict[str, Any]:
         stages = {}
@@ -170,7 +189,13 @@ class _Experiment:
                 "validation": {key: getattr(card, key) for key in FIGURES},
             }
         record: dict[str, Any] = finite_only(
-            {"seed": self.seed, "stages": stages, "validation": card.to_record()}
+            {
+                "seed": self.seed,
+                "data": self.data,
+                "taught_by": self.taught_by,
+                "stages": stages,
+                "validation": card.to_record(),
+            }
         )
         return record
 
@@ -195,18 +220,6 @@ class _Experiment:
         for path, weights in files.items():
             network.load_state_dict(weights)
             save_classifier(network, description, path)
-
-
-def _claim(folder: Path, config: ExperimentConfig) -> None:
-    path = folder / CONFIG
-    if path.exists():
-        if read_yaml(path) != config.identity():
-            raise UserError(f"{folder}: it holds a run of other settings; choose another folder.")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder}: the folder is in use; choose another one.")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
 
 
 def _summary(records: Iterable[Mapping[str, Any]], teacher: Teacher | None) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from nas.distillation import LossInfo
@@ -42,16 +43,14 @@ def evaluation_table(evaluation: RunEvaluation) -> Table:
 def losses_table(losses: Sequence[LossInfo]) -> Table:
     """The losses towards a teacher, with their papers."""
     table = Table(title="Losses towards a teacher", title_justify="left", show_lines=True)
-    for column in ("method", "compares", "what", "options", "paper"):
-        table.add_column(column, overflow="fold")
+    table.add_column("method", no_wrap=True)
+    table.add_column("what it compares, its options, and its paper", overflow="fold")
     for loss in losses:
-        table.add_row(
-            loss.name,
-            ", ".join(loss.compares),
-            loss.summary,
-            "\n".join(map(str, loss.options)),
-            f"{loss.paper}\n{loss.link}",
-        )
+        # What is required, the networks give.
+        options = [str(option) for option in loss.options if not option.required]
+        lines = [f"{' or '.join(loss.compares)}: {loss.summary}"]
+        lines += [f"options: {', '.join(options)}"] if options else []
+        table.add_row(loss.name, escape("\n".join([*lines, loss.paper, loss.link])))
     return table
 
 

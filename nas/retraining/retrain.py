@@ -31,7 +31,8 @@ from nas.training.device import resolve_device
 from nas.training.fitting import FitSettings, score_network, segmentation_subject
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
-from nas.training.stages import StageResult, StageSettings, StageTeacher, train_stages
+from nas.training.stage_settings import StageSettings
+from nas.training.stages import StageResult, StageTeacher, train_stages
 from nas.training.trainer import EpochRecord
 from rewards import RewardError
 from search_spaces.genotype import Genotype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas.distillation.terms import TermSettings
 from nas.settings import Settings
-from nas.training.stages import StageSettings
+from nas.training.stage_settings import StageSettings
 
 
 class RetrainStages(Settings):

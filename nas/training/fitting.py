@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from nas.errors import UserError
 from nas.models.segmentation import SegmentationNetwork
 from nas.tasks import Task
 from nas.training.freezing import frozen, groups
@@ -21,8 +20,9 @@ from nas.training.precision import Precision, loss_scaler
 from nas.training.schedule import Schedule
 from nas.training.scoring import ScoreCard, predict, score
 from nas.training.seeding import derive
-from nas.training.stages import OnEpoch, StageTraining, Subject
-from nas.training.teaching import Teaching
+from nas.training.stage_settings import StageTraining
+from nas.training.stages import OnEpoch, Subject
+from nas.training.teaching import Teaching, check_learning
 from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run, structure
 from nas.training.update import Group, OptimiserName, Update, loss_groups
 
@@ -102,6 +102,7 @@ def fit(
     """
     teaching = teaching or Teaching()
     network.to(device)
+    _check(network, task, teaching)
     if teaching.distiller is not None:
         teaching.distiller.to(device)
     with frozen(teaching.frozen):
@@ -136,7 +137,7 @@ def _training(
         batches=_batches(task, settings, device, seed),
         loss=loss,
         update=_update(network, settings, teaching, device),
-        frozen_statistics=teaching.frozen + encoder,
+        frozen_statistics=teaching.frozen_modules + encoder,
     )
     return Training(
         network=network,
@@ -190,7 +191,13 @@ def segmentation_subject(
         num_classes=len(task.classes),
         common=settings,
         fit=train,
+        check=lambda settings, teaching: _check(network, task, teaching),
     )
+
+
+def _check(network: SegmentationNetwork, task: Task, teaching: Teaching) -> None:
+    height, width = task.input_size
+    check_learning(network, teaching, (2, 3, height, width), (2, height, width))
 
 
 def score_network(
@@ -222,10 +229,10 @@ def _update(
     ):
         within = set(module.modules())
         rates = {part: factor for part, factor in teaching.rates.items() if part in within}
-        parts += groups(module, teaching.frozen, rates, Group(module, optimiser, rate, decay))
+        parts += groups(
+            module, teaching.frozen_modules, rates, Group(module, optimiser, rate, decay)
+        )
     parts += loss_groups(teaching.distiller, optimiser, settings.learning_rate)
-    if not parts:
-        raise UserError("every part of the network is frozen, so nothing is left to learn.")
     scaler = loss_scaler(device, settings.precision)
     return Update(parts, settings.clip, settings.polyak, scaler)
 

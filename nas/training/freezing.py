@@ -11,6 +11,9 @@ from torch import nn
 from nas.errors import UserError
 from nas.training.update import Group, OptimiserName
 
+Part = nn.Module | nn.Parameter
+"""What can be frozen."""
+
 
 def modules_at(network: nn.Module, paths: Collection[str], what: str) -> dict[str, nn.Module]:
     """The modules at paths, none inside another.
@@ -36,9 +39,13 @@ def modules_at(network: nn.Module, paths: Collection[str], what: str) -> dict[st
     return {path: known[path] for path in paths}
 
 
-def all_but(network: nn.Module, kept: Collection[nn.Module]) -> tuple[nn.Module, ...]:
-    """The largest modules that hold none of some modules and lie in none of them."""
-    found: list[nn.Module] = []
+def all_but(network: nn.Module, kept: Collection[nn.Module]) -> tuple[Part, ...]:
+    """The largest modules that hold none of some modules and lie in none of them.
+
+    Where a module holds one of them, its own parameters, as a transformer's position embedding,
+    come one by one.
+    """
+    found: list[Part] = list(network.parameters(recurse=False))
     for child in network.children():
         if child in kept:
             continue
@@ -50,12 +57,12 @@ def all_but(network: nn.Module, kept: Collection[nn.Module]) -> tuple[nn.Module,
 
 
 @contextmanager
-def frozen(modules: Collection[nn.Module]) -> Iterator[None]:
-    """A block in which the parameters of modules ask for no gradient.
+def frozen(parts: Collection[Part]) -> Iterator[None]:
+    """A block in which the parameters of parts ask for no gradient.
 
     Batch norms keep their statistics only in evaluation mode, which is the loop's business.
     """
-    changed = [p for module in modules for p in module.parameters() if p.requires_grad]
+    changed = [p for part in parts for p in _parameters(part) if p.requires_grad]
     for parameter in changed:
         parameter.requires_grad_(False)
     try:
@@ -63,6 +70,10 @@ def frozen(modules: Collection[nn.Module]) -> Iterator[None]:
     finally:
         for parameter in changed:
             parameter.requires_grad_(True)
+
+
+def _parameters(part: Part) -> list[nn.Parameter]:
+    return [part] if isinstance(part, nn.Parameter) else list(part.parameters())
 
 
 def groups(

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 
 from nas.distillation.distiller import Distiller
-from nas.errors import UserError
+from nas.distillation.terms import OUTPUT, Term
+from nas.errors import UserError, sentence
+from nas.training.freezing import Part, frozen
+from nas.training.seeding import seeded
 from nas.training.trainer import Monitor
 
 TRAINING_LOSS = Monitor("train_loss", smaller_is_better=True)
-"""Decides where the labels are left out: the network's predictions may stay untrained."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +25,36 @@ class Teaching:
     Attributes:
         distiller: Losses towards a teacher, or None.
         identity: Whatever decides what the distiller is, the teacher's weights included.
-        task_weight: Weight of the loss on the labels; at 0 the smallest training loss decides
-            which weights are best.
-        frozen: Modules that stay as they are, batch-norm statistics included.
+        task_weight: Weight of the loss on the labels.
+        frozen: Modules that stay as they are, batch-norm statistics included, and parameters.
         rates: Factors of the learning rate, by module.
     """
 
     distiller: Distiller | None = None
     identity: str = ""
     task_weight: float = 1.0
-    frozen: tuple[nn.Module, ...] = ()
+    frozen: tuple[Part, ...] = ()
     rates: Mapping[nn.Module, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task_weight == 0 and self.distiller is None:
             raise UserError("task_weight 0 without a distillation loss leaves nothing to learn.")
 
-    def describe(self, network: nn.Module) -> str:
-        """Changes with whatever makes another training of it."""
-        names = {module: name for name, module in network.named_modules()}
-        frozen = sorted(names[module] for module in self.frozen)
-        rates = sorted((names[module], rate) for module, rate in self.rates.items())
-        return repr((self.identity, self.task_weight, frozen, rates))
+    @property
+    def frozen_modules(self) -> tuple[nn.Module, ...]:
+        """What of the frozen parts may have statistics."""
+        return tuple(part for part in self.frozen if isinstance(part, nn.Module))
+
+    @property
+    def trains_predictions(self) -> bool:
+        """Whether logits are compared, with labels or the teacher's.
+
+        Where they are not, what makes the predictions may stay untrained, and its scores say
+        nothing.
+        """
+        terms = self.distiller.terms.values() if self.distiller is not None else ()
+        on_logits = any(isinstance(t, Term) and OUTPUT in t.student_paths for t in terms)
+        return self.task_weight > 0 or on_logits
 
     @property
     def companions(self) -> dict[str, nn.Module]:
@@ -51,5 +62,79 @@ class Teaching:
         return {"distiller": self.distiller} if self.distiller is not None else {}
 
     def monitors(self, chosen: tuple[Monitor, ...]) -> tuple[Monitor, ...]:
-        """The scores that decide."""
-        return chosen if self.task_weight > 0 else (TRAINING_LOSS,)
+        """The scores that decide which weights are best."""
+        return chosen if self.trains_predictions else (TRAINING_LOSS,)
+
+    def describe(self, network: nn.Module) -> str:
+        """Changes with whatever makes another training of it."""
+        names = {id(part): name for name, part in network.named_modules()}
+        names |= {id(part): name for name, part in network.named_parameters()}
+        frozen_parts = sorted(names[id(part)] for part in self.frozen)
+        rates = sorted((names[id(module)], rate) for module, rate in self.rates.items())
+        return repr((self.identity, self.task_weight, frozen_parts, rates))
+
+
+def check_learning(
+    network: nn.Module,
+    teaching: Teaching,
+    images: tuple[int, int, int, int],
+    targets: tuple[int, ...],
+) -> None:
+    """Refuses a training in which a part that is to learn cannot.
+
+    Args:
+        network: On the device of the training; left as it is.
+        teaching: Of the training.
+        images: Shape of a batch of images.
+        targets: Shape of their classes.
+
+    Raises:
+        UserError: If everything is frozen, a rate belongs to a part that does not learn, or a loss
+            reaches no part that does.
+    """
+    with frozen(teaching.frozen):
+        _check_parts(network, teaching)
+        if teaching.distiller is not None:
+            _check_influence(network, teaching.distiller, images, targets)
+
+
+def _check_parts(network: nn.Module, teaching: Teaching) -> None:
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError("every part of the network is frozen, so nothing is left to learn.")
+    names = {module: name for name, module in network.named_modules()}
+    for module in teaching.rates:
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            raise UserError(f"rates: nothing in {names[module]!r} learns; leave it out.")
+
+
+def _check_influence(
+    network: nn.Module,
+    distiller: Distiller,
+    images: tuple[int, int, int, int],
+    targets: tuple[int, ...],
+) -> None:
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    device, training = learning[0].device, network.training
+    network.eval()
+    try:
+        with seeded("influence") as generator:
+            batch = torch.randn(images, generator=generator).to(device)
+            classes = torch.zeros(targets, dtype=torch.int64, device=device)
+            step = distiller.step(batch, classes)
+    except ValueError as error:
+        raise UserError(sentence(str(error))) from error
+    finally:
+        network.train(training)
+    for name, loss in step.losses.items():
+        if not _reaches(loss, learning):
+            raise UserError(
+                f"the loss {name!r} compares a place before everything that learns, so it teaches "
+                "nothing; choose a later place, or let earlier parts learn."
+            )
+
+
+def _reaches(loss: torch.Tensor, parameters: list[nn.Parameter]) -> bool:
+    if not loss.requires_grad:
+        return False
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in gradients)

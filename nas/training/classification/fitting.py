@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.errors import UserError
 from nas.tasks import ClassificationTask
 from nas.tasks.classification.mixing import Mixing
 from nas.training.classification.batches import LabelledBatches
+from nas.training.classification.checks import check
 from nas.training.classification.objective import ClassificationLoss
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.settings import ClassifierFitSettings
@@ -59,32 +59,13 @@ def fit_classifier(
             belongs to another training.
     """
     teaching = teaching or Teaching()
-    check(network, settings, teaching)
     network.to(device)
     if teaching.distiller is not None:
         teaching.distiller.to(device)
+    check(network, task, settings, teaching)
     with frozen(teaching.frozen):
         training = _training(network, task, settings, device, seed, teaching)
         return run(training, resume, on_epoch)
-
-
-def check(network: nn.Module, settings: ClassifierFitSettings, teaching: Teaching) -> None:
-    """Refuses combinations that cannot work.
-
-    Raises:
-        UserError: One sentence that says which.
-    """
-    if settings.r_drop is not None and not _is_random(network):
-        raise UserError(
-            "r_drop compares two passes with different dropout, and this network has none; give "
-            "it some, for example model.options.drop_rate=0.1."
-        )
-    if settings.r_drop is not None and teaching.task_weight == 0:
-        raise UserError("r_drop compares predictions, and with task_weight 0 none is trained.")
-    if teaching.task_weight == 0:
-        for key in ("label_smoothing", "class_weights"):
-            if getattr(settings, key) != ClassifierFitSettings.model_fields[key].default:
-                raise UserError(f"{key} changes the cross-entropy, which task_weight 0 leaves out.")
 
 
 def _training(
@@ -110,7 +91,7 @@ def _training(
         batches=_batches(task, settings, device, seed),
         loss=loss,
         update=_update(network, settings, teaching, device),
-        frozen_statistics=teaching.frozen + _batch_norms(network, settings),
+        frozen_statistics=teaching.frozen_modules + _batch_norms(network, settings),
     )
 
     def scores() -> dict[str, float]:
@@ -153,10 +134,8 @@ def _update(
         settings.weight_decay,
         settings.momentum,
     )
-    parts = groups(network, teaching.frozen, teaching.rates, base)
+    parts = groups(network, teaching.frozen_modules, teaching.rates, base)
     parts += loss_groups(teaching.distiller, settings.optimiser, settings.learning_rate)
-    if not parts:
-        raise UserError("every part of the network is frozen, so nothing is left to learn.")
     return Update(parts, settings.clip, settings.polyak, loss_scaler(device, settings.precision))
 
 
@@ -208,13 +187,3 @@ def _identity(
         teaching.describe(network),
     )
     return str(derive(*parts, seed))
-
-
-def _is_random(network: nn.Module) -> bool:
-    """Whether two passes in training mode differ: some layer drops something."""
-    return any(
-        getattr(module, name, 0.0) > 0
-        for module in network.modules()
-        for name in ("p", "drop_prob", "drop_rate")
-        if isinstance(getattr(module, name, None), float)
-    )

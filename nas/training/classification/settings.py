@@ -10,7 +10,7 @@ from nas.tasks.classification.augmentation import AugmentationSettings
 from nas.training.fitting import ClassWeights
 from nas.training.precision import Precision
 from nas.training.schedule import ScheduleName
-from nas.training.stages import StageTraining
+from nas.training.stage_settings import StageTraining
 from nas.training.update import OptimiserName
 
 MonitorName = Literal["accuracy", "mean_class_accuracy", "macro_f1", "loss"]
@@ -44,7 +44,7 @@ class ClassifierFitSettings(StageTraining):
         precision: float32, bfloat16 or float16 for the forward pass.
         freeze_batch_norm: Keep the statistics of batch norms.
         monitors: Scores on the validation split, each with its own best weights; the first
-            decides.
+            decides. Where no predictions are trained, the training loss decides alone.
         burn_in: So many epochs at the beginning are not taken for the best.
         patience: Stop after so many epochs without a better score; null never stops early.
     """

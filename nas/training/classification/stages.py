@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from nas.tasks import ClassificationTask
-from nas.training.classification.fitting import check, fit_classifier
+from nas.training.classification.checks import check
+from nas.training.classification.fitting import fit_classifier
 from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.stages import StageResult, StageSettings, StageTeacher, Subject, train_stages
+from nas.training.stages import OnEpoch, Subject
 from nas.training.teaching import Teaching
-from nas.training.trainer import EpochRecord, FitResult
+from nas.training.trainer import FitResult
 
 
-def run_stages(
+def classifier_subject(
     network: nn.Module,
     task: ClassificationTask,
-    stages: Sequence[StageSettings],
-    common: ClassifierFitSettings,
-    *,
+    settings: ClassifierFitSettings,
     device: torch.device,
-    seed: int,
-    folder: Path,
-    teacher: StageTeacher | None = None,
-    on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
-) -> list[StageResult]:
-    """Trains a classifier stage by stage; it ends with the weights of the last stage.
+) -> Subject[ClassifierFitSettings]:
+    """A classifier that is trained in stages, each as by `fit_classifier`.
 
     Args:
-        network: Trained in place.
+        network: Moved to the device, and trained in place.
         task: The data; its test split is not read.
-        stages: In order.
-        common: Settings of the training, unless a stage has its own.
+        settings: Of every stage, unless it has its own.
         device: Where.
-        seed: Of everything random but the network's first weights.
-        folder: Where the checkpoint of each stage is kept.
-        teacher: What the losses of the stages lead to.
-        on_epoch: Told (name of the stage, the epoch, its number of epochs).
-
-    Raises:
-        UserError: As `train_stages`.
     """
 
-    def fit(
+    def train(
         settings: ClassifierFitSettings,
         teaching: Teaching,
         seed: int,
         resume: Path,
-        on_epoch: Callable[[EpochRecord], None],
+        on_epoch: OnEpoch,
     ) -> FitResult:
         return fit_classifier(
             network,
@@ -63,15 +49,12 @@ def run_stages(
             on_epoch=on_epoch,
         )
 
-    subject = Subject(
+    return Subject(
         network=network.to(device),
         kind="classification",
         input_shape=(1, 3, *task.input_size),
         num_classes=task.num_classes,
-        common=common,
-        fit=fit,
-        check=lambda settings, teaching: check(network, settings, teaching),
-    )
-    return train_stages(
-        subject, stages, seed=seed, folder=folder, teacher=teacher, on_epoch=on_epoch
+        common=settings,
+        fit=train,
+        check=lambda settings, teaching: check(network, task, settings, teaching),
     )

@@ -12,7 +12,7 @@ from nas.evaluation import teacher_run as module
 from nas.evaluation.teacher import load_teacher
 from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 from nas.models.encoder import fingerprint
-from nas.training.stages import StageSettings
+from nas.training.stage_settings import StageSettings
 
 
 class Interrupted(BaseException):

@@ -23,7 +23,7 @@ from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward
 from nas.settings import validate
 from nas.training.fitting import FitSettings, score_network
-from nas.training.stages import StageSettings
+from nas.training.stage_settings import StageSettings
 
 TRAINING = FitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
 OPTIONS = RetrainOptions(TRAINING, distill=False, device="cpu")
