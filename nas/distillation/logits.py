@@ -42,7 +42,7 @@ class SoftTarget(DistillationLoss):
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for logits of equal shape with the classes in dimension 1."""
         require_equal_shapes(student, teacher)
-        return _soft_divergence(student, teacher, 1, self.temperature).mean()
+        return _soft_divergence(student, teacher, 1, self.temperature)
 
 
 class DKD(DistillationLoss):
@@ -105,9 +105,9 @@ class DKD(DistillationLoss):
         teacher_sides, teacher_others = _decoupled(
             _as_rows(teacher)[kept], targets, self.temperature
         )
-        target_part = _divergence(student_sides, teacher_sides, 1)
-        other_part = _divergence(student_others, teacher_others, 1)
-        total = (self.alpha * target_part + self.beta * other_part).sum()
+        target_part = _divergences(student_sides, teacher_sides, 1).sum()
+        other_part = _divergences(student_others, teacher_others, 1).sum()
+        total = self.alpha * target_part + self.beta * other_part
         # A batch may hold ignored pixels only; its mean would be 0/0.
         return total / max(len(targets), 1) * self.temperature**2
 
@@ -168,17 +168,21 @@ class ChannelWise(DistillationLoss):
         """A scalar, for logits or maps N x channels x height x width of equal shape."""
         require_maps(student, teacher)
         require_equal_shapes(student, teacher)
-        return _soft_divergence(student.flatten(2), teacher.flatten(2), 2, self.temperature).mean()
+        return _soft_divergence(student.flatten(2), teacher.flatten(2), 2, self.temperature)
 
 
-def _divergence(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
+def _divergences(student: Tensor, teacher: Tensor, dim: int) -> Tensor:
+    """The terms of the KL divergence, which is their sum over the dimension."""
     log_student = functional.log_softmax(student, dim=dim)
     log_teacher = functional.log_softmax(teacher, dim=dim)
-    return (log_teacher.exp() * (log_teacher - log_student)).sum(dim=dim)
+    return log_teacher.exp() * (log_teacher - log_student)
 
 
 def _soft_divergence(student: Tensor, teacher: Tensor, dim: int, temperature: float) -> Tensor:
-    return _divergence(student / temperature, teacher / temperature, dim) * temperature**2
+    """T² times the KL divergence over the dimension, averaged over the others."""
+    terms = _divergences(student / temperature, teacher / temperature, dim)
+    # One sum over everything: a mean, or a sum over one dimension first, is one more pass.
+    return terms.sum() * temperature**2 / (terms.numel() // terms.shape[dim])
 
 
 def _as_rows(logits: Tensor) -> Tensor:

@@ -66,8 +66,11 @@ class RKD(DistillationLoss):
         """A scalar, for features N x anything."""
         require_equal_batches(student, teacher)
         student, teacher = student.flatten(1), teacher.flatten(1)
-        distance = functional.smooth_l1_loss(_distances(student), _distances(teacher))
-        angle = functional.smooth_l1_loss(_angles(student), _angles(teacher))
+        lengths, their_lengths = _distances(student), _distances(teacher)
+        distance = functional.smooth_l1_loss(_relative(lengths), _relative(their_lengths))
+        angle = functional.smooth_l1_loss(
+            _angles(student, lengths), _angles(teacher, their_lengths)
+        )
         return self.distance_weight * distance + self.angle_weight * angle
 
 
@@ -77,17 +80,24 @@ def _similarities(features: Tensor, order: float) -> Tensor:
 
 
 def _distances(rows: Tensor) -> Tensor:
-    """Distances of all pairs, relative to the mean of those that are not 0, N x N."""
-    distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+    """Distances of all pairs, N x N."""
+    # Distances by matrix products lose the small ones between large points to rounding.
+    return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _relative(distances: Tensor) -> Tensor:
+    """Distances relative to the mean of those that are not 0."""
     mean = distances.sum() / (distances > 0).sum().clamp(min=1)
     # Rows that are all equal have mean 0.
     return distances / mean.clamp(min=torch.finfo(mean.dtype).tiny)
 
 
-def _angles(rows: Tensor) -> Tensor:
+def _angles(rows: Tensor, distances: Tensor) -> Tensor:
     """Cosines of the angles at the first of three samples, N x N x N; 0 where two coincide."""
     differences = rows[None] - rows[:, None]
-    lengths = torch.linalg.vector_norm(differences, dim=2, keepdim=True)
-    # Not `normalize`: its small divisor would turn the gradient at equal rows into noise.
-    directions = differences / lengths.masked_fill(lengths == 0, 1)
-    return directions @ directions.mT
+    # Rows coincide where squares underflow. No small divisor there: it would turn the gradient
+    # into noise.
+    smallest = torch.finfo(distances.dtype).tiny ** 0.5
+    lengths = distances.masked_fill(distances < smallest, 1)
+    # Scaled after the product: that has N numbers for a pair, a difference as many as features.
+    return differences @ differences.mT / (lengths[:, :, None] * lengths[:, None, :])
