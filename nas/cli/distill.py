@@ -58,7 +58,7 @@ def distill(
     if list_losses:
         _list()
         return
-    from nas.cli.experiments import Request, run_classification
+    from nas.cli.experiments import Request, run_distillation
 
     methods = method or []
     single = {"weight": weight, "ratio": ratio, "option": option}
@@ -82,7 +82,7 @@ def distill(
         raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
     folder = run or default_run("-".join([network, *methods]))
-    run_classification(Request(values, folder, config, _NEEDED))
+    run_distillation(Request(values, folder, config, _NEEDED))
 
 
 def _require_one_method(methods: list[str], single: dict[str, Any]) -> None:

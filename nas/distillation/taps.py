@@ -21,8 +21,8 @@ class Taps:
         maps = taps.outputs["layer4"]
 
     The hooks live as long as the `with` block, however it ends. What was kept stays until the
-    next forward pass. Of a module that is called several times the last output counts. A tensor
-    that the network changes in place later on, as an in-place ReLU does, is kept as changed.
+    next forward pass. Of a module that is called several times the last output counts. What the
+    network changes in place later on, as an in-place ReLU does, is kept as it was before.
 
     Args:
         network: Runs as it is: its mode, gradients and autocast are its caller's.
@@ -106,14 +106,17 @@ class Taps:
     def _clear(self, network: nn.Module, inputs: Any) -> None:
         self.outputs.clear()
 
-    def _keeper(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+    def _keeper(self, path: str) -> Callable[[nn.Module, Any, Any], Tensor]:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> Tensor:
             if not isinstance(output, Tensor):
                 raise ValueError(
                     f"module {path!r} gives a {type(output).__name__}, and only tensors can be "
                     "tapped; choose a module inside it"
                 )
             self.outputs[path] = output
+            # The network goes on with a copy: a run that stops here and one that goes on must
+            # see the same, whatever follows in place.
+            return output.clone()
 
         return keep
 

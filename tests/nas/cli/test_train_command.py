@@ -90,3 +90,24 @@ def test_options_of_the_task_that_are_wrong_are_refused(nas, tmp_path) -> None:
     assert outcome.code == 2
     assert "sice" in outcome.err
     assert not (tmp_path / "teacher").exists()
+
+
+def test_a_segmentation_network_is_taught_by_another_one(
+    train, nas, task_folder, tmp_path, monkeypatch
+) -> None:
+    # So short a training may end below chance, which is no matter here.
+    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.0)
+    assert train("--epochs", 1).code == 0
+    student = tmp_path / "student"
+    outcome = nas(
+        *("distill", "--task", task_folder.root, *OPTIONS, "--epochs", 1, "--run", student),
+        *("--teacher", tmp_path / "teacher", "--method", "channel_wise", "--method", "hint"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == f"run: {student}"
+    assert [line.split()[1] for line in outcome.out.splitlines() if " epoch " in line] == [
+        "student"
+    ]
+    assert {path.name for path in student.iterdir()} == {
+        *("model.safetensors", "teacher.yaml", "metrics.json")
+    }

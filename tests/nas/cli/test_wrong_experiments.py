@@ -128,8 +128,12 @@ DISTILL = {
         ["no classifier is called 'resnet_20'; did you mean 'resnet20'"],
     ),
     "segmentation": (
-        [*HINT, "--task", "faces", "--set", "task_options={}"],
-        ["task faces: a classification task is needed here, and this is a segmentation task."],
+        [*HINT, "--task", "faces", "--set", "task_options={}", "--seeds", 2],
+        ["a segmentation task trains one network; give seed instead"],
+    ),
+    "segmentation taught by a classifier": (
+        [*HINT, "--task", "faces", "--set", "task_options={}", "--model", "lcnet_035"],
+        ["no teacher.yaml there; make a teacher with nas train"],
     ),
     "mixed classes": (
         ["--method", "dkd", "--set", "training.mixing=mixup"],

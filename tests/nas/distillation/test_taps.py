@@ -185,3 +185,21 @@ def test_a_module_that_is_not_run_is_refused(chain, paths, until, message):
 def test_a_run_outside_the_block_is_refused(chain):
     with pytest.raises(ValueError, match="inside their `with` block"):
         Taps(chain, ["first"]).run(IMAGES)
+
+
+def test_what_is_changed_in_place_later_is_kept_as_it_was():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 3))
+    images = torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        before = net[0](images)
+    assert before.min() < 0
+    with Taps(net, ["0"]) as taps:
+        logits = taps.run(images)
+        assert torch.equal(taps.outputs["0"], before)
+    # The network itself computes what it did without taps.
+    assert torch.equal(logits, net(images))
+    (taps.outputs["0"].sum() + logits.sum()).backward()
+    with Taps(net, ["0"], until="0") as taps:
+        taps.run(images)
+        assert torch.equal(taps.outputs["0"], before)
