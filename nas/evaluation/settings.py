@@ -198,6 +198,6 @@ class EvaluationSettings(Settings):
 
     @model_validator(mode="after")
     def _stage0_knows_logits(self) -> EvaluationSettings:
-        if self.stage0.enabled and self.distillation.enabled:
+        if self.stage0.enabled:
             self.distillation.create(num_classes=2)
         return self

@@ -25,9 +25,11 @@ from nas.tasks import ClassificationTask
 from nas.tasks.classification.array_source import ArraySource
 from nas.training.classification.objective import ClassificationLoss
 from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.classification.stages import StageSettings, run_stages
+from nas.training.classification.stages import classifier_subject
 from nas.training.loop import Batch
 from nas.training.precision import autocast, loss_scaler
+from nas.training.stage_settings import StageSettings
+from nas.training.stages import StageTeacher, train_stages
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -68,10 +70,9 @@ def distil(task, tmp_path):
         common = ClassifierFitSettings.model_validate({"epochs": 2, "batch_size": 8} | settings)
         losses = tuple(TermSettings(method=method) for method in methods)
         stage = StageSettings(name="only", losses=losses)
-        return run_stages(
-            *(student, task, [stage], common),
-            **{"device": CPU, "seed": 0, "folder": tmp_path, "teacher": teacher},
-        )
+        subject = classifier_subject(student, task, common, CPU)
+        taught_by = StageTeacher(teacher, "teacher")
+        return train_stages(subject, [stage], seed=0, folder=tmp_path, teacher=taught_by)
 
     return run
 
