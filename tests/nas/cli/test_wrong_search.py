@@ -91,7 +91,10 @@ SEARCH_OPTIONS = {
         ["'faces' brings its own images; remove --data"],
     ),
     "missing data folder": (["--data", "photos"], ["photos: no such folder; correct --data"]),
-    "folder without task.yaml": (["--data", "."], ["no task.yaml in this folder, and no known layout"]),
+    "folder without task.yaml": (
+        ["--data", "."],
+        ["no task.yaml in this folder, and no known layout"],
+    ),
     "both stages off": (
         ["--set", "evaluation.stage0.enabled=false"],
         ["stage0 and stage1 are both off, so no candidate would be trained"],
