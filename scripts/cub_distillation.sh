@@ -54,8 +54,9 @@ distill resnet50-mgd mobilenetv2_100 resnet50 mgd --ratio 0.7
 distill ghostnet-mgd mobilenetv2_100 ghostnet mgd --ratio 0.2
 distill resnet50-attention mobilenetv2_100 resnet50 attention --weight 100
 distill ghostnet-attention mobilenetv2_100 ghostnet attention --weight 1000
-distill resnet50-similarity mobilenetv2_100 resnet50 similarity --weight 10
-distill ghostnet-similarity mobilenetv2_100 ghostnet similarity --weight 10
+# The experiments that this repeats normalised the rows by L1.
+distill resnet50-similarity mobilenetv2_100 resnet50 similarity --weight 10 --option norm=l1
+distill ghostnet-similarity mobilenetv2_100 ghostnet similarity --weight 10 --option norm=l1
 
 # Taught by a network of the same kind.
 distill mobilenetv2-itself mobilenetv2_100 mobilenetv2 attention --weight 100

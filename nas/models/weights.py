@@ -65,12 +65,18 @@ def load_tensors(
     network.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
 
 
-def save_described(network: nn.Module, description: str, path: Path) -> None:
-    """Writes weights and the description of their network, as JSON, into one safetensors file."""
+def save_tensors(network: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes parameters and buffers as safetensors, in one step."""
+    # Weights that are views of one vector would be written with all of it.
     state = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        save_file(state, temporary, {_KEY: description})
+        save_file(state, temporary, metadata)
+
+
+def save_described(network: nn.Module, description: str, path: Path) -> None:
+    """Writes weights and the description of their network, as JSON, into one safetensors file."""
+    save_tensors(network, path, {_KEY: description})
 
 
 def read_described(path: Path) -> dict[str, Any]:

@@ -7,19 +7,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.models.weights import save_tensors
 
 
-def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_weights(module: nn.Module, path: Path) -> None:
     """Writes parameters and buffers as safetensors, in one step."""
-    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    save_file({key: value.clone() for key, value in state.items()}, temporary, metadata)
-    temporary.replace(path)
+    save_tensors(module, path)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
