@@ -55,7 +55,10 @@ class EpochProgress:
         started, first = self._started.setdefault(what, (self._entered, record.epoch))
         done = record.epoch + 1 - first
         left = (time.monotonic() - started) / done * (epochs - record.epoch - 1)
-        state = f"loss {record.loss:.4f}  score {record.score:.4f}  {duration(left)} left"
+        figures = f"loss {record.loss:.4f}"
+        if record.score != record.loss:
+            figures += f"  {record.monitor.replace('_', ' ')} {record.score:.4f}"
+        state = f"{figures}  {duration(left)} left"
         if self._console.is_terminal:
             if what not in self._bars:
                 self._bars[what] = self._progress.add_task(what, total=epochs, state="")

@@ -39,6 +39,7 @@ class EpochRecord:
         best: Whether it is the best so far.
         scores: Those of all monitors, ``train_loss``, and whatever else was measured.
         improved: Names of the monitors that were never better.
+        monitor: Name of the first monitor.
     """
 
     epoch: int
@@ -47,6 +48,7 @@ class EpochRecord:
     best: bool
     scores: dict[str, float] = field(default_factory=dict)
     improved: tuple[str, ...] = ()
+    monitor: str = "score"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class _State:
             self._weights[name] = checkpoint.snapshot(training.network)
         training.loop.update.swap_average()
         first = training.monitors[0].name
-        record = EpochRecord(index, loss, scores[first], first in improved, scores, improved)
+        record = EpochRecord(index, loss, scores[first], first in improved, scores, improved, first)
         self._history.append(record)
         return record
 

@@ -37,3 +37,14 @@ def test_a_sentence_is_printed_as_it_is() -> None:
     with EpochProgress(console) as progress:
         progress.say("base of the penalty [on flops]: 1.2e+06")
     assert "base of the penalty [on flops]: 1.2e+06" in text.getvalue()
+
+
+def test_the_score_is_called_by_its_name_and_the_loss_is_not_shown_twice() -> None:
+    text = io.StringIO()
+    with EpochProgress(Console(file=text, width=80)) as progress:
+        named = EpochRecord(0, 0.5, 0.25, True, monitor="mean_class_accuracy")
+        progress.show("student", named, 3)
+        progress.show("student", EpochRecord(1, 0.5, 0.5, True, monitor="train_loss"), 3)
+    first, second = text.getvalue().splitlines()
+    assert "loss 0.5000  mean class accuracy 0.2500  " in first
+    assert second.count("0.5000") == 1
