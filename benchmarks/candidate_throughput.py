@@ -28,7 +28,7 @@ import rewards
 from nas.evaluation.cache import SplitFeatures, compute_maps
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.segmentation import SegmentationEvaluator
-from nas.evaluation.settings import EvaluationSettings
+from nas.evaluation.settings import DistillationSettings, EvaluationSettings
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.tasks import Task
 from nas.training.fitting import class_weights
@@ -108,11 +108,12 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_settings(epochs: int) -> EvaluationSettings:
-    """The default settings but for the weights of the encoder."""
+    """The default settings, but for the weights of the encoder and the published distillation."""
     defaults = EvaluationSettings()
     return defaults.model_copy(
         update={
             "encoder": EncoderSettings(weights="none"),
+            "distillation": DistillationSettings(method="logit_mse"),
             "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
         }
     )

@@ -73,7 +73,8 @@ class DistillationSettings(Settings):
 
     Attributes:
         enabled: Whether there is a teacher at all.
-        method: A loss; `nas.distillation.describe` lists them. Stage 0 knows the teacher by its
+        method: A loss; `nas.distillation.describe` lists them. The default gave the best quality
+            after a short training (docs/results.md). Stage 0 knows the teacher by its
             logits alone, so beside it the loss has to compare logits.
         weight: Of the loss; null is the published one, see
             `nas.distillation.weighting.default_weight`.
@@ -81,7 +82,7 @@ class DistillationSettings(Settings):
     """
 
     enabled: bool = True
-    method: str = "logit_mse"
+    method: str = "channel_wise"
     weight: float | None = Field(None, gt=0)
     options: dict[str, Any] = {}
 

@@ -105,7 +105,7 @@ SEARCH_OPTIONS = {
     ),
     "unknown distillation option": (
         ["--set", "evaluation.distillation.options.heat=2"],
-        ["distillation loss 'logit_mse'"],
+        ["distillation loss 'channel_wise'"],
     ),
     "teacher of the task's encoder": (
         ["--set", "evaluation.teacher.encoder.weights=task"],

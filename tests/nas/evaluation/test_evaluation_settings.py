@@ -18,7 +18,6 @@ def test_the_defaults_are_those_of_the_paper():
     assert (settings.stage0.enabled, settings.stage1.enabled) == (True, False)
     assert (settings.stage0.epochs, settings.stage0.polyak) == (5, 0.9)
     assert (settings.stage1.epochs, settings.stage1.polyak) == (1, 0.99)
-    assert (settings.distillation.method, settings.distillation.factor) == ("logit_mse", 0.3)
     assert settings.stage0.clip == settings.stage1.clip == 3.0
 
 
@@ -52,6 +51,16 @@ def test_a_loss_on_features_is_refused_with_those_that_fit():
 def test_the_weight_is_the_published_one_unless_given(given, factor):
     settings = EvaluationSettings(distillation={"method": "channel_wise"} | given)
     assert settings.distillation.factor == factor
+
+
+def test_the_default_distillation_is_the_one_that_compared_best():
+    distillation = EvaluationSettings().distillation
+    assert (distillation.method, distillation.factor) == ("channel_wise", 3.0)
+
+
+def test_the_distillation_of_the_paper_has_its_weight():
+    settings = EvaluationSettings(distillation={"method": "logit_mse"})
+    assert settings.distillation.factor == 0.3
 
 
 def test_without_stage_0_a_loss_may_compare_features():
