@@ -57,7 +57,8 @@ class EpochProgress:
         left = (time.monotonic() - started) / done * (epochs - record.epoch - 1)
         figures = f"loss {record.loss:.4f}"
         if record.score != record.loss:
-            figures += f"  {record.monitor.replace('_', ' ')} {record.score:.4f}"
+            name = "validation loss" if record.monitor == "loss" else record.monitor
+            figures += f"  {name.replace('_', ' ')} {record.score:.4f}"
         state = f"{figures}  {duration(left)} left"
         if self._console.is_terminal:
             if what not in self._bars:

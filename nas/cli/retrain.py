@@ -29,7 +29,7 @@ def retrain(
     ] = True,
     distill_method: Annotated[
         list[str] | None,
-        typer.Option("--distill.method", help="Loss towards the teacher; the search's."),
+        typer.Option("--distill.method", help="Loss towards the teacher; logit_mse unless given."),
     ] = None,
     distill_weight: Annotated[
         float | None, typer.Option("--distill.weight", help="Weight of that loss.")

@@ -64,7 +64,7 @@ class RetrainOptions:
     Attributes:
         training: The training; see `FitSettings`.
         distill: Whether it learns from the teacher too.
-        losses: Losses towards the teacher; the search's unless given.
+        losses: Losses towards the teacher; the configuration's unless given.
         stages: Several stages in order, in place of `losses`.
         device: Where it is trained and measured.
         opset: Of the ONNX file.
@@ -246,7 +246,7 @@ class _Work:
             return self._options.stages
         losses = self._options.losses
         if self._options.distill and not losses:
-            losses = (self._config.evaluation.distillation.term,)
+            losses = self._config.retraining_losses
         return (StageSettings(name=WHOLE, losses=losses),)
 
     def _teacher(self) -> StageTeacher:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nas.distillation.terms import TermSettings
 from nas.evaluation.settings import EvaluationSettings
 from nas.settings import Settings, overridden, read_yaml, validate
 from nas.training.fitting import FitSettings
@@ -97,6 +98,8 @@ class SearchConfig(Settings):
         data: Folder of the images, where `task` is a YAML file elsewhere.
         evaluation: Settings of the evaluator.
         retraining: Settings of ``nas retrain``.
+        retraining_losses: Its losses towards the teacher; what serves a short training best does
+            not serve a long one (docs/results.md).
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
         storage: URL of a database that several machines reach; null is a file in the run
@@ -117,6 +120,7 @@ class SearchConfig(Settings):
     reward: RewardSettings = RewardSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     retraining: RetrainingSettings = RetrainingSettings()
+    retraining_losses: tuple[TermSettings, ...] = (TermSettings(method="logit_mse"),)
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)

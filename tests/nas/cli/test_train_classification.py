@@ -60,7 +60,7 @@ def test_a_score_on_the_progress_lines_is_that_of_the_first_monitor(nas, here):
     log = (here / "mine" / "seed-0" / "log.csv").read_text().splitlines()
     column = log[0].split(",").index("loss")
     for line, row in zip(outcome.out.splitlines(), log[1:], strict=False):
-        assert f"score {float(row.split(',')[column]):.4f}" in line
+        assert f"validation loss {float(row.split(',')[column]):.4f}" in line
 
 
 def test_an_interrupted_training_goes_on(nas, here, monkeypatch):
