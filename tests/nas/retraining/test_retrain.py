@@ -19,6 +19,7 @@ from nas.retraining import retrain as module
 from nas.retraining.retrain import RetrainOptions, retrain
 from nas.retraining.selection import Selection, select
 from nas.retraining.stages import RetrainStages
+from nas.search.config import SearchConfig
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import load_task, make_reward
 from nas.settings import validate
@@ -200,6 +201,14 @@ def test_other_losses_than_the_search_had_can_be_learned_from(own_run) -> None:
     assert metrics["test"]["quality"] >= 0
     with pytest.raises(UserError, match="other settings"):
         _retrain(own_run, replace(options, losses=()))
+
+
+def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_given(own_run) -> None:
+    assert [loss.method for loss in SearchConfig().retraining_losses] == ["logit_mse"]
+    run = RunFolder.open(own_run)
+    run.save_config(run.config().model_copy(update={"retraining_losses": ()}))
+    with pytest.raises(UserError, match="a teacher is given and no loss towards it"):
+        _retrain(own_run, replace(OPTIONS, distill=True))
 
 
 def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
