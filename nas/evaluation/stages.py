@@ -45,8 +45,13 @@ def train_decoder(
         raise ValueError("stage 0 needs the cached maps of the train split")
     size = _logits_size(decoder, features.gather(slice(0, 2)))
     masks = features.masks.shape[-2:] if stage.loss_size == "input" else size
-    objective = _objective(prepared, settings)
     device = features.masks.device
+    objective = _objective(prepared, settings)
+    if settings.distillation.enabled:
+        loss = settings.distillation.create(len(prepared.task.classes)).to(device)
+        objective = replace(
+            objective, distillation=loss, distillation_weight=settings.distillation.factor
+        )
     update = Update(
         [
             Group(decoder, "adam", stage.learning_rate),
@@ -98,8 +103,6 @@ def train_network(
     network = SegmentationNetwork(copy.deepcopy(prepared.encoder), decoder)
     data = task.dataset("train")
     distiller = _distiller(network, prepared, settings)
-    # The teacher runs beside the network here, and its logits are not in the batches.
-    objective = replace(_objective(prepared, settings), distillation=None)
     update = Update(
         [
             Group(network.encoder, "sgd", stage.encoder_learning_rate),
@@ -122,7 +125,10 @@ def train_network(
             derive(seed, "stage1"),
         ),
         loss=SegmentationLoss(
-            network.forward_with_auxiliary, objective, stage.precision, distiller
+            network.forward_with_auxiliary,
+            _objective(prepared, settings),
+            stage.precision,
+            distiller,
         ),
         update=update,
         frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
@@ -149,17 +155,12 @@ def _distiller(
 
 
 def _objective(prepared: Prepared, settings: EvaluationSettings) -> SegmentationObjective:
-    distillation = settings.distillation
+    """What the masks teach."""
     device = next(prepared.encoder.parameters()).device
-    loss = None
-    if distillation.enabled and settings.stage0.enabled:
-        loss = distillation.create(len(prepared.task.classes)).to(device)
     return SegmentationObjective(
         prepared.task.ignore_index,
         settings.auxiliary_weight,
-        loss,
-        distillation.factor,
-        class_weights(settings.class_weights, prepared.task, device),
+        class_weights=class_weights(settings.class_weights, prepared.task, device),
     )
 
 

@@ -22,7 +22,7 @@ from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import seeded
 from nas.training.stage_settings import StageSettings
-from nas.training.stages import StageTeacher, train_stages
+from nas.training.stages import StageTeacher, train_stages, try_stages
 from nas.training.trainer import EpochRecord
 
 WEIGHTS = "model.safetensors"
@@ -82,8 +82,25 @@ def check_buildable(settings: TeacherSettings, num_classes: int) -> None:
     Raises:
         UserError: If a name, an option or a file of weights is wrong.
     """
+    _without_hub(settings, num_classes)
+
+
+def check_lesson(
+    settings: TeacherSettings, task: Task, device: torch.device, lesson: Lesson
+) -> None:
+    """Refuses a lesson that cannot work for a network; nothing is trained or written.
+
+    Raises:
+        UserError: One sentence that says which stage and why.
+    """
+    network = _without_hub(settings, len(task.classes)).to(device)
+    subject = segmentation_subject(network, task, settings.training, device, macro_f1)
+    try_stages(subject, lesson.stages, lesson.teacher)
+
+
+def _without_hub(settings: TeacherSettings, num_classes: int) -> SegmentationNetwork:
     encoder = without_hub(settings.encoder)
-    build_teacher(settings.model_copy(update={"encoder": encoder}), num_classes, 0)
+    return build_teacher(settings.model_copy(update={"encoder": encoder}), num_classes, 0)
 
 
 def train_teacher(

@@ -18,6 +18,7 @@ from nas.evaluation.teacher import (
     Lesson,
     TeacherReport,
     check_buildable,
+    check_lesson,
     check_teacher,
     load_teacher,
     train_teacher,
@@ -26,7 +27,7 @@ from nas.files import write_json, write_text
 from nas.settings import Settings, overridden, read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.stage_settings import StageSettings, check_stages
+from nas.training.stage_settings import StageSettings
 from nas.training.stages import StageTeacher
 from nas.training.trainer import EpochRecord
 
@@ -74,6 +75,9 @@ def train_teacher_run(
     check_buildable(settings, len(task.classes))
     nas.tasks.check(task).raise_if_bad()
     taught = _lesson(lesson, task, where) if lesson else None
+    if taught is not None:
+        # A folder that is claimed by a mistake would refuse the mended lesson.
+        check_lesson(settings, task, where, taught)
     _claim(folder, task, settings, lesson)
     network = train_teacher(settings, task, folder, where, seed, on_epoch, taught)
     report = check_teacher(network, task, where)
@@ -82,7 +86,6 @@ def train_teacher_run(
 
 
 def _lesson(lesson: RunLesson, task: Task, device: torch.device) -> Lesson:
-    check_stages(lesson.stages, has_teacher=True)
     teacher = load_teacher(Path(lesson.teacher), task, device)
     check_teacher(teacher, task, device)
     return Lesson(StageTeacher(teacher, teacher.fingerprint), lesson.stages)

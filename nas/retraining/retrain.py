@@ -20,7 +20,6 @@ from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
 from nas.files import finite_only, write_json, write_text
-from nas.models.encoder import fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.retraining.network_file import FILE, NetworkDescription, save_network
 from nas.search.config import SearchConfig
@@ -32,7 +31,7 @@ from nas.training.fitting import FitSettings, score_network, segmentation_subjec
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings
-from nas.training.stages import StageResult, StageTeacher, train_stages
+from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
 from nas.training.trainer import EpochRecord
 from rewards import RewardError
 from search_spaces.genotype import Genotype
@@ -135,6 +134,7 @@ def retrain(
     work = _Work(run, config, options, announce)
     description = work.describe(choice.genotype)
     network = work.build(description)
+    work.try_stages(network)
     work.train_decoder(network)
     results = work.fit(network, folder, on_epoch)
     without_auxiliary(network.decoder)
@@ -227,18 +227,22 @@ class _Work:
         folder: Path,
         on_epoch: Callable[[str, EpochRecord, int], None],
     ) -> list[StageResult]:
-        options = self._options
-        subject = segmentation_subject(
-            network, self.task, options.training, self._device, self._quality
-        )
         return train_stages(
-            subject,
+            self._subject(network),
             self._stages,
-            seed=options.seed,
+            seed=self._options.seed,
             folder=folder,
-            teacher=self._teacher() if options.distill else None,
+            teacher=self._teacher(),
             on_epoch=on_epoch,
         )
+
+    def try_stages(self, network: SegmentationNetwork) -> None:
+        """Refuses stages that cannot work, before stage 0 is spent on them."""
+        try_stages(self._subject(network), self._stages, self._teacher())
+
+    def _subject(self, network: SegmentationNetwork) -> Subject[FitSettings]:
+        training = self._options.training
+        return segmentation_subject(network, self.task, training, self._device, self._quality)
 
     @property
     def _stages(self) -> tuple[StageSettings, ...]:
@@ -249,10 +253,12 @@ class _Work:
             losses = self._config.retraining_losses
         return (StageSettings(name=WHOLE, losses=losses),)
 
-    def _teacher(self) -> StageTeacher:
+    def _teacher(self) -> StageTeacher | None:
+        if not self._options.distill:
+            return None
         teacher = self._prepared.teacher
         assert teacher is not None  # refused by the constructor
-        return StageTeacher(teacher, fingerprint(teacher.state_dict()))
+        return StageTeacher(teacher, teacher.fingerprint)
 
     def scores(self, network: SegmentationNetwork) -> dict[str, Any]:
         network.eval()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from torch import nn
 
 from nas.errors import UserError
-from nas.training.update import Group, OptimiserName
+from nas.training.update import Group
 
 Part = nn.Module | nn.Parameter
 """What can be frozen."""
@@ -99,9 +100,8 @@ def groups(
 
 
 def _group(base: Group, module: nn.Module, factor: float, without: tuple[nn.Module, ...]) -> Group:
-    rate, optimiser = base.learning_rate * factor, base.optimiser
-    name: OptimiserName = optimiser
-    return Group(module, name, rate, base.weight_decay, base.momentum, without)
+    rate = base.learning_rate * factor
+    return replace(base, module=module, learning_rate=rate, without=without)
 
 
 def _learns(group: Group) -> bool:

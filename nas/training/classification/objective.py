@@ -97,7 +97,8 @@ class ClassificationLoss:
         return self.task_weight * loss
 
     def _note(self, name: str, value: Tensor) -> None:
-        self._sums[name] = self._sums[name] + value.detach().cpu()
+        # It stays where it is: reading a figure in every step would stop a GPU.
+        self._sums[name] = self._sums[name] + value.detach()
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:

@@ -130,3 +130,17 @@ def test_a_network_is_taught_by_another_one_in_stages(
     # Whoever was taught can teach in its turn.
     load_teacher(tmp_path / "student", whole_faces, torch.device("cpu"))
     assert not list((tmp_path / "student").glob("*.pt"))
+
+
+def test_a_lesson_that_cannot_work_leaves_no_folder(
+    teacher_run, teacher_settings, whole_faces, tmp_path
+):
+    stages = (
+        StageSettings(name="first", losses=({"method": "soft_target"},)),
+        StageSettings(name="second", freeze=("nowhere",), losses=({"method": "soft_target"},)),
+    )
+    lesson = RunLesson(teacher=str(teacher_run), stages=stages)
+    folder = tmp_path / "student"
+    with pytest.raises(UserError, match=r"stage second: freeze: .*no module 'nowhere'"):
+        train_teacher_run(whole_faces, folder, teacher_settings, 0, "cpu", lambda *_: None, lesson)
+    assert not folder.exists()

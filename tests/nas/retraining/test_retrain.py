@@ -211,6 +211,18 @@ def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_give
         _retrain(own_run, replace(OPTIONS, distill=True))
 
 
+def test_stages_that_cannot_work_are_refused_before_anything_is_trained(
+    own_run, monkeypatch
+) -> None:
+    def train(*arguments: object) -> None:
+        raise AssertionError("stage 0 was spent on them")
+
+    monkeypatch.setattr(module, "train_decoder", train)
+    wrong = StageSettings(name="one", freeze=("nowhere",), losses=({"method": "attention"},))
+    with pytest.raises(UserError, match="no module 'nowhere'"):
+        _retrain(own_run, replace(OPTIONS, distill=True, stages=(wrong,)))
+
+
 def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     hint = {
