@@ -1,4 +1,4 @@
-"""What ``nas train`` and ``nas distill`` share for classification."""
+"""What ``nas train`` and ``nas distill`` do once their options are read."""
 
 from __future__ import annotations
 
