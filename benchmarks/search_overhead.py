@@ -25,19 +25,21 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-import nas.tasks
 import rewards
 from nas.evaluation.costs import CostMeter
-from nas.evaluation.evaluation import Evaluation
+from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.search import search
 from nas.search.config import SearchConfig
+from nas.search.kinds import SegmentationSearchConfig
+from nas.search.making import make_controller, of_kind
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import make_controller, make_reward, make_space
+from nas.search.segmentation import SegmentationAssembly, load_task, reward_on
 from nas.tasks import Task
+from rewards import Reward
 from search_spaces.genotype import Genotype
-from search_spaces.space import SearchSpace
+from search_spaces.space import DecoderSpace
 
 CANDIDATE_SECONDS = 5.0
 
@@ -117,7 +119,7 @@ class CountingEvaluator:
         self._task = task
         self._watch = watch
 
-    def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
+    def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
         """A record of the size of a real one."""
         with self._watch.running():
             costs, details = self._meter.measured(genotype)
@@ -151,8 +153,11 @@ class TimedAssembly:
     costs: Stopwatch = field(default_factory=Stopwatch)
     sampler: TimedSampler | None = None
 
-    def space(self, config: SearchConfig) -> SearchSpace:
-        return make_space(config)
+    def space(self, config: SearchConfig) -> DecoderSpace:
+        return SegmentationAssembly().space(config)
+
+    def reward(self, config: SearchConfig) -> Reward:
+        return SegmentationAssembly().reward(config)
 
     def check(self, config: SearchConfig) -> None:
         """There is nothing that could be wrong."""
@@ -161,8 +166,8 @@ class TimedAssembly:
         return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
-        task = nas.tasks.load(config.task)
-        space, reward = make_space(config), make_reward(config, task)
+        task = load_task(of_kind(config, SegmentationSearchConfig))
+        space, reward = self.space(config), reward_on(task, config)
         encoder = Encoder(EncoderSettings(weights="none")).eval()
         meter = CostMeter(space, encoder, task.num_classes, task.input_size)
         # The encoder is counted once in a search, however long.
@@ -175,7 +180,7 @@ class TimedAssembly:
 def main() -> None:
     """Runs a search and prints where its time went."""
     options = parse_arguments()
-    config = SearchConfig.model_validate(
+    config = SegmentationSearchConfig.model_validate(
         {
             "trials": options.trials,
             "seed": options.seed,

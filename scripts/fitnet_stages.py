@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
 from nas.experiments.config import ExperimentConfig
-from nas.experiments.networks import seed_folders
+from nas.training.classification.networks import seed_folders
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
 from nas.settings import overridden, validate
 

@@ -6,18 +6,22 @@ Importing this package, and everything in a space but `build`, does without torc
 from search_spaces.decision import Decision
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.graph import Edge, Graph
-from search_spaces.registry import create, names, presets
-from search_spaces.space import SearchSpace, SpaceError
+from search_spaces.registry import create, kind, names, presets
+from search_spaces.space import ClassifierSpace, DecoderSpace, Kind, SearchSpace, SpaceError
 
 __all__ = [
+    "ClassifierSpace",
     "Decision",
+    "DecoderSpace",
     "Edge",
     "Genotype",
     "GenotypeError",
     "Graph",
+    "Kind",
     "SearchSpace",
     "SpaceError",
     "create",
+    "kind",
     "names",
     "presets",
 ]

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from search_spaces.fastnas import FastNAS
-from search_spaces.space import SearchSpace, SpaceError
+from search_spaces.space import Kind, SearchSpace, SpaceError
 
 _SPACES: dict[str, type[SearchSpace]] = {space.name: space for space in (FastNAS,)}
 
@@ -24,6 +24,15 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
         SpaceError: If there is no space of that name.
     """
     return {preset: dict(options) for preset, options in _find(name).presets.items()}
+
+
+def kind(name: str) -> Kind:
+    """What the networks of a space are for.
+
+    Raises:
+        SpaceError: If there is no space of that name.
+    """
+    return _find(name).kind
 
 
 def create(name: str, **options: Any) -> SearchSpace:

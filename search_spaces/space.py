@@ -6,7 +6,7 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from search_spaces.decision import Decision
 from search_spaces.genotype import Genotype
@@ -14,6 +14,10 @@ from search_spaces.graph import Graph
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+Kind = Literal["segmentation", "classification"]
+"""Of the tasks that the networks of a space are for."""
 
 
 class SpaceError(ValueError):
@@ -25,11 +29,13 @@ class SearchSpace(ABC):
 
     Attributes:
         name: The name under which `search_spaces.create` knows the space.
+        kind: What its networks are for; it says which of the two subclasses a space is.
         presets: Named sets of options.
         decisions: Every choice, in the order in which a controller makes them.
     """
 
     name: ClassVar[str]
+    kind: ClassVar[Kind]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     decisions: tuple[Decision, ...]
 
@@ -66,17 +72,6 @@ class SearchSpace(ABC):
     def graph(self, genotype: Genotype) -> Graph:
         """The candidate as nodes and edges, for drawing."""
 
-    @abstractmethod
-    def build(
-        self,
-        genotype: Genotype,
-        *,
-        encoder_channels: Sequence[int],
-        encoder_strides: Sequence[int],
-        num_classes: int,
-    ) -> nn.Module:
-        """Builds the network of a candidate, with random weights."""
-
     @property
     def size(self) -> int:
         """Number of distinct sets of choices."""
@@ -91,3 +86,54 @@ class SearchSpace(ABC):
     def sample(self, rng: random.Random) -> Genotype:
         """Draws a candidate, every decision uniform."""
         return self.genotype({d.name: rng.choice(d.options) for d in self.decisions})
+
+
+class DecoderSpace(SearchSpace):
+    """A space of segmentation decoders, which take the maps of an encoder.
+
+    Attributes:
+        encoder_strides: Strides of the maps that its decoders take, in pixels of the image.
+    """
+
+    kind: ClassVar[Kind] = "segmentation"
+    encoder_strides: tuple[int, ...] = (4, 8, 16, 32)
+
+    @abstractmethod
+    def build(
+        self,
+        genotype: Genotype,
+        *,
+        encoder_channels: Sequence[int],
+        encoder_strides: Sequence[int],
+        num_classes: int,
+    ) -> nn.Module:
+        """Builds the decoder of a candidate, with random weights.
+
+        Args:
+            genotype: A candidate of this space.
+            encoder_channels: Channels of every encoder output, the finest first.
+            encoder_strides: Strides of the encoder outputs, in pixels of the image.
+            num_classes: Channels of the logits.
+
+        Returns:
+            A module from the list of maps to logits at the size of one of them.
+        """
+
+
+class ClassifierSpace(SearchSpace):
+    """A space of whole classifiers, which take images."""
+
+    kind: ClassVar[Kind] = "classification"
+
+    @abstractmethod
+    def build(self, genotype: Genotype, *, num_classes: int, in_channels: int = 3) -> nn.Module:
+        """Builds the network of a candidate, with random weights.
+
+        Args:
+            genotype: A candidate of this space.
+            num_classes: Number of logits.
+            in_channels: Channels of the images.
+
+        Returns:
+            A module from normalised images N x in_channels x H x W to logits N x num_classes.
+        """

@@ -11,7 +11,7 @@ from nas.cli.values import assignments, chosen_run, given
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.retraining.retrain import Choice
+    from nas.retraining.options import Choice
 
 
 def retrain(
@@ -49,7 +49,7 @@ def retrain(
     from rich.console import Console
 
     from nas.report.tables import network_table, networks_table, score_table
-    from nas.retraining.retrain import RetrainOptions
+    from nas.retraining.options import RetrainOptions
     from nas.retraining.selection import Selection, select
     from nas.search.run_folder import RunFolder
 
@@ -95,11 +95,14 @@ def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
 
 
 def _training(folder: Any, values: dict[str, Any]) -> Any:
-    from nas.settings import validate
-    from nas.training.fitting import FitSettings
+    from nas.search.kinds import ImageSearchConfig
+    from nas.settings import overridden, validate
 
-    known = folder.config().retraining.model_dump()
-    return validate(FitSettings, known | values, "retraining")
+    config = folder.config()
+    if not isinstance(config, ImageSearchConfig):
+        raise UserError(f"{folder.path}: it searched a table, which has no images to train on.")
+    known = config.retraining
+    return validate(type(known), overridden(known.model_dump(), values), "retraining")
 
 
 def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.cli.epochs import EpochProgress
+    from nas.search.config import SearchConfig
     from nas.search.parts import Assembly
 
 
@@ -109,38 +110,38 @@ def search(
     if data is not None and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
     from nas.cli.epochs import EpochProgress
-    from nas.search.config import load_config
+    from nas.search.assembly import IMPORT_PATH
+    from nas.search.kinds import load_config
     from nas.search.search import start
-    from nas.search.segmentation import IMPORT_PATH
 
     resolved = load_config(config, options)
-    folder = run or RUNS / f"{_name(resolved.task)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = run or RUNS / f"{_name(resolved)}-{time.strftime('%Y%m%d-%H%M%S')}"
     with EpochProgress() as progress:
         _report(start(resolved, folder, _assembly(progress), IMPORT_PATH))
 
 
 def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
     from nas.cli.epochs import EpochProgress
-    from nas.search.config import SearchConfig, load_config
+    from nas.search.assembly import IMPORT_PATH
+    from nas.search.kinds import load_config
     from nas.search.run_folder import RunFolder
     from nas.search.search import resume
-    from nas.search.segmentation import IMPORT_PATH
     from nas.settings import overridden, read_yaml, validate
 
     if config is not None:
         load_config(config, {})
         options = dotted(read_yaml(config) or {}) | options
     folder = chosen_run(run)
-    known = RunFolder.open(folder).config().model_dump(mode="json")
-    validate(SearchConfig, overridden(known, options), "--resume")
+    known = RunFolder.open(folder).config()
+    validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
     with EpochProgress() as progress:
         _report(resume(folder, _assembly(progress), IMPORT_PATH, changes=options))
 
 
 def _assembly(progress: EpochProgress) -> Assembly:
-    from nas.search.segmentation import SegmentationAssembly
+    from nas.search.assembly import AnyAssembly
 
-    return SegmentationAssembly(progress.show, progress.say)
+    return AnyAssembly(progress.show, progress.say)
 
 
 def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
@@ -158,8 +159,11 @@ def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
     return {f"space.options.{key}": value for key, value in known[preset].items()}
 
 
-def _name(task: str) -> str:
-    return Path(task).resolve().stem if Path(task).exists() else task
+def _name(config: SearchConfig) -> str:
+    """What a run is named after: its task or its table."""
+    values = config.model_dump()
+    source = str(values.get("task") or values["table"])
+    return Path(source).resolve().stem if Path(source).exists() else source
 
 
 def _report(run: Any) -> None:

@@ -21,8 +21,8 @@ def worker(
     ] = None,
 ) -> None:
     """Join a search from another process or machine, until it is complete."""
+    from nas.search.assembly import standard
     from nas.search.run_folder import RunFolder
-    from nas.search.segmentation import standard
     from nas.search.study import join_study
     from nas.search.worker import run_worker
 

@@ -18,6 +18,8 @@ class Lesson:
         number: The trial's number; it breaks ties of time.
         choices: Index of the option taken, one per decision.
         reward: The trial's reward, finite.
+        values: The trial's objectives: the quality, to be maximised, then every penalised cost, to
+            be minimised; empty for a learner that is told the reward alone.
         log_prob: Natural log-probability of the choices under the policy that drew them; None
             for a trial that no policy drew (enqueued, or made by another sampler).
     """
@@ -27,6 +29,7 @@ class Lesson:
     choices: tuple[int, ...] = field(compare=False)
     reward: float = field(compare=False)
     log_prob: float | None = field(compare=False, default=None)
+    values: tuple[float, ...] = field(compare=False, default=())
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,10 @@ class ControllerSampler(BaseSampler):
         if reward is None or not math.isfinite(reward):
             return None
         log_prob = _recorded_log_prob(trial, choices)
-        return Lesson(trial.datetime_complete, trial.number, choices, float(reward), log_prob)
+        values = tuple(trial.values)
+        return Lesson(
+            trial.datetime_complete, trial.number, choices, float(reward), log_prob, values
+        )
 
     def _choices(self, parameters: Mapping[str, Any]) -> tuple[int, ...] | None:
         try:

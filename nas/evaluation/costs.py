@@ -12,7 +12,7 @@ import latency
 from nas.models.encoder import Encoder
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from search_spaces.genotype import Genotype
-from search_spaces.space import SearchSpace
+from search_spaces.space import DecoderSpace
 
 
 class CostMeter:
@@ -28,7 +28,7 @@ class CostMeter:
 
     def __init__(
         self,
-        space: SearchSpace,
+        space: DecoderSpace,
         encoder: Encoder,
         num_classes: int,
         input_size: tuple[int, int],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +12,30 @@ from search_spaces.genotype import Genotype
 
 class EvaluationError(Exception):
     """A candidate that could not be evaluated; the message is the reason that is recorded."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A candidate that is scored on its way.
+
+    Attributes:
+        name: Of the rung, for example ``stage0`` or ``epoch 2``.
+        scores: As those of an `Evaluation`.
+        costs: Likewise.
+    """
+
+    name: str
+    scores: dict[str, dict[str, float]]
+    costs: dict[str, float]
+
+
+Decide = Callable[[Rung], bool]
+"""Told of every rung but the last; False ends the training there."""
+
+
+def go_on(rung: Rung) -> bool:
+    """Trains every candidate to its end."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,8 @@ class Evaluation:
         curves: Mean loss of every epoch, by stage.
         seconds: Time of each part.
         details: Whatever explains a figure: device identity, spread of the latency.
+        rung: Name of the rung where the scores were taken.
+        stopped: Whether training ended there before its time.
     """
 
     scores: dict[str, dict[str, float]]
@@ -34,6 +61,8 @@ class Evaluation:
     curves: dict[str, list[float]]
     seconds: dict[str, float]
     details: dict[str, Any] = field(default_factory=dict)
+    rung: str = "final"
+    stopped: bool = False
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-serialisable form; what is not a number is left out."""
@@ -44,8 +73,13 @@ class Evaluation:
 class Evaluator(Protocol):
     """Evaluates one candidate at a time."""
 
-    def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
+    def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
         """The same genotype and seed give the same scores, whatever came before.
+
+        Args:
+            genotype: The candidate.
+            seed: Of weights, order and augmentation.
+            decide: Asked at every rung on the way whether to go on.
 
         Raises:
             EvaluationError: If the candidate cannot be built, runs out of memory or diverges.

@@ -23,7 +23,7 @@ from nas.evaluation.teacher import (
     macro_f1,
     train_teacher,
 )
-from nas.models.encoder import TASK, Encoder, load_backbone, without_hub
+from nas.models.encoder import STRIDES, TASK, Encoder, load_backbone, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
 from nas.tasks import Task
 from nas.training.checkpoint import save_weights
@@ -60,21 +60,23 @@ def prepare(
     device: torch.device,
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
+    strides: tuple[int, ...] = STRIDES,
 ) -> Prepared:
     """Trains or loads what candidates share; everything lands in the cache folder.
 
-    Several processes may call this at once: one works, the others wait and load.
+    Several processes may call this at once: one works, the others wait and load. The encoder gives
+    maps at `strides`.
 
     Raises:
         UserError: If the encoder or the teacher cannot be made or the teacher is useless.
     """
     with FileLock(_made(cache) / "prepare.lock"):
-        if _both_untrained(task, settings, cache, seed) and ahead.pays_off(device):
+        if _both_untrained(task, settings, cache, seed, strides) and ahead.pays_off(device):
             train = partial(prepare_teacher, task, settings, cache, device, seed)
             with ahead.beside(train, announce) as told:
-                encoder = prepare_encoder(task, settings, cache, device, seed, told)
+                encoder = prepare_encoder(task, settings, cache, device, seed, told, strides)
         else:
-            encoder = prepare_encoder(task, settings, cache, device, seed, announce)
+            encoder = prepare_encoder(task, settings, cache, device, seed, announce, strides)
         teacher, report = prepare_teacher(task, settings, cache, device, seed, announce)
         learned = validation = None
         if settings.stage0.enabled:
@@ -83,7 +85,9 @@ def prepare(
     return Prepared(task, encoder, teacher, report, learned, validation)
 
 
-def check_networks(task: Task, settings: EvaluationSettings) -> None:
+def check_networks(
+    task: Task, settings: EvaluationSettings, strides: tuple[int, ...] = STRIDES
+) -> None:
     """Refuses an encoder or a teacher that cannot be made, before anything is trained.
 
     Whether weights can be had from timm's hub is not tried.
@@ -91,7 +95,7 @@ def check_networks(task: Task, settings: EvaluationSettings) -> None:
     Raises:
         UserError: If a name, an option or a file is wrong.
     """
-    Encoder(without_hub(settings.encoder))
+    Encoder(without_hub(settings.encoder), strides)
     if not settings.distillation.enabled:
         return
     if settings.teacher.run is not None:
@@ -107,12 +111,13 @@ def prepare_encoder(
     device: torch.device,
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
+    strides: tuple[int, ...] = STRIDES,
 ) -> Encoder:
     """The encoder with its weights: trained on the task, from timm's hub, a file, or random."""
     with seeded(seed, "encoder"):
-        encoder = Encoder(settings.encoder).to(device)
+        encoder = Encoder(settings.encoder, strides).to(device)
     if settings.encoder.weights == TASK:
-        folder = _encoder_folder(task, settings, cache, seed)
+        folder = _encoder_folder(task, settings, cache, seed, strides)
         _pretrain(encoder, task, settings, folder, device, seed, announce)
     return encoder.eval()
 
@@ -206,18 +211,26 @@ def _features(
     return SplitFeatures(maps, data.masks.to(device), logits)
 
 
-def _both_untrained(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> bool:
+def _both_untrained(
+    task: Task, settings: EvaluationSettings, cache: Path, seed: int, strides: tuple[int, ...]
+) -> bool:
     if settings.encoder.weights != TASK or not settings.distillation.enabled:
         return False
     folders = (
-        _encoder_folder(task, settings, cache, seed),
+        _encoder_folder(task, settings, cache, seed, strides),
         _teacher_folder(task, settings, cache, seed),
     )
     return settings.teacher.run is None and not any((f / WEIGHTS).exists() for f in folders)
 
 
-def _encoder_folder(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> Path:
-    parts = (settings.encoder.model_dump_json(), settings.pretraining.model_dump_json())
+def _encoder_folder(
+    task: Task, settings: EvaluationSettings, cache: Path, seed: int, strides: tuple[int, ...]
+) -> Path:
+    parts = (
+        settings.encoder.model_dump_json(),
+        settings.pretraining.model_dump_json(),
+        str(strides),
+    )
     return cache / f"encoder-{derive(*parts, task.fingerprint, seed):016x}"
 
 

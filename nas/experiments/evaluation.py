@@ -11,7 +11,7 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import CONFIG
-from nas.experiments.networks import MODEL, require_fitting, seed_folders
+from nas.training.classification.networks import MODEL, require_fitting, seed_folders
 from nas.experiments.run import FIGURES, mean_and_spread
 from nas.files import finite_only, write_json
 from nas.models.classifier_file import load_classifier, read_classifier_description

@@ -18,7 +18,7 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import claim
-from nas.experiments.networks import METRICS, MODEL, Teacher, load_teacher
+from nas.training.classification.networks import METRICS, MODEL, Teacher, load_teacher
 from nas.files import finite_only, write_json, write_text
 from nas.models.classifier_file import ClassifierDescription, save_classifier
 from nas.models.classifiers import IMAGENET, NONE, create_classifier

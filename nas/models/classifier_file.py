@@ -9,6 +9,7 @@ from torch import nn
 
 from nas.models.classifiers import ClassifierSettings, create_classifier, with_resolved_stem
 from nas.models.encoder import NONE
+from nas.models.searched_classifier import SearchedClassifierSettings
 from nas.models.weights import (
     load_tensors,
     network_file,
@@ -34,7 +35,7 @@ class ClassifierDescription(Settings):
     """
 
     kind: Literal["classification"] = "classification"
-    network: ClassifierSettings
+    network: ClassifierSettings | SearchedClassifierSettings
     classes: tuple[str, ...]
     input_size: tuple[int, int]
     mean: tuple[float, ...]
@@ -42,6 +43,8 @@ class ClassifierDescription(Settings):
 
     def build(self) -> nn.Module:
         """The network with random weights."""
+        if isinstance(self.network, SearchedClassifierSettings):
+            return self.network.build(len(self.classes))
         bare = self.network.model_copy(update={"weights": NONE})
         return create_classifier(bare, len(self.classes), self.input_size)
 
@@ -52,9 +55,10 @@ def save_classifier(network: nn.Module, description: ClassifierDescription, path
     The file says ``small`` or ``standard`` where the description leaves the stem to ``auto``:
     what auto gave may have depended on the weights that training began with.
     """
-    settings = with_resolved_stem(description.network, network)
-    resolved = description.model_copy(update={"network": settings})
-    save_described(network, resolved.model_dump_json(), path)
+    if isinstance(description.network, ClassifierSettings):
+        settings = with_resolved_stem(description.network, network)
+        description = description.model_copy(update={"network": settings})
+    save_described(network, description.model_dump_json(), path)
 
 
 def load_classifier(path: str | Path) -> nn.Module:

@@ -22,6 +22,8 @@ import timm
 IMAGENET = "imagenet"
 TASK = "task"
 NONE = "none"
+STRIDES = (4, 8, 16, 32)
+"""Strides of the maps that an encoder gives unless told otherwise."""
 
 
 class EncoderSettings(Settings):
@@ -62,7 +64,7 @@ class Encoder(nn.Module):
         UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
     """
 
-    def __init__(self, settings: EncoderSettings, strides: tuple[int, ...] = (4, 8, 16, 32)):
+    def __init__(self, settings: EncoderSettings, strides: tuple[int, ...] = STRIDES):
         super().__init__()
         self.backbone = _create(settings)
         info: Any = self.backbone.feature_info
@@ -73,6 +75,11 @@ class Encoder(nn.Module):
                 f"encoder {settings.name!r} gives strides {available}, but {missing} are needed."
             )
         self._indices = [available.index(stride) for stride in strides]
+        if max(self._indices) < len(available) - 1:
+            # What lies behind the last map that is asked for is not built.
+            kept = tuple(range(max(self._indices) + 1))
+            self.backbone = _create(settings, out_indices=kept)
+            info = self.backbone.feature_info
         channels = info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
         self.strides: tuple[int, ...] = tuple(strides)
@@ -112,9 +119,9 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _create(settings: EncoderSettings) -> nn.Module:
+def _create(settings: EncoderSettings, **options: Any) -> nn.Module:
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"encoder {settings.name!r}", pretrained):
         return timm.create_model(
-            settings.name, pretrained=pretrained, features_only=True, **settings.options
+            settings.name, pretrained=pretrained, features_only=True, **settings.options, **options
         )

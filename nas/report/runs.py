@@ -11,10 +11,10 @@ from typing import Any
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
+from nas.search.assembly import standard
 from nas.search.config import RewardSettings
 from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import load_task, make_reward
 from nas.search.study import read_study
 from nas.settings import validate
 
@@ -73,7 +73,7 @@ def trained_records(run: RunFolder) -> list[TrialRecord]:
 def _series(run: RunFolder, name: str, reading: Reading) -> Series:
     config = run.config()
     config = config.model_copy(update={"reward": _reward_settings(run, config.reward, reading)})
-    reward = make_reward(config, load_task(config))
+    reward = standard.reward(config)
     candidates = []
     for record in trained_records(run):
         if reading.cost not in record.costs:

@@ -19,7 +19,7 @@ from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.models.weights import FILE, network_file, read_described, save_described
 from nas.settings import Settings, validate
 from nas.training.checkpoint import load_weights
-from search_spaces.space import SearchSpace
+from search_spaces.space import DecoderSpace
 
 __all__ = [
     "FILE",
@@ -55,15 +55,17 @@ class NetworkDescription(Settings):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def build_space(self) -> SearchSpace:
+    def build_space(self) -> DecoderSpace:
         """The search space."""
-        return search_spaces.create(self.space, **self.space_options)
+        space = search_spaces.create(self.space, **self.space_options)
+        assert isinstance(space, DecoderSpace)  # it was one when the file was written
+        return space
 
     def build(self) -> SegmentationNetwork:
         """The network with random weights, auxiliary heads included."""
         space = self.build_space()
         bare = self.encoder.model_copy(update={"weights": NONE})
-        encoder = Encoder(bare)
+        encoder = Encoder(bare, space.encoder_strides)
         decoder = space.build(
             space.parse(self.genotype),
             encoder_channels=encoder.channels,

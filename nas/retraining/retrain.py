@@ -6,94 +6,31 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 import latency
-from latency.exporting import OPSETS
-from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
-from nas.evaluation.preparation import Prepared, prepare
-from nas.evaluation.settings import EvaluationSettings
-from nas.evaluation.stages import train_decoder
-from nas.files import finite_only, write_json, write_text
-from nas.models.segmentation import SegmentationNetwork, without_auxiliary
-from nas.retraining.network_file import FILE, NetworkDescription, save_network
+from nas.files import write_json, write_text
+from nas.models.weights import FILE
+from nas.retraining.classification import ClassificationWork
+from nas.retraining.options import Choice, RetrainOptions
+from nas.retraining.segmentation import SegmentationWork
+from nas.retraining.work import Work
 from nas.search.config import SearchConfig
+from nas.search.kinds import ClassificationSearchConfig, SegmentationSearchConfig
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import cache_of, load_task, make_reward, make_space
-from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.fitting import FitSettings, score_network, segmentation_subject
-from nas.training.scoring import ScoreCard
-from nas.training.seeding import derive, seeded
-from nas.training.stage_settings import StageSettings
-from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
+from nas.training.seeding import derive
+from nas.training.stages import StageResult, train_stages, try_stages
 from nas.training.trainer import EpochRecord
-from rewards import RewardError
-from search_spaces.genotype import Genotype
 
 METRICS = "metrics.json"
 ONNX = "model.onnx"
-WHOLE = "retrain"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A candidate to be retrained.
-
-    Attributes:
-        name: Name of its folder, for example ``trial-7``.
-        genotype: What is built.
-        search_quality: Its quality in the search, or None for a genotype from elsewhere.
-    """
-
-    name: str
-    genotype: Genotype
-    search_quality: float | None
-
-
-@dataclass(frozen=True)
-class RetrainOptions:
-    """How a candidate is retrained.
-
-    Attributes:
-        training: The training; see `FitSettings`.
-        distill: Whether it learns from the teacher too.
-        losses: Losses towards the teacher; the configuration's unless given.
-        stages: Several stages in order, in place of `losses`.
-        device: Where it is trained and measured.
-        opset: Of the ONNX file.
-        seed: Of weights, order and augmentation.
-
-    Raises:
-        UserError: If the opset is not one that can be written, or options exclude each other.
-    """
-
-    training: FitSettings
-    distill: bool = True
-    losses: tuple[TermSettings, ...] = ()
-    stages: tuple[StageSettings, ...] = ()
-    device: str = "auto"
-    opset: int = 18
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        # Otherwise it would be refused after hours of training.
-        if self.opset not in OPSETS:
-            raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
-        if self.losses and self.stages:
-            raise UserError("losses and stages are both given; give the losses within the stages.")
-        if self.losses and not self.distill:
-            raise UserError("there are losses towards a teacher, but distillation is off.")
-
-    def folder(self, run: RunFolder, choice: Choice) -> Path:
-        """Where the network goes: with and without distillation are kept apart."""
-        suffix = "" if self.distill else "-no-distillation"
-        return run.retrain / f"{choice.name}{suffix}"
 
 
 def retrain(
@@ -105,8 +42,6 @@ def retrain(
     announce: Announce = lambda what, record, epochs: None,
 ) -> dict[str, Any]:
     """Retrains one candidate into ``retrain/NAME`` of its run.
-
-    Stage 0 of the search comes first, if it is on, and then the whole network end to end.
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
     test split is read once, at the end. A training that was cut off goes on from its last epoch.
@@ -131,14 +66,20 @@ def retrain(
     finished = _finished(folder, identity)
     if finished is not None:
         return finished
-    work = _Work(run, config, options, announce)
-    description = work.describe(choice.genotype)
-    network = work.build(description)
-    work.try_stages(network)
-    work.train_decoder(network)
-    results = work.fit(network, folder, on_epoch)
-    without_auxiliary(network.decoder)
-    save_network(network, description, folder)
+    work = _work(run, config, options, announce)
+    network = work.build(choice.genotype)
+    # Refused before anything is spent on what comes before the stages.
+    try_stages(work.subject(network), work.stages, work.teacher())
+    work.warm_up(network)
+    results = train_stages(
+        work.subject(network),
+        work.stages,
+        seed=options.seed,
+        folder=folder,
+        teacher=work.teacher(),
+        on_epoch=on_epoch,
+    )
+    work.save(network, choice.genotype, folder)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(results))
     metrics = {
@@ -149,7 +90,7 @@ def retrain(
         "epochs": sum(len(result.fit.history) for result in results),
         "best_epoch": best_epoch(results),
         **work.scores(network),
-        **_costs(network, work.task, folder, options),
+        **_costs(network, work.input_shape, folder, options),
     }
     write_json(folder / METRICS, metrics)
     for result in results:
@@ -163,137 +104,19 @@ def best_epoch(results: list[StageResult]) -> int:
     return sum(len(result.fit.history) for result in earlier) + last.fit.best.epoch
 
 
-class _Work:
-    """What retraining needs from the run."""
-
-    def __init__(
-        self, run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
-    ):
-        if options.distill and not config.evaluation.distillation.enabled:
-            raise UserError(
-                "the search had no teacher, so there is none to retrain with; "
-                "use --no-distillation."
-            )
-        self.task = load_task(config)
-        self._space = make_space(config)
-        self._config, self._options, self._announce = config, options, announce
-        self._reward = make_reward(config, self.task)
-        self._device = resolve_device(options.device)
-        self._cache = cache_of(run, config)
-
-    def describe(self, genotype: Genotype) -> NetworkDescription:
-        return NetworkDescription(
-            space=self._space.name,
-            space_options=dict(self._space.options),
-            genotype=str(genotype),
-            encoder=self._config.evaluation.encoder,
-            classes=self.task.classes,
-            input_size=self.task.input_size,
-            mean=tuple(self.task.mean),
-            std=tuple(self.task.std),
-        )
-
-    def build(self, description: NetworkDescription) -> SegmentationNetwork:
-        with seeded(self._options.seed, "retrain"):
-            network = description.build()
-        network.encoder.load_state_dict(self._prepared.encoder.state_dict())
-        return network
-
-    def train_decoder(self, network: SegmentationNetwork) -> None:
-        """Stage 0, as in the search: a random decoder would first spoil the encoder."""
-        if not self._evaluation.stage0.enabled:
-            return
-        network.to(self._device)
-        seed = derive(self._options.seed, "retrain")
-        train_decoder(network.decoder, self._prepared, self._evaluation, seed)
-
-    @property
-    def _evaluation(self) -> EvaluationSettings:
-        """How the search evaluated, without a teacher if there is to be none."""
-        settings = self._config.evaluation
-        if self._options.distill:
-            return settings
-        distillation = settings.distillation.model_copy(update={"enabled": False})
-        return settings.model_copy(update={"distillation": distillation})
-
-    @cached_property
-    def _prepared(self) -> Prepared:
-        seed = self._config.seed
-        return prepare(self.task, self._evaluation, self._cache, self._device, seed, self._announce)
-
-    def fit(
-        self,
-        network: SegmentationNetwork,
-        folder: Path,
-        on_epoch: Callable[[str, EpochRecord, int], None],
-    ) -> list[StageResult]:
-        return train_stages(
-            self._subject(network),
-            self._stages,
-            seed=self._options.seed,
-            folder=folder,
-            teacher=self._teacher(),
-            on_epoch=on_epoch,
-        )
-
-    def try_stages(self, network: SegmentationNetwork) -> None:
-        """Refuses stages that cannot work, before stage 0 is spent on them."""
-        try_stages(self._subject(network), self._stages, self._teacher())
-
-    def _subject(self, network: SegmentationNetwork) -> Subject[FitSettings]:
-        training = self._options.training
-        return segmentation_subject(network, self.task, training, self._device, self._quality)
-
-    @property
-    def _stages(self) -> tuple[StageSettings, ...]:
-        if self._options.stages:
-            return self._options.stages
-        losses = self._options.losses
-        if self._options.distill and not losses:
-            losses = self._config.retraining_losses
-        return (StageSettings(name=WHOLE, losses=losses),)
-
-    def _teacher(self) -> StageTeacher | None:
-        if not self._options.distill:
-            return None
-        teacher = self._prepared.teacher
-        assert teacher is not None  # refused by the constructor
-        return StageTeacher(teacher, teacher.fingerprint)
-
-    def scores(self, network: SegmentationNetwork) -> dict[str, Any]:
-        network.eval()
-        return {
-            split: self._record(score_network(network, self.task, split, self._device))
-            for split in ("validation", "test")
-        }
-
-    def _quality(self, card: ScoreCard) -> float:
-        return self._reward.quality(card.scores)
-
-    def _record(self, card: ScoreCard) -> dict[str, Any]:
-        record: dict[str, Any] = finite_only(
-            {
-                "quality": self._quality_if_known(card),
-                "macro": card.macro,
-                "groups": card.groups,
-                **card.scores,
-            }
-        )
-        return record
-
-    def _quality_if_known(self, card: ScoreCard) -> float | None:
-        try:
-            return self._quality(card)
-        except RewardError:
-            # No mask of the test split holds one of the reward classes, which is no reason to
-            # lose the other scores.
-            return None
+def _work(
+    run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
+) -> Work:
+    if isinstance(config, SegmentationSearchConfig):
+        return SegmentationWork(run, config, options, announce)
+    if isinstance(config, ClassificationSearchConfig):
+        return ClassificationWork(run, config, options, announce)
+    raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
 
 
 def _costs(
-    network: SegmentationNetwork, task: Task, folder: Path, options: RetrainOptions
+    network: nn.Module, shape: tuple[int, int, int, int], folder: Path, options: RetrainOptions
 ) -> dict[str, Any]:
-    shape = (1, 3, *task.input_size)
     network.cpu().eval()
     counts = latency.count(network, shape)
     path = latency.export_onnx(network, shape, folder / ONNX, opset=options.opset)

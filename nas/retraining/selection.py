@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from nas.errors import UserError
 from nas.pareto.candidates import front_of
 from nas.report.runs import Reading, default_cost, read_series, trained_records
-from nas.retraining.retrain import Choice
+from nas.retraining.options import Choice
+from nas.search.assembly import standard
 from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import load_task, make_reward, make_space
 from nas.search.study import read_study
 from search_spaces import GenotypeError
 
@@ -60,8 +60,7 @@ def _numbers(
         candidates = read_series([run], reading)[0].candidates
         return tuple(c.trial for c in front_of(candidates, reading.objectives))
     if selection.best:
-        config = run.config()
-        reward = make_reward(config, load_task(config))
+        reward = standard.reward(run.config())
         return (max(records, key=lambda n: (reward(records[n].scores, records[n].costs), -n)),)
     _check_trials(run, selection.trials, records)
     return selection.trials
@@ -81,12 +80,12 @@ def _check_trials(run: RunFolder, trials: tuple[int, ...], records: dict[int, Tr
 
 
 def _choice(run: RunFolder, record: TrialRecord) -> Choice:
-    genotype = make_space(run.config()).parse(record.genotype)
+    genotype = standard.space(run.config()).parse(record.genotype)
     return Choice(f"trial-{record.number}", genotype, record.quality)
 
 
 def _literal(run: RunFolder, text: str) -> Choice:
-    space = make_space(run.config())
+    space = standard.space(run.config())
     try:
         genotype = space.parse(text)
     except GenotypeError as error:

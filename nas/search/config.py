@@ -1,17 +1,12 @@
-"""The configuration of a search."""
+"""What the configurations of all searches have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.distillation.terms import TermSettings
-from nas.evaluation.settings import EvaluationSettings
-from nas.settings import Settings, overridden, read_yaml, validate
-from nas.training.fitting import FitSettings
+from nas.settings import Settings
 
 
 class SpaceSettings(Settings):
@@ -82,52 +77,49 @@ class RewardSettings(Settings):
         return self
 
 
-class RetrainingSettings(FitSettings):
-    """Training of ``nas retrain``; its encoder starts from the weights of the search."""
+class PromotionSettings(Settings):
+    """Successive halving: a candidate is trained on only if it is promising so far.
 
-    epochs: int = Field(40, ge=1)
+    Asynchronous successive halving (Li et al. 2020, https://arxiv.org/abs/1810.05934) in its
+    stopping form: at each rung a candidate goes on if its reward there is among the best
+    1 / `reduction` of all candidates that reached the rung before it.
+
+    Attributes:
+        reduction: Of so many candidates at a rung, about one goes on.
+        at_once: So many candidates go on at each rung before any is compared.
+    """
+
+    reduction: float = Field(default=3.0, gt=1)
+    at_once: int = Field(default=3, ge=1)
 
 
 class SearchConfig(Settings):
-    """Everything that a search needs to be repeated.
+    """What every search needs to be repeated; `nas.search.kinds` has one subclass for each kind.
 
     Attributes:
-        task: Name of a built-in task, a folder with ``task.yaml``, or a YAML file.
-        task_options: Options of a built-in task, or values that replace those of a task.yaml, for
-            example ``{"input_size": [120, 160]}``.
-        data: Folder of the images, where `task` is a YAML file elsewhere.
-        evaluation: Settings of the evaluator.
-        retraining: Settings of ``nas retrain``.
-        retraining_losses: Its losses towards the teacher; what serves a short training best does
-            not serve a long one (docs/results.md).
+        space: What can be built.
+        controller: What draws candidates.
+        reward: How good they are.
+        promotion: When a candidate's training is cut short; null trains every one to its end.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
         storage: URL of a database that several machines reach; null is a file in the run
             folder. Leave a password out of it and in the database client's own file.
         device: "auto", "cpu" or for example "cuda:0"; "auto" spreads workers over the GPUs.
-        latency_device: Where latency is measured; null is where candidates are trained.
-        cache: Folder of what can be computed again, shared by several runs; null is the run's own.
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
         failures_in_a_row: That many failing candidates without a success between end the search.
     """
 
-    task: str = "faces"
-    task_options: dict[str, Any] = {}
-    data: str | None = None
     space: SpaceSettings = SpaceSettings()
     controller: ControllerSettings = ControllerSettings()
     reward: RewardSettings = RewardSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
-    retraining: RetrainingSettings = RetrainingSettings()
-    retraining_losses: tuple[TermSettings, ...] = (TermSettings(method="logit_mse"),)
+    promotion: PromotionSettings | None = None
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
     device: str = "auto"
-    latency_device: str | None = None
-    cache: str | None = None
     heartbeat: int = Field(default=10, ge=1)
     failures_in_a_row: int = Field(default=5, ge=1)
 
@@ -140,20 +132,3 @@ class SearchConfig(Settings):
     def grace(self) -> int:
         """Seconds of silence after which a worker is given up as lost."""
         return 6 * self.heartbeat
-
-
-def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
-    """Reads a configuration; defaults give way to the file, the file to the overrides.
-
-    Args:
-        path: A YAML file, or none.
-        overrides: Values by dotted key, for example ``{"space.options.cells": 2}``.
-
-    Raises:
-        UserError: If the file cannot be read, or a key or value is wrong.
-    """
-    values = {} if path is None else read_yaml(path) or {}
-    source = "configuration" if path is None else str(path)
-    validate(SearchConfig, values, source)
-    resolved = overridden(values, overrides)
-    return validate(SearchConfig, resolved, "configuration" if overrides else source)

@@ -12,9 +12,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
+from nas.evaluation.evaluation import Rung
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.parts import Parts
+from nas.search.promotion import RUNGS, goes_on, rewards_at
 from nas.search.provenance import commit
 from nas.search.records import INTERRUPTED, SURPLUS
 from nas.search.storage import TrialStorage
@@ -22,7 +24,10 @@ from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 # What a repeated candidate takes over from the trial that it repeats.
-_COPIED = ("scores", "macro", "groups", "quality", "costs", "curves", "details")
+_COPIED = (
+    *("scores", "macro", "groups", "quality", "costs", "curves", "details"),
+    *("rung", "stopped", RUNGS),
+)
 
 
 class TrialError(Exception):
@@ -134,14 +139,39 @@ class Objective:
     def _evaluated(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
         reason = ""
         try:
-            record = self._parts.evaluator.evaluate(genotype, self._seed).to_record()
-            return record | {"quality": self._parts.reward.quality(record["scores"])}
+            return self._trained(trial, genotype)
         except RewardError as error:
             reason = _describe(error)
         except self._parts.failures as error:
             reason = _describe(error)
         # Outside the handler: an exception that remembers the first one would keep its tensors.
         raise self._failed(trial, reason)
+
+    def _trained(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
+        rungs: dict[str, float] = {}
+
+        def decide(rung: Rung) -> bool:
+            rungs[rung.name] = self._parts.reward.quality(rung.scores)
+            return self._goes_on(trial, rung, rungs)
+
+        evaluation = self._parts.evaluator.evaluate(genotype, self._seed, decide)
+        record = evaluation.to_record()
+        quality = self._parts.reward.quality(record["scores"])
+        rungs[record["rung"]] = quality
+        return record | {"quality": quality, RUNGS: rungs}
+
+    def _goes_on(self, trial: optuna.Trial, rung: Rung, rungs: Mapping[str, float]) -> bool:
+        if self._parts.promotion is None:
+            return True
+        # The others compare themselves with this one while it is still running.
+        with self._storage.together():
+            trial.set_user_attr("costs", rung.costs)
+            trial.set_user_attr(RUNGS, dict(rungs))
+        reward, quality = self._parts.reward, rungs[rung.name]
+        trials = trial.study.get_trials(deepcopy=False)
+        rivals = rewards_at(rung.name, trials, trial.number, reward)
+        own = quality * reward.coefficient(quality, rung.costs)
+        return goes_on(own, rivals, self._parts.promotion)
 
     def _values(self, trial: optuna.Trial, record: Mapping[str, Any]) -> tuple[float, ...]:
         costs = record["costs"]

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from optuna.samplers import BaseSampler
 
-from nas.evaluation.evaluation import EvaluationError
-from nas.search.config import SearchConfig
+from nas.evaluation.evaluation import Decide, EvaluationError, go_on
+from nas.search.config import PromotionSettings, SearchConfig
 from nas.search.run_folder import RunFolder
 from rewards import Reward
 from search_spaces.genotype import Genotype
@@ -19,13 +19,13 @@ class Evaluated(Protocol):
     """The outcome of one evaluation, as `nas.evaluation` gives it."""
 
     def to_record(self) -> dict[str, Any]:
-        """Returns scores, macro, groups, costs, curves, seconds and details."""
+        """Returns scores, macro, groups, costs, curves, seconds, details, rung and stopped."""
 
 
 class CandidateEvaluator(Protocol):
     """Genotype in, quality and costs out."""
 
-    def evaluate(self, genotype: Genotype, seed: int) -> Evaluated:
+    def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluated:
         """Trains and scores one candidate; raises rather than scoring a failure."""
 
 
@@ -38,6 +38,7 @@ class Parts:
         reward: How good a candidate is.
         controller: What draws the next candidate.
         evaluator: What trains and scores it.
+        promotion: When a candidate's training is cut short, or None.
         failures: Exceptions of the evaluator that fail the candidate. Every other one is a
             defect, which ends the worker.
     """
@@ -46,17 +47,22 @@ class Parts:
     reward: Reward
     controller: BaseSampler
     evaluator: CandidateEvaluator
+    promotion: PromotionSettings | None = None
     failures: tuple[type[Exception], ...] = (EvaluationError, RuntimeError, MemoryError)
 
 
 class Assembly(Protocol):
-    """What turns a configuration into parts.
-
-    An executor that starts processes hands over its import path, ``package.module:name``.
-    """
+    """What turns a configuration into parts."""
 
     def space(self, config: SearchConfig) -> SearchSpace:
         """Returns the search space."""
+
+    def reward(self, config: SearchConfig) -> Reward:
+        """Returns the reward; an automatic base that is not resolved yet counts as 1.
+
+        Raises:
+            UserError: If a class, a metric or a cost is unknown.
+        """
 
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before a run folder is made.

@@ -37,6 +37,8 @@ class TrialRecord:
         costs: Costs of the deployed network by name: params, macs, flops, latency (ms) …
         curves: Training losses by stage.
         seconds: Seconds by phase; "total" is the whole trial.
+        rungs: Quality by rung, in the order of the rungs; the last is that of `quality`.
+        stopped: Name of the rung where training was cut short, or None.
         details: Anything else that was recorded, such as the identity of the device.
         origin: host, device, commit, seed and worker.
         failure: Reason of failure, or None.
@@ -57,6 +59,8 @@ class TrialRecord:
     costs: Mapping[str, float]
     curves: Mapping[str, list[float]]
     seconds: Mapping[str, float]
+    rungs: Mapping[str, float]
+    stopped: str | None
     details: Mapping[str, Any]
     origin: Mapping[str, Any]
     failure: str | None
@@ -99,6 +103,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         costs=attributes.get("costs", {}),
         curves=attributes.get("curves", {}),
         seconds=attributes.get("seconds", {}),
+        rungs=attributes.get("rungs", {}),
+        stopped=attributes["rung"] if attributes.get("stopped") else None,
         details=attributes.get("details", {}),
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),

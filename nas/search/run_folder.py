@@ -12,6 +12,7 @@ import yaml
 from nas.errors import UserError
 from nas.files import write_text
 from nas.search.config import SearchConfig
+from nas.search.kinds import config_class
 from nas.search.provenance import provenance
 from nas.settings import read_yaml, validate
 
@@ -119,7 +120,9 @@ class RunFolder:
         Raises:
             UserError: If somebody has made it unreadable.
         """
-        return validate(SearchConfig, read_yaml(self.config_path), str(self.config_path))
+        values = read_yaml(self.config_path)
+        kind = config_class(values) if isinstance(values, dict) else SearchConfig
+        return validate(kind, values, str(self.config_path))
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""

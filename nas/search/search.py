@@ -85,7 +85,7 @@ def resume(
                 f"{', '.join(CHANGEABLE)}); start a new search for that."
             )
     if changes:
-        config = validate(SearchConfig, values, "--resume")
+        config = validate(type(run.config()), values, "--resume")
         assembly.check(config)
         run.save_config(config)
     _search(run, assembly, import_path, console)

@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 
 from nas.errors import UserError
 from nas.search.config import SearchConfig
+from nas.search.kinds import config_class
 from nas.search.run_folder import RunFolder
 from nas.search.storage import (
     TrialStorage,
@@ -137,7 +138,8 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
         # SQLite would make an empty one.
         raise UserError(f"--storage {storage}: no such file; start the search first.")
     study = _load(connect(storage), name, None)
-    config = SearchConfig.model_validate({**study.user_attrs["config"], "storage": storage})
+    values = {**study.user_attrs["config"], "storage": storage}
+    config = config_class(values).model_validate(values)
     return RunFolder.create(path, config, study_name=name)
 
 

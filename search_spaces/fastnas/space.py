@@ -14,13 +14,13 @@ from search_spaces.fastnas.plan import DecoderPlan, make_plan
 from search_spaces.fastnas.sizes import PRESETS, Sizes, check_positive
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.graph import Graph
-from search_spaces.space import SearchSpace, SpaceError
+from search_spaces.space import DecoderSpace, SpaceError
 
 if TYPE_CHECKING:
     from search_spaces.fastnas.decoder import FastNASDecoder
 
 
-class FastNAS(SearchSpace):
+class FastNAS(DecoderSpace):
     """Decoders of one contextual cell design and freely wired blocks.
 
     Nekrasov et al., Fast Neural Architecture Search of Compact Semantic Segmentation Models via

@@ -29,6 +29,7 @@ class LabelledBatches:
         mixing: Mixes the images of a batch and their labels, or None.
         device: Where the batches go.
         seed: Of the order, the augmentation and the mixing.
+        teacher: Logits of a teacher for every image as it is, N x classes, or None.
     """
 
     images: Tensor
@@ -39,6 +40,7 @@ class LabelledBatches:
     mixing: Mixing | None
     device: torch.device
     seed: int
+    teacher: Tensor | None = None
 
     def __len__(self) -> int:
         return max(1, len(self.images) // self.batch_size)
@@ -54,4 +56,5 @@ class LabelledBatches:
             targets = targets.to(self.device)
             if self.mixing is not None:
                 inputs, targets = self.mixing(inputs, targets, generator)
-            yield Batch(inputs, targets)
+            known = self.teacher[chosen].to(self.device) if self.teacher is not None else None
+            yield Batch(inputs, targets, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from nas.tasks import ClassificationTask
 from nas.tasks.classification.mixing import Mixing
 from nas.training.classification.batches import LabelledBatches
 from nas.training.classification.checks import check
-from nas.training.classification.objective import ClassificationLoss
+from nas.training.classification.objective import ClassificationLoss, LogitsTerm
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.settings import ClassifierFitSettings
 from nas.training.freezing import frozen, groups
@@ -28,6 +29,19 @@ from nas.training.trainer import EpochRecord, FitResult, Monitor, Training, run,
 from nas.training.update import Group, Update, loss_groups
 
 _NO_CLASS = -100
+
+
+@dataclass(frozen=True)
+class KnownLogits:
+    """A teacher's logits of the training images, as they are without augmentation.
+
+    Attributes:
+        logits: N x classes.
+        term: The loss towards them.
+    """
+
+    logits: torch.Tensor
+    term: LogitsTerm
 
 
 def fit_classifier(
@@ -64,18 +78,30 @@ def fit_classifier(
         teaching.distiller.to(device)
     check(network, task, settings, teaching)
     with frozen(teaching.frozen):
-        training = _training(network, task, settings, device, seed, teaching)
+        training = training_of(network, task, settings, device, seed, teaching)
         return run(training, resume, on_epoch)
 
 
-def _training(
+def training_of(
     network: nn.Module,
     task: ClassificationTask,
     settings: ClassifierFitSettings,
     device: torch.device,
     seed: int,
     teaching: Teaching,
+    known: KnownLogits | None = None,
 ) -> Training:
+    """A training that has not begun.
+
+    Args:
+        network: On the device; trained in place.
+        task: The data; its test split is not read.
+        settings: How.
+        device: Where.
+        seed: Of order, augmentation, mixing and dropout.
+        teaching: Teacher and frozen parts.
+        known: Logits of the teacher that were computed before, instead of a distiller.
+    """
     distiller = teaching.distiller
     loss = ClassificationLoss(
         forward=network,
@@ -85,10 +111,11 @@ def _training(
         class_weights=_class_weights(task, settings, device),
         r_drop=settings.r_drop,
         precision=settings.precision,
+        logits_term=known.term if known else None,
     )
     loop = Loop(
         network=network,
-        batches=_batches(task, settings, device, seed),
+        batches=_batches(task, settings, device, seed, known.logits if known else None),
         loss=loss,
         update=_update(network, settings, teaching, device),
         frozen_statistics=teaching.frozen_modules + _batch_norms(network, settings),
@@ -140,7 +167,11 @@ def _update(
 
 
 def _batches(
-    task: ClassificationTask, settings: ClassifierFitSettings, device: torch.device, seed: int
+    task: ClassificationTask,
+    settings: ClassifierFitSettings,
+    device: torch.device,
+    seed: int,
+    teacher: torch.Tensor | None,
 ) -> LabelledBatches:
     data = task.dataset("train")
     mixing = None
@@ -155,6 +186,7 @@ def _batches(
         mixing=mixing,
         device=device,
         seed=derive(seed, "batches"),
+        teacher=teacher,
     )
 
 

@@ -10,9 +10,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.distillation.base import DistillationLoss
 from nas.distillation.distiller import Distiller
 from nas.training.loop import Batch
 from nas.training.precision import Precision, autocast
+
+
+@dataclass(frozen=True)
+class LogitsTerm:
+    """A loss towards logits that a teacher gave before; called with (student, teacher).
+
+    Attributes:
+        loss: The loss.
+        weight: Its factor.
+    """
+
+    loss: DistillationLoss
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,7 @@ class ClassificationLoss:
             batch, so its weight does not depend on the batch size; the other losses are the means
             of those of the passes, with or without a teacher.
         precision: Of the forward pass; losses are always float32.
+        logits_term: Loss towards the teacher's logits in the batch, or None.
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -39,6 +54,7 @@ class ClassificationLoss:
     class_weights: Tensor | None = None
     r_drop: float | None = None
     precision: Precision = "float32"
+    logits_term: LogitsTerm | None = None
     _sums: dict[str, Tensor] = field(
         default_factory=lambda: defaultdict(lambda: torch.zeros(())), repr=False
     )
@@ -74,7 +90,7 @@ class ClassificationLoss:
         if self.distiller is None:
             with autocast(device, self.precision):
                 logits = self.forward(batch.inputs).float()
-            return self._task(logits, batch.targets), logits
+            return self._task(logits, batch.targets) + self._towards(logits, batch), logits
         with autocast(device, self.precision):
             step = self.distiller.step(batch.inputs, batch.targets)
         for name, loss in step.losses.items():
@@ -85,6 +101,18 @@ class ClassificationLoss:
         if self.task_weight == 0:
             return step.total, logits
         return step.total + self._task(logits, batch.targets), logits
+
+    def _towards(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The loss towards known logits, 0 without a term."""
+        if self.logits_term is None:
+            return logits.new_zeros(())
+        if batch.teacher is None:
+            raise ValueError("there is a loss towards known logits, but the batch has none")
+        term = self.logits_term
+        targets = (batch.targets,) if term.loss.needs_targets else ()
+        loss: Tensor = term.loss(logits, batch.teacher, *targets)
+        self._note("distillation", loss)
+        return term.weight * loss
 
     def _task(self, logits: Tensor, targets: Tensor) -> Tensor:
         loss = functional.cross_entropy(

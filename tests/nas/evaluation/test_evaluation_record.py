@@ -26,5 +26,7 @@ def test_a_record_is_json_without_what_is_not_a_number():
         "curves": {"stage0": [2.0, 1.0]},
         "seconds": {"total": 1.5},
         "details": {"latency": {"runs": 3}},
+        "rung": "final",
+        "stopped": False,
     }
     assert math.isnan(evaluation.macro["iou"])

@@ -16,12 +16,14 @@ import nas
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.retraining import retrain as module
-from nas.retraining.retrain import RetrainOptions, retrain
+from nas.retraining import segmentation
+from nas.retraining.options import RetrainOptions
+from nas.retraining.retrain import retrain
 from nas.retraining.selection import Selection, select
 from nas.retraining.stages import RetrainStages
-from nas.search.config import SearchConfig
+from nas.search.kinds import SegmentationSearchConfig
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import load_task, make_reward
+from nas.search.segmentation import load_task, reward_on
 from nas.settings import validate
 from nas.training.fitting import FitSettings, score_network
 from nas.training.stage_settings import StageSettings
@@ -97,7 +99,7 @@ def test_the_scores_are_those_of_the_loaded_network(retrained, split) -> None:
     for metric, values in card.scores.items():
         assert metrics[split][metric] == pytest.approx(values, abs=1e-6)
     assert metrics[split]["groups"] == pytest.approx(card.groups, abs=1e-6)
-    quality = make_reward(config, task).quality(card.scores)
+    quality = reward_on(task, config).quality(card.scores)
     assert metrics[split]["quality"] == pytest.approx(quality, abs=1e-6)
 
 
@@ -204,7 +206,7 @@ def test_other_losses_than_the_search_had_can_be_learned_from(own_run) -> None:
 
 
 def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_given(own_run) -> None:
-    assert [loss.method for loss in SearchConfig().retraining_losses] == ["logit_mse"]
+    assert [loss.method for loss in SegmentationSearchConfig().retraining_losses] == ["logit_mse"]
     run = RunFolder.open(own_run)
     run.save_config(run.config().model_copy(update={"retraining_losses": ()}))
     with pytest.raises(UserError, match="a teacher is given and no loss towards it"):
@@ -217,7 +219,7 @@ def test_stages_that_cannot_work_are_refused_before_anything_is_trained(
     def train(*arguments: object) -> None:
         raise AssertionError("stage 0 was spent on them")
 
-    monkeypatch.setattr(module, "train_decoder", train)
+    monkeypatch.setattr(segmentation, "train_decoder", train)
     wrong = StageSettings(name="one", freeze=("nowhere",), losses=({"method": "attention"},))
     with pytest.raises(UserError, match="no module 'nowhere'"):
         _retrain(own_run, replace(OPTIONS, distill=True, stages=(wrong,)))
@@ -280,7 +282,7 @@ def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> N
         }
         return replace(card, scores=scores)
 
-    monkeypatch.setattr(module, "score_network", without_skin)
+    monkeypatch.setattr(segmentation, "score_network", without_skin)
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch))
     assert metrics["test"]["f1"]["skin"] is None

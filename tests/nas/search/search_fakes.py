@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from optuna.samplers import BaseSampler, RandomSampler
-from torch import nn
 
 from nas.search.config import SearchConfig
+from nas.search.kinds import SegmentationSearchConfig
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
 from rewards import Penalty, Reward
@@ -27,6 +27,7 @@ class PairSpace(SearchSpace):
     """Two numbers whose order does not matter, and an operation."""
 
     name = "pair"
+    kind = "segmentation"
 
     def __init__(self, size: int = 50) -> None:
         numbers = tuple(range(size))
@@ -56,9 +57,6 @@ class PairSpace(SearchSpace):
     def graph(self, genotype: Genotype) -> Graph:
         raise NotImplementedError
 
-    def build(self, genotype: Genotype, **_: Any) -> nn.Module:
-        raise NotImplementedError
-
 
 @dataclass
 class FakeEvaluation:
@@ -74,6 +72,8 @@ class FakeEvaluation:
             "curves": {"stage0": [2.0, 1.0]},
             "seconds": {"stage0": 0.1},
             "details": {"fake": True},
+            "rung": "final",
+            "stopped": False,
         }
 
 
@@ -84,7 +84,7 @@ class FakeEvaluator:
     hook: Callable[[Genotype], None] = lambda genotype: None
     seen: list[str] = field(default_factory=list)
 
-    def evaluate(self, genotype: Genotype, seed: int) -> FakeEvaluation:
+    def evaluate(self, genotype: Genotype, seed: int, decide: Any = None) -> FakeEvaluation:
         self.seen.append(str(genotype))
         self.hook(genotype)
         left, right, _ = genotype.value
@@ -105,6 +105,9 @@ class FakeAssembly:
 
     def space(self, config: SearchConfig) -> SearchSpace:
         return PairSpace(**config.space.options)
+
+    def reward(self, config: SearchConfig) -> Reward:
+        return REWARD
 
     def check(self, config: SearchConfig) -> None:
         pass
@@ -151,4 +154,4 @@ def config(**changes: Any) -> SearchConfig:
         "trials": 4,
         "device": "cpu",
     }
-    return SearchConfig.model_validate(values | changes)
+    return SegmentationSearchConfig.model_validate(values | changes)

@@ -130,7 +130,7 @@ def test_a_score_that_is_not_a_number_fails_the_candidate(
     search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nan = fakes.FakeEvaluation(float("nan"), 1.0)
-    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed: nan)
+    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed, decide: nan)
     trial = search[2](left=2, right=3, operation="add")
     assert trial.state == TrialState.FAIL
     assert "'eye'" in (record_of(trial).failure or "")
@@ -140,7 +140,7 @@ def test_an_infinite_cost_fails_the_candidate(
     search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     infinite = fakes.FakeEvaluation(0.5, float("inf"))
-    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed: infinite)
+    monkeypatch.setattr(search[1], "evaluate", lambda genotype, seed, decide: infinite)
     trial = search[2](left=2, right=3, operation="add")
     assert record_of(trial).failure == "flops is inf"
 

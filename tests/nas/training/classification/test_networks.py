@@ -8,7 +8,7 @@ import torch
 
 import nas.tasks
 from nas.errors import UserError
-from nas.experiments.networks import load_teacher, network_path, seed_folders
+from nas.training.classification.networks import load_teacher, network_path, seed_folders
 from nas.models.classifier_file import (
     load_classifier,
     read_classifier_description,

@@ -1,0 +1,1 @@
+"""Genotype in, quality and costs out, for classification."""

@@ -1,0 +1,31 @@
+"""A classifier that a search has found, by its genotype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+import search_spaces
+from nas.settings import Settings
+from search_spaces.space import ClassifierSpace
+
+
+class SearchedClassifierSettings(Settings):
+    """Which candidate of which search space.
+
+    Attributes:
+        space: Name of the search space.
+        space_options: Its options.
+        genotype: Nested form of the genotype.
+    """
+
+    space: str
+    space_options: dict[str, Any]
+    genotype: str
+
+    def build(self, num_classes: int) -> nn.Module:
+        """The network with random weights."""
+        space = search_spaces.create(self.space, **self.space_options)
+        assert isinstance(space, ClassifierSpace)  # it was one when the genotype was found
+        return space.build(space.parse(self.genotype), num_classes=num_classes)

@@ -1,0 +1,68 @@
+"""What is retrained, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency.exporting import OPSETS
+from nas.distillation.terms import TermSettings
+from nas.errors import UserError
+from nas.search.run_folder import RunFolder
+from nas.training.stage_settings import StageSettings, StageTraining
+from search_spaces.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate to be retrained.
+
+    Attributes:
+        name: Name of its folder, for example ``trial-7``.
+        genotype: What is built.
+        search_quality: Its quality in the search, or None for a genotype from elsewhere.
+    """
+
+    name: str
+    genotype: Genotype
+    search_quality: float | None
+
+
+@dataclass(frozen=True)
+class RetrainOptions:
+    """How a candidate is retrained.
+
+    Attributes:
+        training: The training, of the kind that the configuration has.
+        distill: Whether it learns from the teacher too.
+        losses: Losses towards the teacher; the configuration's unless given.
+        stages: Several stages in order, in place of `losses`.
+        device: Where it is trained and measured.
+        opset: Of the ONNX file.
+        seed: Of weights, order and augmentation.
+
+    Raises:
+        UserError: If the opset is not one that can be written, or options exclude each other.
+    """
+
+    training: StageTraining
+    distill: bool = True
+    losses: tuple[TermSettings, ...] = ()
+    stages: tuple[StageSettings, ...] = ()
+    device: str = "auto"
+    opset: int = 18
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        # Otherwise it would be refused after hours of training.
+        if self.opset not in OPSETS:
+            raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
+        if self.losses and self.stages:
+            raise UserError("losses and stages are both given; give the losses within the stages.")
+        if self.losses and not self.distill:
+            raise UserError("there are losses towards a teacher, but distillation is off.")
+
+    def folder(self, run: RunFolder, choice: Choice) -> Path:
+        """Where the network goes: with and without distillation are kept apart."""
+        suffix = "" if self.distill else "-no-distillation"
+        return run.retrain / f"{choice.name}{suffix}"
