@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -70,14 +71,15 @@ class SegmentationEvaluator:
             clock.lap("costs")
             decoder = self._build(genotype, seed)
             clock.lap("build")
-            goes_on = self._settings.stage1.enabled
+            climb = _Climb(decide, costs)
             if self._settings.stage0.enabled:
-                curves["stage0"] = train_decoder(decoder, self._prepared, self._settings, seed)
+                curves["stage0"] = self._stage0(decoder, seed, climb)
                 clock.lap("stage0")
                 card = self._score_decoder(decoder)
-                goes_on = goes_on and decide(Rung("stage0", card.scores, costs))
                 clock.lap("score")
-            if goes_on:
+                if self._settings.stage1.enabled and not climb.stopped:
+                    climb.at("stage0", card)
+            if self._settings.stage1.enabled and not climb.stopped:
                 network, curves["stage1"] = train_network(
                     decoder, self._prepared, self._settings, seed
                 )
@@ -92,9 +94,15 @@ class SegmentationEvaluator:
             curves=curves,
             seconds=clock.laps | {"total": sum(clock.laps.values())},
             details=details,
-            rung=list(curves)[-1],
-            stopped=self._settings.stage1.enabled and not goes_on,
+            rung=climb.last if climb.stopped else list(curves)[-1],
+            stopped=climb.stopped,
         )
+
+    def _stage0(self, decoder: nn.Module, seed: int, climb: _Climb) -> list[float]:
+        def at_rung(epoch: int) -> bool:
+            return climb.at(f"stage0 epoch {epoch}", self._score_decoder(decoder))
+
+        return train_decoder(decoder, self._prepared, self._settings, seed, at_rung)
 
     def _build(self, genotype: Genotype, seed: int) -> nn.Module:
         # Seeded apart from the costs, whose building draws random weights too.
@@ -119,3 +127,19 @@ class SegmentationEvaluator:
                     yield decoder(features.gather(slice(start, start + 64)))
 
         return score(logits(), features.masks, task.classes, task.ignore_index, task.groups)
+
+
+@dataclass
+class _Climb:
+    """Where a candidate has come to on its way."""
+
+    decide: Decide
+    costs: dict[str, float]
+    last: str = ""
+    stopped: bool = False
+
+    def at(self, name: str, card: ScoreCard) -> bool:
+        """Asks at a rung whether to go on."""
+        self.last = name
+        self.stopped = not self.decide(Rung(name, card.scores, self.costs))
+        return not self.stopped

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nas.distillation import create_logit_loss, describe
 from nas.distillation.base import DistillationLoss
 from nas.distillation.terms import LOGITS, TermSettings
+from nas.evaluation.rungs import Rungs, check_rungs
 from nas.models.encoder import IMAGENET, NONE, EncoderSettings
 from nas.settings import Settings
 from nas.training.fitting import ClassWeights, FitSettings
@@ -21,6 +22,8 @@ class DecoderStageSettings(Settings):
     Attributes:
         enabled: Whether the stage runs.
         epochs: Passes over the cached maps.
+        rungs: Epochs after which a candidate is scored on its way, for successive halving and to
+            see how well an early score tells the last one.
         batch_size: Images of an update.
         learning_rate: Of Adam.
         clip: Largest norm of the gradient.
@@ -32,12 +35,18 @@ class DecoderStageSettings(Settings):
 
     enabled: bool = True
     epochs: int = Field(5, ge=1)
+    rungs: Rungs = ()
     batch_size: int = Field(32, ge=2)
     learning_rate: float = Field(3e-3, gt=0)
     clip: float | None = Field(3.0, gt=0)
     polyak: float | None = Field(0.9, gt=0, lt=1)
     loss_size: Literal["logits", "input"] = "logits"
     precision: Precision = "float32"
+
+    @model_validator(mode="after")
+    def _rungs_rise(self) -> Self:
+        check_rungs(self.rungs, self.epochs)
+        return self
 
 
 class NetworkStageSettings(Settings):

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1810.10804
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -26,7 +27,11 @@ from nas.training.update import Group, Update, loss_groups
 
 
 def train_decoder(
-    decoder: nn.Module, prepared: Prepared, settings: EvaluationSettings, seed: int
+    decoder: nn.Module,
+    prepared: Prepared,
+    settings: EvaluationSettings,
+    seed: int,
+    at_rung: Callable[[int], bool] = lambda epoch: True,
 ) -> list[float]:
     """Stage 0: trains the decoder on cached maps and cached teacher logits, without augmentation.
 
@@ -35,6 +40,8 @@ def train_decoder(
         prepared: What candidates share; its caches must be there.
         settings: How.
         seed: Of the order of the images.
+        at_rung: Told of the epoch, from 1, at every rung, while the decoder has the averaged
+            weights; False ends the stage there.
 
     Returns:
         The mean loss of every epoch.
@@ -78,7 +85,16 @@ def train_decoder(
         loss=SegmentationLoss(forward, objective, stage.precision),
         update=update,
     )
-    curve = [loop.epoch(index) for index in range(stage.epochs)]
+    curve: list[float] = []
+    for epoch in range(1, stage.epochs + 1):
+        curve.append(loop.epoch(epoch - 1))
+        if epoch not in stage.rungs:
+            continue
+        update.swap_average()
+        goes_on = at_rung(epoch)
+        update.swap_average()
+        if not goes_on:
+            break
     update.load_average()
     return curve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import nas.tasks
@@ -10,7 +11,7 @@ from nas.evaluation.ahead import Announce
 from nas.evaluation.classification.evaluator import ClassifierEvaluator
 from nas.evaluation.classification.preparation import (
     PreparedClassifiers,
-    check_teacher_settings,
+    check_teaching,
     prepare_classifiers,
 )
 from nas.search.bases import with_bases, with_reward
@@ -71,13 +72,19 @@ class ClassificationAssembly:
         """
         config = of_kind(config, ClassificationSearchConfig)
         device = resolve_device(config.device)
+        if config.promotion is not None and not config.evaluation.training.rungs:
+            raise UserError(
+                "successive halving needs a rung where candidates are compared; give for example "
+                "--set evaluation.training.rungs=[1]."
+            )
         space = self.space(config)
         task = load_images(config)
         make_controller(config, space, reward_on_images(task, config))
         check_latency_device(config.latency_device)
         task.augmentation(config.evaluation.training.augmentation)
         nas.tasks.check(task).raise_if_bad()
-        check_teacher_settings(task, config.evaluation, device)
+        candidate = space.build(space.sample(random.Random(0)), num_classes=task.num_classes)
+        check_teaching(task, config.evaluation, candidate, device)
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> ClassificationSearchConfig:
         """Trains or loads the teacher, and resolves automatic values.

@@ -66,6 +66,7 @@ class SegmentationAssembly:
         """
         config = of_kind(config, SegmentationSearchConfig)
         resolve_device(config.device)
+        check_promotion(config)
         space = self.space(config)
         task = load_task(config)
         make_controller(config, space, reward_on(task, config))
@@ -137,6 +138,23 @@ def load_task(config: ImageSearchConfig) -> Task:
             f"{task.kind} task; choose a space for it, for example --space nasbench201."
         )
     return task
+
+
+def check_promotion(config: SegmentationSearchConfig) -> None:
+    """Refuses successive halving without a rung.
+
+    Raises:
+        UserError: One sentence that says how to get one.
+    """
+    stages = config.evaluation
+    between = stages.stage0.enabled and stages.stage1.enabled
+    within = stages.stage0.enabled and stages.stage0.rungs
+    if config.promotion is not None and not (between or within):
+        raise UserError(
+            "successive halving needs a rung where candidates are compared; give for example "
+            "--set evaluation.stage0.rungs=[2], or --set evaluation.stage1.enabled=true for one "
+            "between the stages."
+        )
 
 
 def reward_on(task: Task, config: SearchConfig) -> Reward:

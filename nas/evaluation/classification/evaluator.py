@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.distillation.distiller import Distiller
 from nas.evaluation.classification.costs import ClassifierCosts
-from nas.evaluation.classification.preparation import PreparedClassifiers
+from nas.evaluation.classification.preparation import PreparedClassifiers, make_distiller
 from nas.evaluation.classification.settings import CandidateTrainingSettings
 from nas.evaluation.clock import Clock
 from nas.evaluation.evaluation import Decide, Evaluation, Rung, go_on
@@ -121,16 +121,8 @@ class ClassifierEvaluator:
         prepared = self._prepared
         if prepared.teacher is None or prepared.term is None or prepared.known is not None:
             return None
-        task = prepared.task
-        distiller = Distiller(
-            [prepared.term],
-            network,
-            prepared.teacher.network,
-            (1, 3, *task.input_size),
-            num_classes=task.num_classes,
-            kind="classification",
-        )
-        return distiller.to(self._device)
+        teacher = prepared.teacher.network
+        return make_distiller(prepared.task, prepared.term, network, teacher).to(self._device)
 
     def _score(self, network: nn.Module) -> ClassifierCard:
         return score_classifier(network.eval(), self._prepared.task, "validation", self._device)

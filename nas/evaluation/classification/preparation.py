@@ -10,8 +10,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
+from nas.distillation.distiller import Distiller
 from nas.distillation.losses import create_loss
 from nas.distillation.terms import TermSettings
+from nas.errors import UserError, sentence
 from nas.evaluation.ahead import Announce
 from nas.evaluation.cache import cached_tensors
 from nas.evaluation.classification.settings import (
@@ -78,25 +80,56 @@ def prepare_classifiers(
     return PreparedClassifiers(task, teacher, settings.distillation.term, known)
 
 
-def check_teacher_settings(
-    task: ClassificationTask, settings: ClassifierEvaluationSettings, device: torch.device
+def check_teaching(
+    task: ClassificationTask,
+    settings: ClassifierEvaluationSettings,
+    candidate: nn.Module,
+    device: torch.device,
 ) -> None:
-    """Refuses a teacher that cannot be made, before anything is trained.
+    """Refuses a teacher that cannot be made or taught from, before anything is trained.
 
     Whether weights can be had from timm's hub is not tried.
 
+    Args:
+        task: The data.
+        settings: Of the evaluator.
+        candidate: One of those that are to learn.
+        device: Where.
+
     Raises:
-        UserError: If a name, an option or a file is wrong.
+        UserError: If a name, an option or a file is wrong, or the loss does not suit the networks.
     """
     if not settings.distillation.enabled:
         return
     if settings.teacher.run is not None:
-        load_teacher(settings.teacher.run, task, device)
-        return
-    model = settings.teacher.model
-    if model.weights == IMAGENET:
-        model = model.model_copy(update={"weights": NONE})
-    create_classifier(model, task.num_classes, task.input_size)
+        teacher = load_teacher(settings.teacher.run, task, device).network
+    else:
+        model = settings.teacher.model
+        if model.weights == IMAGENET:
+            model = model.model_copy(update={"weights": NONE})
+        teacher = create_classifier(model, task.num_classes, task.input_size).to(device)
+    try:
+        make_distiller(task, settings.distillation.term, candidate.to(device), teacher)
+    except ValueError as error:
+        raise UserError(f"evaluation.distillation: {sentence(str(error))}") from error
+
+
+def make_distiller(
+    task: ClassificationTask, term: TermSettings, candidate: nn.Module, teacher: nn.Module
+) -> Distiller:
+    """Runs candidate and teacher side by side, for losses that need more than known logits.
+
+    Raises:
+        ValueError: If the loss does not suit the networks.
+    """
+    return Distiller(
+        [term],
+        candidate,
+        teacher,
+        (1, 3, *task.input_size),
+        num_classes=task.num_classes,
+        kind="classification",
+    )
 
 
 def _trained(

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nas.distillation.terms import TermSettings
+from nas.evaluation.rungs import Rungs, check_rungs
 from nas.models.classifiers import ClassifierSettings
 from nas.models.encoder import NONE
 from nas.settings import Settings
@@ -41,7 +42,7 @@ class CandidateTrainingSettings(Settings):
     """
 
     epochs: int = Field(4, ge=1)
-    rungs: tuple[int, ...] = ()
+    rungs: Rungs = ()
     batch_size: int = Field(64, ge=2)
     optimiser: OptimiserName = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
@@ -62,11 +63,7 @@ class CandidateTrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> Self:
-        rising = list(self.rungs) == sorted(set(self.rungs))
-        if not rising or any(not 0 < rung < self.epochs for rung in self.rungs):
-            raise ValueError(
-                f"rungs must be rising epochs from 1 to {self.epochs - 1}, not {list(self.rungs)}"
-            )
+        check_rungs(self.rungs, self.epochs)
         return self
 
     @property

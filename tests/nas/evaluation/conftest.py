@@ -13,7 +13,7 @@ import torch
 
 import nas.tasks
 import search_spaces
-from nas.evaluation.evaluation import Evaluation
+from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.evaluation.settings import EvaluationSettings
@@ -168,8 +168,9 @@ def make_evaluator(
 def evaluate(make_evaluator: Any, genotypes: Genotypes) -> Callable[..., Evaluation]:
     """Evaluates the first candidate with changed settings."""
 
-    def run(*parts: Prepared, seed: int = 0, **changes: Any) -> Evaluation:
-        evaluation: Evaluation = make_evaluator(*parts, **changes).evaluate(genotypes.first, seed)
+    def run(*parts: Prepared, seed: int = 0, decide: Decide = go_on, **changes: Any) -> Evaluation:
+        evaluator = make_evaluator(*parts, **changes)
+        evaluation: Evaluation = evaluator.evaluate(genotypes.first, seed, decide)
         return evaluation
 
     return run

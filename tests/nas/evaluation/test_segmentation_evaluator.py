@@ -268,3 +268,37 @@ def test_the_test_split_is_not_read(evaluate, faces, changes):
     assert math.isfinite(evaluate(**changes).macro["f1"])
     with pytest.raises(AssertionError, match="must not be read"):
         _ = faces.dataset("test").images
+
+
+BOTH = {
+    "stage0": {"epochs": 3, "batch_size": 8, "rungs": [1, 2]},
+    "stage1": {"enabled": True, "batch_size": 8},
+}
+
+
+def test_rungs_are_told_in_order_and_do_not_change_the_training(evaluate) -> None:
+    told = []
+    plain = evaluate(stage0={"epochs": 3, "batch_size": 8}, stage1=BOTH["stage1"])
+    scored = evaluate(decide=lambda rung: told.append(rung) or True, **BOTH)
+    assert [rung.name for rung in told] == ["stage0 epoch 1", "stage0 epoch 2", "stage0"]
+    assert all(rung.costs == plain.costs for rung in told)
+    assert told[0].scores != told[1].scores
+    assert scored.scores == plain.scores
+    assert (scored.rung, scored.stopped) == ("stage1", False)
+
+
+@pytest.mark.parametrize(
+    ("at", "epochs"), [("stage0 epoch 1", 1), ("stage0 epoch 2", 2), ("stage0", 3)]
+)
+def test_a_stopped_candidate_has_the_scores_of_its_rung(evaluate, at, epochs) -> None:
+    told = {}
+
+    def decide(rung) -> bool:
+        told[rung.name] = rung.scores
+        return rung.name != at
+
+    evaluation = evaluate(decide=decide, **BOTH)
+    assert (evaluation.rung, evaluation.stopped) == (at, True)
+    assert evaluation.scores == told[at]
+    assert list(evaluation.curves) == ["stage0"]
+    assert len(evaluation.curves["stage0"]) == epochs

@@ -119,6 +119,7 @@ class FakeAssembly:
         return Parts(
             space=self.space(config),
             reward=REWARD,
+            promotion=config.promotion,
             controller=self.sampler or RandomSampler(),
             evaluator=self.evaluator
             or FakeEvaluator(_hook(json.loads(os.environ.get(BEHAVIOUR, "{}")))),

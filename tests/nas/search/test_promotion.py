@@ -1,0 +1,100 @@
+"""Successive halving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import search_fakes as fakes
+from optuna.trial import TrialState, create_trial
+
+from nas.evaluation.evaluation import Rung
+from nas.search import search
+from nas.search.config import PromotionSettings
+from nas.search.promotion import goes_on, rewards_at
+from nas.search.records import read_records
+from nas.search.study import read_study
+from rewards import Penalty, Reward
+from search_spaces.genotype import Genotype
+
+THIRD = PromotionSettings(reduction=3, at_once=2)
+
+
+def test_the_first_candidates_go_on_unseen() -> None:
+    assert goes_on(0.1, [], THIRD)
+    assert goes_on(0.1, [0.9], THIRD)
+    assert not goes_on(0.1, [0.9, 0.8], THIRD)
+
+
+def test_about_one_in_three_goes_on() -> None:
+    rivals = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    assert goes_on(0.65, rivals, THIRD)
+    assert not goes_on(0.55, rivals, THIRD)
+
+
+def test_the_best_of_few_always_goes_on() -> None:
+    assert goes_on(0.9, [0.1, 0.2], PromotionSettings(reduction=100, at_once=1))
+
+
+def _trial(number: int, state: TrialState, **attributes: Any) -> optuna.trial.FrozenTrial:
+    value = 0.0 if state == TrialState.COMPLETE else None
+    trial = create_trial(state=state, value=value, user_attrs=attributes)
+    trial.number = number
+    return trial
+
+
+def test_rivals_are_all_others_that_were_trained_to_the_rung() -> None:
+    reached = {"rungs": {"stage0": 0.5}, "costs": {"flops": 4.0}}
+    trials = [
+        _trial(0, TrialState.COMPLETE, **reached),
+        _trial(1, TrialState.RUNNING, **reached),
+        _trial(2, TrialState.RUNNING),
+        _trial(3, TrialState.FAIL, **reached),
+        _trial(4, TrialState.COMPLETE, **reached, duplicate_of=0),
+        _trial(5, TrialState.COMPLETE, rungs={"stage1": 0.5}, costs={"flops": 4.0}),
+        _trial(6, TrialState.RUNNING, **reached),
+    ]
+    reward = Reward(("eye",), penalties=(Penalty("flops", 1.0, -0.5),))
+    # 0.5 times (4 / 1) ** -0.5, of the trials 0 and 1.
+    assert rewards_at("stage0", trials, 6, reward) == pytest.approx([0.25, 0.25])
+
+
+class _Climbing(fakes.FakeEvaluator):
+    """Half of the final score shows at the rung."""
+
+    def evaluate(self, genotype: Genotype, seed: int, decide: Callable[[Rung], bool]) -> Any:
+        left, right, _ = genotype.value
+        costs = {"flops": 1.0, "params": 1.0}
+        final = (left + right) / 100
+        stopped = not decide(Rung("half", {"f1": {"eye": final / 2}}, costs))
+        evaluation = fakes.FakeEvaluation(final / 2 if stopped else final, 1.0)
+        record = evaluation.to_record() | {
+            "rung": "half" if stopped else "final",
+            "stopped": stopped,
+        }
+        evaluation.to_record = lambda: record
+        return evaluation
+
+
+def test_a_search_cuts_the_training_of_most_candidates_short(tmp_path: Path) -> None:
+    assembly = fakes.FakeAssembly(evaluator=_Climbing(), sampler=optuna.samplers.RandomSampler(0))
+    config = fakes.config(trials=30, promotion={"reduction": 3, "at_once": 3})
+    run = search.start(config, tmp_path / "run", assembly, "")
+    records = [r for r in read_records(read_study(run)) if r.duplicate_of is None]
+    stopped = [r for r in records if r.stopped]
+    assert 0.3 < len(stopped) / len(records) < 0.85
+    assert {r.stopped for r in stopped} == {"half"}
+    assert all(list(r.rungs) == ["half"] for r in stopped)
+    finished = [r for r in records if not r.stopped]
+    assert all(list(r.rungs) == ["half", "final"] for r in finished)
+    best = max(records, key=lambda r: r.rungs["half"])
+    assert best.stopped is None
+
+
+def test_without_promotion_every_candidate_is_trained_to_its_end(tmp_path: Path) -> None:
+    assembly = fakes.FakeAssembly(evaluator=_Climbing(), sampler=optuna.samplers.RandomSampler(0))
+    run = search.start(fakes.config(trials=6), tmp_path / "run", assembly, "")
+    assert all(r.stopped is None for r in read_records(read_study(run)))
