@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
 from nas.experiments.config import ExperimentConfig
-from nas.training.classification.networks import seed_folders
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
 from nas.settings import overridden, validate
+from nas.training.classification.networks import seed_folders
 
 GUIDED = ("stage1", "stage2")
 HINT = {"method": "hint", "student": GUIDED[-1], "teacher": GUIDED[-1]}

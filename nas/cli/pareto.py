@@ -74,14 +74,17 @@ def plot(
     output: Output = None,
     formats: Formats = "png,svg,pdf",
 ) -> None:
-    """Draw all candidates with the front, and reward and cost over the search."""
-    from nas.report.plots import save_front
-    from nas.report.runs import read_series
+    """Draw candidates and front, what each part of the search found, and the best so far.
+
+    Where candidates were scored at several rungs, early scores are drawn against later ones too.
+    """
+    from nas.report.plots import save_plots
+    from nas.report.runs import read_searches
 
     folders = _open(runs)
     reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
     target = output or folders[0].plots
-    _print(save_front(read_series(folders, reading), reading, target, _formats(formats)))
+    _print(save_plots(read_searches(folders, reading), reading, target, _formats(formats)))
 
 
 @app.command()

@@ -26,6 +26,10 @@ def search(
         Path | None,
         typer.Option(help="Folder of images, with a task.yaml unless --task is one."),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Table of trained candidates to search in, instead of images."),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Run folder to make; runs/TASK-DATE-TIME unless given.")
     ] = None,
@@ -44,6 +48,12 @@ def search(
     ] = None,
     base: Annotated[
         float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+    ] = None,
+    halving: Annotated[
+        float | None,
+        typer.Option(
+            help="Successive halving: about one in so many candidates is trained on at each rung."
+        ),
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Finished candidates asked for.")] = None,
     workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
@@ -83,8 +93,10 @@ def search(
         {
             "task": str(data) if data is not None and task is None else task,
             "data": str(data) if data is not None and task is not None else None,
+            "table": str(table) if table else None,
             "space.name": space,
             "controller.name": controller,
+            "promotion.reduction": halving,
             "trials": trials,
             "workers": workers,
             "seed": seed,
@@ -170,7 +182,10 @@ def _report(run: Any) -> None:
     from rich.console import Console
 
     from nas.report.fronts import run_front
+    from nas.report.status import quality_table
+    from nas.search.status import status
 
     console = Console()
+    console.print(quality_table(status(run).quality))
     console.print(run_front(run, console.width))
     print(f"run folder: {run.path}")

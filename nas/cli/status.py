@@ -13,10 +13,10 @@ from nas.cli.values import chosen_run
 def status(
     run: Annotated[Path | None, typer.Argument(help="Run folder; the latest unless given.")] = None,
 ) -> None:
-    """Show the trials of a search by state, the best so far and the time per candidate."""
+    """Show the trials of a search by state, how good it is so far and the time per candidate."""
     from rich.console import Console
 
-    from nas.report.tables import status_table
+    from nas.report.status import status_table
     from nas.search.run_folder import RunFolder
     from nas.search.status import status as read_status
 

@@ -11,11 +11,11 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import CONFIG
-from nas.training.classification.networks import MODEL, require_fitting, seed_folders
 from nas.experiments.run import FIGURES, mean_and_spread
 from nas.files import finite_only, write_json
 from nas.models.classifier_file import load_classifier, read_classifier_description
 from nas.settings import read_yaml, validate
+from nas.training.classification.networks import MODEL, require_fitting, seed_folders
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.views import ViewsName
 from nas.training.device import resolve_device

@@ -18,12 +18,12 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import claim
-from nas.training.classification.networks import METRICS, MODEL, Teacher, load_teacher
 from nas.files import finite_only, write_json, write_text
 from nas.models.classifier_file import ClassifierDescription, save_classifier
 from nas.models.classifiers import IMAGENET, NONE, create_classifier
 from nas.models.encoder import fingerprint
 from nas.tasks import ClassificationTask
+from nas.training.classification.networks import METRICS, MODEL, Teacher, load_teacher
 from nas.training.classification.scoring import score_classifier
 from nas.training.classification.stages import classifier_subject
 from nas.training.device import resolve_device

@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         if max(self._indices) < len(available) - 1:
             # What lies behind the last map that is asked for is not built.
             kept = tuple(range(max(self._indices) + 1))
-            self.backbone = _create(settings, out_indices=kept)
+            self.backbone = _without_tail(_create(settings, out_indices=kept))
             info = self.backbone.feature_info
         channels = info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
@@ -97,6 +97,16 @@ class Encoder(nn.Module):
         """Maps of normalised images N x 3 x H x W, the finest first."""
         maps = self.backbone(images)
         return [maps[index] for index in self._indices]
+
+
+def _without_tail(backbone: nn.Module) -> nn.Module:
+    """Drops the stages behind the last map, which timm keeps in some families."""
+    info: Any = backbone.feature_info
+    path, _, number = info.module_name()[-1].rpartition(".")
+    stages = dict(backbone.named_modules()).get(path)
+    if isinstance(stages, nn.Sequential) and number.isdecimal():
+        del stages[int(number) + 1 :]
+    return backbone
 
 
 def load_backbone(backbone: nn.Module, path: Path) -> None:

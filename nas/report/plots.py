@@ -10,18 +10,24 @@ from nas.pareto.candidates import Series
 from nas.pareto.figures import save
 from nas.pareto.objectives import Objective
 from nas.pareto.plot_comparison import plot_comparison
+from nas.pareto.plot_course import plot_course
 from nas.pareto.plot_front import plot_front
 from nas.pareto.plot_iterations import plot_iterations
+from nas.pareto.plot_rungs import plot_rungs
 from nas.pareto.table import candidate_rows, write_csv
-from nas.report.runs import QUALITY, Reading
+from nas.report.courses import course_rows, courses, rung_panels, rung_rows
+from nas.report.runs import QUALITY, Reading, Search
 
 FORMATS = ("png", "svg", "pdf")
 
 
-def save_front(
-    searches: Sequence[Series], reading: Reading, folder: Path, formats: Sequence[str] = FORMATS
+def save_plots(
+    searches: Sequence[Search], reading: Reading, folder: Path, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
     """Draws the front and the course of the search, and writes the data beside them.
+
+    Where candidates were scored at several rungs, how well the early scores foretold the later
+    ones is drawn as well.
 
     Returns:
         The paths, the front's first.
@@ -30,14 +36,23 @@ def save_front(
         UserError: If the folder cannot be made.
     """
     quality, cost = reading.objectives
-    front = plot_front(searches, cost, quality)
-    course = plot_iterations(searches, _course(searches, cost))
+    series = [search.series for search in searches]
+    quantities = _quantities(series)
+    pictures = {
+        f"front-{cost.name}": plot_front(series, cost, quality),
+        f"iterations-{cost.name}": plot_iterations(series, [*quantities, cost]),
+    }
+    data = {f"candidates-{cost.name}": candidate_rows(series, reading.objectives)}
+    found = courses(searches, [quantity.name for quantity in quantities], cost.name)
+    pictures[f"course-{cost.name}"] = plot_course(found)
+    data[f"course-{cost.name}"] = course_rows(found)
+    panels = rung_panels(searches)
+    if panels:
+        pictures["rungs"] = plot_rungs(panels)
+        data["rungs"] = rung_rows(searches)
     _make(folder)
-    return [
-        *save(front, folder / f"front-{cost.name}", formats),
-        *save(course, folder / f"iterations-{cost.name}", formats),
-        _save_data(searches, reading, folder / f"candidates-{cost.name}.csv"),
-    ]
+    paths = [path for name in pictures for path in save(pictures[name], folder / name, formats)]
+    return [*paths, *(write_csv(folder / f"{name}.csv", rows) for name, rows in data.items())]
 
 
 def save_comparison(
@@ -57,11 +72,10 @@ def save_comparison(
     ]
 
 
-def _course(searches: Sequence[Series], cost: Objective) -> list[Objective]:
-    quantities = [QUALITY, cost]
+def _quantities(searches: Sequence[Series]) -> list[Objective]:
     same = all(c.values["reward"] == c.values["quality"] for s in searches for c in s.candidates)
     # Without a penalty the reward is the quality, and a second panel of it says nothing.
-    return quantities if same else [Objective("reward", "maximise"), *quantities]
+    return [QUALITY] if same else [Objective("reward", "maximise"), QUALITY]
 
 
 def _make(folder: Path) -> None:

@@ -15,8 +15,11 @@ from nas.search.assembly import standard
 from nas.search.config import RewardSettings
 from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
+from nas.search.rungs import trained
+from nas.search.search_quality import UNPENALISED_COST
 from nas.search.study import read_study
 from nas.settings import validate
+from rewards import Reward
 
 QUALITY = Objective("quality", "maximise")
 GROUP_PREFIX = "f1_"
@@ -44,52 +47,87 @@ class Reading:
 def default_cost(run: RunFolder) -> str:
     """The first penalised cost of a run, or FLOPs where none is penalised."""
     penalties = run.config().reward.penalties
-    return penalties[0].cost if penalties else "flops"
+    return penalties[0].cost if penalties else UNPENALISED_COST
+
+
+@dataclass(frozen=True)
+class Search:
+    """A run as it was read.
+
+    Attributes:
+        series: Its candidates, as `nas.pareto` compares them: no repeats, and none cut short.
+        complete: Every finished trial, in the order of their numbers.
+    """
+
+    series: Series
+    complete: tuple[TrialRecord, ...]
+
+
+def read_searches(runs: Sequence[RunFolder], reading: Reading) -> list[Search]:
+    """The finished trials of each run.
+
+    Raises:
+        UserError: If no candidate of a run is trained to its end, a trial lacks the cost, or the
+            reward to read with is wrong or lacks the base of a penalty.
+    """
+    names = _names([run.path for run in runs])
+    return [_search(run, name, reading) for run, name in zip(runs, names, strict=True)]
 
 
 def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
     """The finished candidates of each run; repeated networks count once.
 
     Raises:
-        UserError: If a run has no finished trial, a trial lacks the cost, or the reward to read
-            with is wrong or lacks the base of a penalty.
+        UserError: As `read_searches`.
     """
-    names = _names([run.path for run in runs])
-    return [_series(run, name, reading) for run, name in zip(runs, names, strict=True)]
+    return [search.series for search in read_searches(runs, reading)]
 
 
 def trained_records(run: RunFolder) -> list[TrialRecord]:
-    """The finished trials of a run that are not repeats.
+    """The finished trials of a run that are not repeats and were trained to their end.
 
     Raises:
         UserError: If there is none.
     """
-    records = [r for r in complete_records(read_study(run)) if r.duplicate_of is None]
+    return _trained(run, complete_records(read_study(run)))
+
+
+def _trained(run: RunFolder, complete: Sequence[TrialRecord]) -> list[TrialRecord]:
+    records = trained(complete)
+    if not records and complete:
+        raise UserError(
+            f"{run.path}: every finished trial was cut short; wait for one that is trained to its "
+            "end."
+        )
     if not records:
         raise UserError(f"{run.path}: no trial is finished yet.")
     return records
 
 
-def _series(run: RunFolder, name: str, reading: Reading) -> Series:
+def _search(run: RunFolder, name: str, reading: Reading) -> Search:
     config = run.config()
     config = config.model_copy(update={"reward": _reward_settings(run, config.reward, reading)})
+    complete = complete_records(read_study(run))
+    records = _trained(run, complete)
     reward = standard.reward(config)
-    candidates = []
-    for record in trained_records(run):
-        if reading.cost not in record.costs:
-            raise UserError(
-                f"{run.path}: trial {record.number} has no cost {reading.cost!r}; "
-                f"recorded are: {', '.join(record.costs)}."
-            )
-        quality = reward.quality(record.scores)
-        values = {
-            "quality": quality,
-            "reward": quality * reward.coefficient(quality, record.costs),
-            **record.costs,
-            **{f"{GROUP_PREFIX}{group}": value for group, value in record.groups.items()},
-        }
-        candidates.append(Candidate(record.number, record.number, values))
-    return Series(name, tuple(candidates))
+    candidates = tuple(_candidate(run, record, reading.cost, reward) for record in records)
+    return Search(Series(name, candidates), tuple(complete))
+
+
+def _candidate(run: RunFolder, record: TrialRecord, cost: str, reward: Reward) -> Candidate:
+    if cost not in record.costs:
+        raise UserError(
+            f"{run.path}: trial {record.number} has no cost {cost!r}; "
+            f"recorded are: {', '.join(record.costs)}."
+        )
+    quality = reward.quality(record.scores)
+    values = {
+        "quality": quality,
+        "reward": quality * reward.coefficient(quality, record.costs),
+        **record.costs,
+        **{f"{GROUP_PREFIX}{group}": value for group, value in record.groups.items()},
+    }
+    return Candidate(record.number, record.number, values)
 
 
 def _reward_settings(run: RunFolder, own: RewardSettings, reading: Reading) -> RewardSettings:

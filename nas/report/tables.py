@@ -11,12 +11,12 @@ from rich.table import Table
 from nas.evaluation.teacher import TeacherReport
 from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
-from nas.search.status import Status
 from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.data_check import SplitReport
 
-_UNITS = {"params": "parameters", "latency": "latency (ms)", "flops": "FLOPs", "macs": "MACs"}
+COSTS = {"params": "parameters", "latency": "latency (ms)", "flops": "FLOPs", "macs": "MACs"}
+"""What a column calls a cost."""
 _ANY = 10_000
 """Characters of a line that holds every table as it would like to be."""
 
@@ -46,32 +46,11 @@ def _front_table(
     table = Table(title=title, title_justify="left")
     if searches:
         table.add_column("search", overflow="fold")
-    for column in ("trial", *(_UNITS.get(key, key.replace("_", " ")) for key in columns)):
+    for column in ("trial", *(COSTS.get(key, key.replace("_", " ")) for key in columns)):
         table.add_column(column, justify="right", no_wrap=True)
     for row, candidate in enumerate(front):
         cells = [figure(key, candidate.values.get(key)) for key in columns]
         table.add_row(*searches[row : row + 1], str(candidate.trial), *cells)
-    return table
-
-
-def status_table(status: Status) -> Table:
-    """How a search is doing."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    complete = status.states.get("complete", 0)
-    table.add_row("trials", f"{complete} of {status.asked} complete")
-    for state, count in status.states.items():
-        if state != "complete":
-            table.add_row("", f"{count} {'failed' if state == 'fail' else state}")
-    if status.best is not None and status.best.quality is not None:
-        table.add_row("best quality", f"{status.best.quality:.4f} (trial {status.best.number})")
-        table.add_row("", status.best.genotype)
-    if status.seconds is not None:
-        table.add_row("time per candidate", f"{status.seconds:.1f} s (median)")
-    table.add_row("repeated candidates", f"{status.repeats:.0%}")
-    for host, count in status.hosts.items():
-        table.add_row("host", f"{host}: {count} complete")
-    for reason, count in status.failures.items():
-        table.add_row("failed", f"{count} x {reason}")
     return table
 
 
@@ -138,7 +117,7 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     table.add_row("mean IoU on test", _score(metrics["test"]["macro"]["iou"]))
     table.add_section()
     for cost in ("params", "macs", "flops"):
-        table.add_row(_UNITS[cost], figure(cost, metrics["costs"][cost]))
+        table.add_row(COSTS[cost], figure(cost, metrics["costs"][cost]))
     table.add_row("latency, median", f"{metrics['costs']['latency']:.2f} ms")
     table.add_row("measured on", _device(metrics["latency"]["device"]))
     table.add_section()
@@ -191,7 +170,7 @@ def figure(name: str, value: float | None) -> str:
     """A figure with a unit prefix where it is a count, four decimals where it is a score."""
     if value is None:
         return "-"
-    if name not in _UNITS:
+    if name not in COSTS:
         return f"{value:.4f}"
     for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
         if value >= limit:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nas.errors import UserError
 from nas.pareto.candidates import front_of
-from nas.report.runs import Reading, default_cost, read_series, trained_records
+from nas.report.runs import Reading, default_cost, read_searches, trained_records
 from nas.retraining.options import Choice
 from nas.search.assembly import standard
 from nas.search.records import TrialRecord, complete_records
@@ -20,9 +20,9 @@ class Selection:
     """What was asked for; exactly one of the four.
 
     Attributes:
-        best: The trial of the highest reward.
-        trials: Trials by number.
-        front: Every trial on the front.
+        best: The trial of the highest reward among those trained to their end.
+        trials: Trials by number; one that the search cut short may be among them.
+        front: Every trial on the front, which those that were cut short are not.
         genotype: Nested form of a genotype, from this search or elsewhere.
         cost: The other axis of the front; the first penalised cost unless given.
     """
@@ -48,35 +48,38 @@ def select(run: RunFolder, selection: Selection) -> list[Choice]:
         raise UserError("--cost is an axis of the front; it goes with --front alone.")
     if selection.genotype:
         return [_literal(run, selection.genotype)]
-    records = {record.number: record for record in trained_records(run)}
-    return [_choice(run, records[number]) for number in _numbers(run, selection, records)]
+    return [_choice(run, record) for record in _records(run, selection)]
 
 
-def _numbers(
-    run: RunFolder, selection: Selection, records: dict[int, TrialRecord]
-) -> tuple[int, ...]:
+def _records(run: RunFolder, selection: Selection) -> list[TrialRecord]:
+    if selection.trials:
+        return _named(run, selection.trials)
     if selection.front:
-        reading = Reading(selection.cost or default_cost(run))
-        candidates = read_series([run], reading)[0].candidates
-        return tuple(c.trial for c in front_of(candidates, reading.objectives))
-    if selection.best:
-        reward = standard.reward(run.config())
-        return (max(records, key=lambda n: (reward(records[n].scores, records[n].costs), -n)),)
-    _check_trials(run, selection.trials, records)
-    return selection.trials
+        return _front(run, selection.cost or default_cost(run))
+    reward = standard.reward(run.config())
+    return [max(trained_records(run), key=lambda r: (reward(r.scores, r.costs), -r.number))]
 
 
-def _check_trials(run: RunFolder, trials: tuple[int, ...], records: dict[int, TrialRecord]) -> None:
-    repeats = {r.number: r.duplicate_of for r in complete_records(read_study(run))}
+def _front(run: RunFolder, cost: str) -> list[TrialRecord]:
+    reading = Reading(cost)
+    search = read_searches([run], reading)[0]
+    records = {record.number: record for record in search.complete}
+    return [records[c.trial] for c in front_of(search.series.candidates, reading.objectives)]
+
+
+def _named(run: RunFolder, trials: tuple[int, ...]) -> list[TrialRecord]:
+    # Whoever names a trial that was cut short wants to know what it would have come to.
+    complete = {record.number: record for record in complete_records(read_study(run))}
+    if not complete:
+        raise UserError(f"{run.path}: no trial is finished yet.")
     for number in trials:
-        if number in records:
-            continue
-        if number in repeats:
-            raise UserError(
-                f"{run.path}: trial {number} repeats trial {repeats[number]}; retrain that one."
-            )
-        known = ", ".join(map(str, records))
-        raise UserError(f"{run.path}: no finished trial {number}; finished are: {known}.")
+        if number not in complete:
+            known = ", ".join(str(n) for n, r in complete.items() if r.duplicate_of is None)
+            raise UserError(f"{run.path}: no finished trial {number}; finished are: {known}.")
+        twin = complete[number].duplicate_of
+        if twin is not None:
+            raise UserError(f"{run.path}: trial {number} repeats trial {twin}; retrain that one.")
+    return [complete[number] for number in trials]
 
 
 def _choice(run: RunFolder, record: TrialRecord) -> Choice:

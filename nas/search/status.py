@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nas.search.records import TrialRecord, read_records
+from nas.search.records import read_records
 from nas.search.run_folder import RunFolder
+from nas.search.search_quality import SearchQuality, search_quality
 from nas.search.study import read_study
 
 
@@ -21,9 +22,8 @@ class Status:
         objectives: "quality", then the penalised costs.
         asked: Number of complete trials asked for.
         states: Number of trials by state: complete, running, fail.
-        best: The complete trial of the highest quality, or None.
-        seconds: Median seconds of a trained candidate, or None.
-        repeats: Share of the complete trials that repeat an earlier one, 0 to 1.
+        quality: How good the search is so far.
+        seconds: Median seconds of a candidate that repeats no other, or None.
         failures: Number of failed trials by reason, the most frequent first.
         hosts: Number of complete trials by host.
     """
@@ -32,9 +32,8 @@ class Status:
     objectives: tuple[str, ...]
     asked: int
     states: Mapping[str, int]
-    best: TrialRecord | None
+    quality: SearchQuality
     seconds: float | None
-    repeats: float
     failures: Mapping[str, int]
     hosts: Mapping[str, int]
 
@@ -52,16 +51,15 @@ def status(run: RunFolder) -> Status:
     study = read_study(run)
     records = read_records(study)
     complete = [record for record in records if record.is_complete]
-    trained = [r.seconds["total"] for r in complete if r.duplicate_of is None]
+    seconds = [r.seconds["total"] for r in complete if r.duplicate_of is None]
     failures = Counter(record.failure for record in records if record.failure)
     return Status(
         study=study.study_name,
         objectives=tuple(study.user_attrs["objectives"]),
         asked=int(study.user_attrs["trials"]),
         states=Counter(record.state for record in records),
-        best=max(complete, key=lambda record: record.quality or 0.0, default=None),
-        seconds=statistics.median(trained) if trained else None,
-        repeats=(len(complete) - len(trained)) / len(complete) if complete else 0.0,
+        quality=search_quality(study.study_name, records, run.config().reward),
+        seconds=statistics.median(seconds) if seconds else None,
         failures=dict(failures.most_common()),
         hosts=Counter(str(record.origin["host"]) for record in complete),
     )

@@ -111,8 +111,9 @@ def test_a_penalty_without_a_base_is_refused(nas, finished_run) -> None:
 def test_plot_writes_pictures_and_their_data(nas, own_run) -> None:
     outcome = nas("pareto", "plot", own_run, "--formats", "png, svg")
     assert outcome.code == 0, outcome.err
-    names = ["front-flops.png", "front-flops.svg", "iterations-flops.png", "iterations-flops.svg"]
-    names.append("candidates-flops.csv")
+    pictures = ("front-flops", "iterations-flops", "course-flops")
+    names = [f"{picture}.{form}" for picture in pictures for form in ("png", "svg")]
+    names += ["candidates-flops.csv", "course-flops.csv"]
     assert outcome.out.splitlines() == [str(own_run / "plots" / name) for name in names]
     assert (own_run / "plots/front-flops.png").read_bytes()[:4] == b"\x89PNG"
     assert "<svg" in (own_run / "plots/front-flops.svg").read_text()
@@ -121,6 +122,20 @@ def test_plot_writes_pictures_and_their_data(nas, own_run) -> None:
     assert [row["trial"] for row in rows] == ["0", "1", "2"]
     on_front = [int(row["trial"]) for row in rows if row["on_front"] == "True"]
     assert on_front == _front(own_run, "flops")
+
+
+def test_the_course_of_several_runs_can_be_compared(nas, two_runs, tmp_path) -> None:
+    outcome = nas("pareto", "plot", *two_runs, "--output", tmp_path / "plots", "--formats", "svg")
+    assert outcome.code == 0, outcome.err
+    with (tmp_path / "plots/course-flops.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    first, second = ([row for row in rows if row["search"] == name] for name in ("first", "second"))
+    # Copies, with one reference point for both.
+    assert [row | {"search": ""} for row in first] == [row | {"search": ""} for row in second]
+    best = [float(row["best_quality"]) for row in first]
+    candidates = read_series([RunFolder.open(two_runs[0])], Reading("flops"))[0].candidates
+    qualities = [candidate.values["quality"] for candidate in candidates]
+    assert best == pytest.approx(np.maximum.accumulate(qualities))
 
 
 def test_compare_draws_several_runs_into_a_folder_of_ones_choice(nas, two_runs, tmp_path) -> None:

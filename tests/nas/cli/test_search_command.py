@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.evaluation.evaluation import Evaluation, EvaluationError
+from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.search.records import INTERRUPTED, complete_records, read_records
 from nas.search.run_folder import RunFolder
@@ -114,12 +114,12 @@ def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> N
     real, seen = SegmentationEvaluator.evaluate, []
 
     def interrupt_the_second(
-        self: SegmentationEvaluator, genotype: Genotype, seed: int
+        self: SegmentationEvaluator, genotype: Genotype, seed: int, decide: Decide
     ) -> Evaluation:
         seen.append(genotype)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return real(self, genotype, seed)
+        return real(self, genotype, seed, decide)
 
     monkeypatch.setattr(SegmentationEvaluator, "evaluate", interrupt_the_second)
     outcome = nas("search", "--run", tmp_path / "run", *tiny, "--trials", 2)
@@ -135,7 +135,9 @@ def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> N
 def test_a_search_of_failing_candidates_ends_with_code_1_and_the_reason(
     nas, tmp_path, tiny, monkeypatch
 ) -> None:
-    def fail(self: SegmentationEvaluator, genotype: Genotype, seed: int) -> Evaluation:
+    def fail(
+        self: SegmentationEvaluator, genotype: Genotype, seed: int, decide: Decide
+    ) -> Evaluation:
         raise EvaluationError("diverged: the loss is not finite")
 
     monkeypatch.setattr(SegmentationEvaluator, "evaluate", fail)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from nas.report.runs import Reading, read_series
 from nas.search.records import complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
@@ -13,7 +14,21 @@ def test_status_tells_what_the_study_holds(nas, finished_run) -> None:
     assert "3 of 3 complete" in lines[1]
     assert f"{best.quality:.4f} (trial {best.number})" in lines[2]
     assert best.genotype in lines[3]
-    assert " s (median)" in lines[4]
+    found = {line.split("  ")[0]: line for line in lines}
+    assert " s (median)" in found["time per candidate"]
+    (series,) = read_series([RunFolder.open(finished_run)], Reading("flops"))
+    rewarded = max(series.candidates, key=lambda candidate: candidate.values["reward"])
+    reward = f"{rewarded.values['reward']:.4f} (trial {rewarded.trial})"
+    assert reward in found["best reward"]
+
+
+def test_the_end_of_a_search_tells_how_good_it_is_as_the_status_does(nas, finished_search) -> None:
+    folder, outcome = finished_search
+    shown = [line.rstrip() for line in nas("status", folder).out.splitlines()]
+    told = [line.rstrip() for line in outcome.out.splitlines()]
+    course = shown[shown.index("Course of the search") :]
+    assert course == told[told.index("Course of the search") :][: len(course)]
+    assert any(line.startswith("best reward") for line in told)
 
 
 def test_a_worker_on_a_complete_search_adds_nothing(nas, own_run) -> None:

@@ -93,7 +93,7 @@ def test_scores_on_cached_maps_are_those_of_the_whole_network(
 ):
     trained = []
 
-    def train(decoder, parts, settings, seed):
+    def train(decoder, parts, settings, seed, at_rung):
         # Statistics that differ from those of a new network, so that the mode matters.
         trained.append(decoder.train())
         decoder(parts.train.gather(slice(0, 8)))
@@ -110,7 +110,7 @@ def test_scores_on_cached_maps_are_those_of_the_whole_network(
 def test_candidates_start_from_weights_of_their_seed(make_evaluator, genotypes, monkeypatch):
     started = []
 
-    def train(decoder, parts, settings, seed):
+    def train(decoder, parts, settings, seed, at_rung):
         started.append(fingerprint(decoder.state_dict()))
         return []
 
@@ -176,7 +176,7 @@ def test_every_switch_of_stage_1_works_by_itself(evaluate, stage1, change):
 def test_auxiliary_heads_that_weigh_nothing_are_not_trained(evaluate, monkeypatch):
     heads = []
 
-    def train(decoder, parts, settings, seed):
+    def train(decoder, parts, settings, seed, at_rung):
         heads.append(len(decoder.auxiliary_heads))
         return []
 

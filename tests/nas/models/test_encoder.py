@@ -110,3 +110,28 @@ def test_weights_that_cannot_be_fetched_give_one_sentence(monkeypatch, kind):
 def test_an_unknown_key_is_refused():
     with pytest.raises(ValueError, match="weight"):
         EncoderSettings(weight="none")
+
+
+# Counted by hand from the layers of MobileNetV2: stem 928, first block 896, two blocks with 24
+# channels 5136 and 8832, three with 32 channels 10000 and twice 14848.
+def test_what_lies_behind_the_last_map_is_not_built() -> None:
+    settings = EncoderSettings(name="mobilenetv2_100", weights="none")
+    encoder = Encoder(settings, strides=(4, 8))
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == 55488
+    assert encoder.channels == (24, 32)
+    whole = Encoder(settings)
+    encoder.load_state_dict(
+        {key: value for key, value in whole.state_dict().items() if key in encoder.state_dict()}
+    )
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        maps, all_maps = encoder.eval()(images), whole.eval()(images)
+    assert all(torch.equal(a, b) for a, b in zip(maps, all_maps[:2], strict=True))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", SMALL])
+def test_every_family_of_backbones_can_be_shortened(name) -> None:
+    short = Encoder(EncoderSettings(name=name, weights="none"), strides=(4, 8))
+    whole = Encoder(EncoderSettings(name=name, weights="none"))
+    sizes = [sum(p.numel() for p in encoder.parameters()) for encoder in (short, whole)]
+    assert sizes[0] < sizes[1] / 2

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -16,10 +15,8 @@ from nas.report.tables import (
     network_table,
     networks_table,
     score_table,
-    status_table,
     teacher_table,
 )
-from nas.search.status import Status
 from nas.tasks.data_check import CheckReport, SplitReport
 
 VALUES = {
@@ -96,25 +93,6 @@ def test_a_value_that_a_candidate_lacks_is_a_dash() -> None:
     front = [Candidate(0, 0, {"quality": 0.5, "latency": 1.0}), Candidate(1, 1, {"quality": 0.6})]
     rows = [_cells(line) for line in _lines(front_table(front, "Front", 80))]
     assert rows[-2] == ["1", "0.6000", "-"]
-
-
-def test_the_status_of_a_search_that_has_just_begun() -> None:
-    begun = Status("s", ("quality",), 24, Counter(running=1), None, None, 0.0, {}, {})
-    assert [" ".join(line.split()) for line in _lines(status_table(begun))] == [
-        *("trials 0 of 24 complete", "1 running", "repeated candidates 0%")
-    ]
-
-
-def test_the_status_tells_why_candidates_failed() -> None:
-    failures = {"EvaluationError: diverged": 2, "worker lost": 1}
-    states = Counter(complete=4, fail=3)
-    status = Status("s", ("quality",), 24, states, None, 61.25, 0.25, failures, {"here": 4})
-    lines = [" ".join(line.split()) for line in _lines(status_table(status))]
-    assert lines == [
-        *("trials 4 of 24 complete", "3 failed", "time per candidate 61.2 s (median)"),
-        *("repeated candidates 25%", "host here: 4 complete"),
-        *("failed 2 x EvaluationError: diverged", "failed 1 x worker lost"),
-    ]
 
 
 def test_a_teacher_is_shown_beside_guessing() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from nas.errors import UserError
-from nas.report.runs import Reading, default_cost, read_series, trained_records
+from nas.report.runs import Reading, default_cost, read_searches, read_series, trained_records
 from nas.search.records import complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
@@ -86,3 +87,27 @@ def test_a_run_without_finished_trials_is_refused(own_run, monkeypatch) -> None:
     monkeypatch.setattr("nas.report.runs.complete_records", lambda study: [])
     with pytest.raises(UserError, match="no trial is finished yet"):
         trained_records(RunFolder.open(own_run))
+
+
+def _cut_short(run: RunFolder, monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> None:
+    records = [
+        replace(record, stopped="stage0") if record.number in numbers else record
+        for record in complete_records(read_study(run))
+    ]
+    monkeypatch.setattr("nas.report.runs.complete_records", lambda study: records)
+
+
+def test_a_trial_that_was_cut_short_is_no_candidate(finished_run, monkeypatch) -> None:
+    run = RunFolder.open(finished_run)
+    _cut_short(run, monkeypatch, {1})
+    assert [record.number for record in trained_records(run)] == [0, 2]
+    (search,) = read_searches([run], Reading("flops"))
+    assert [candidate.trial for candidate in search.series.candidates] == [0, 2]
+    assert [record.number for record in search.complete] == [0, 1, 2]
+
+
+def test_a_run_whose_trials_were_all_cut_short_is_refused(finished_run, monkeypatch) -> None:
+    run = RunFolder.open(finished_run)
+    _cut_short(run, monkeypatch, {0, 1, 2})
+    with pytest.raises(UserError, match="every finished trial was cut short; wait for one"):
+        trained_records(run)

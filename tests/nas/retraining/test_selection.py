@@ -35,6 +35,24 @@ def _repeat_trial_1(folder: Path) -> None:
     )
 
 
+def _add_cut_short(folder: Path) -> None:
+    """Adds trial 3, which would be the best and alone on the front, but was cut short."""
+    study = read_study(RunFolder.open(folder))
+    trial = study.get_trials()[1]
+    figures = trial.user_attrs
+    ones = {metric: dict.fromkeys(by, 1.0) for metric, by in figures["scores"].items()}
+    costs = {name: value / 1000 for name, value in figures["costs"].items()}
+    changes = {"scores": ones, "costs": costs, "quality": 1.0, "rung": "stage0", "stopped": True}
+    study.add_trial(
+        optuna.trial.create_trial(
+            params=trial.params,
+            distributions=trial.distributions,
+            values=[1.0, costs["flops"]],
+            user_attrs=figures | changes,
+        )
+    )
+
+
 def test_best_is_the_trial_of_the_highest_reward(finished_run) -> None:
     candidates = read_series([RunFolder.open(finished_run)], Reading("flops"))[0].candidates
     best = max(candidates, key=lambda candidate: candidate.values["reward"])
@@ -79,6 +97,29 @@ def test_a_repeated_network_is_on_the_front_once(own_run) -> None:
     before = _select(own_run, front=True)
     _repeat_trial_1(own_run)
     assert _select(own_run, front=True) == before
+
+
+def test_a_trial_that_was_cut_short_is_neither_the_best_nor_on_the_front(own_run) -> None:
+    before = [_select(own_run, best=True), _select(own_run, front=True)]
+    _add_cut_short(own_run)
+    assert [_select(own_run, best=True), _select(own_run, front=True)] == before
+
+
+def test_a_trial_that_was_cut_short_is_retrained_by_name(own_run) -> None:
+    _add_cut_short(own_run)
+    assert _select(own_run, trials=(3,)) == ["trial-3"]
+
+
+def test_a_trial_that_is_not_finished_is_refused_with_those_that_are(own_run) -> None:
+    _repeat_trial_1(own_run)
+    with pytest.raises(UserError, match=r"no finished trial 7; finished are: 0, 1, 2\."):
+        _select(own_run, trials=(0, 7))
+
+
+def test_without_a_finished_trial_none_can_be_named(own_run, monkeypatch) -> None:
+    monkeypatch.setattr("nas.retraining.selection.complete_records", lambda study: [])
+    with pytest.raises(UserError, match="no trial is finished yet"):
+        _select(own_run, trials=(0,))
 
 
 @pytest.mark.parametrize(

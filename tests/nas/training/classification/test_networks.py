@@ -8,13 +8,13 @@ import torch
 
 import nas.tasks
 from nas.errors import UserError
-from nas.training.classification.networks import load_teacher, network_path, seed_folders
 from nas.models.classifier_file import (
     load_classifier,
     read_classifier_description,
     save_classifier,
 )
 from nas.models.weights import save_described
+from nas.training.classification.networks import load_teacher, network_path, seed_folders
 
 CPU = torch.device("cpu")
 OPTIONS = {"size": 8, "train": 60, "validation": 40, "test": 40}

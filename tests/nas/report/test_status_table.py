@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+from optuna.trial import create_trial
+from rich.console import Console, RenderableType
+
+from nas.pareto.course import Course
+from nas.report.status import course_table, quality_table, status_table
+from nas.search.records import record_of
+from nas.search.rungs import RungCorrelation
+from nas.search.search_quality import SearchQuality
+from nas.search.status import Status
+
+NOTHING = Course("s", np.array([], int), {"quality": np.array([])}, {}, {}, np.array([], bool))
+BEGUN = SearchQuality(None, None, NOTHING, 0, {}, ())
+
+
+def _lines(table: RenderableType, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def _cells(lines: list[str]) -> list[list[str]]:
+    rows = [line.replace("┃", "│") for line in lines if line.startswith(("┃", "│"))]
+    return [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+
+
+def _record(number: int, genotype: str):
+    trial = create_trial(value=0.5, user_attrs={"genotype": genotype})
+    return replace(record_of(trial), number=number)
+
+
+def _course(count: int, **changes) -> Course:
+    grow = np.arange(count) / 10
+    course = Course(
+        "s",
+        np.arange(count),
+        {"quality": grow, "reward": grow / 2},
+        {"flops": grow / 4},
+        {"flops": 61.2e6},
+        np.arange(count) >= count - 2,
+    )
+    return replace(course, **changes)
+
+
+def test_the_status_of_a_search_that_has_just_begun() -> None:
+    begun = Status("s", ("quality",), 24, Counter(running=1), BEGUN, None, {}, {})
+    assert _lines(status_table(begun)) == [
+        *("trials 0 of 24 complete", "1 running", "repeated candidates 0%")
+    ]
+
+
+def test_the_status_tells_why_candidates_failed() -> None:
+    failures = {"EvaluationError: [conv] diverged": 2, "worker lost": 1}
+    states = Counter(complete=4, fail=3)
+    status = Status("s", ("quality",), 24, states, BEGUN, 61.25, failures, {"here": 4})
+    assert _lines(status_table(status)) == [
+        *("trials 4 of 24 complete", "3 failed", "repeated candidates 0%"),
+        *("time per candidate 61.2 s (median)", "host here: 4 complete"),
+        *("failed 2 x EvaluationError: [conv] diverged", "failed 1 x worker lost"),
+    ]
+
+
+def test_the_quality_of_a_search_is_told_in_full_within_a_terminal() -> None:
+    quality = SearchQuality(
+        best=_record(9, "[[2],[skip]]"),
+        best_reward=_record(7, "[[3]]"),
+        course=_course(10),
+        candidates=8,
+        stopped={"epoch 1": 3, "epoch 3": 2},
+        correlations=(
+            RungCorrelation("epoch 1", "epoch 3", 15, 0.333, 0.456),
+            RungCorrelation("epoch 3", "epoch 12", 9, -0.5, -0.25),
+        ),
+    )
+    lines = _lines(quality_table(quality))
+    end = lines.index("Course of the search")
+    assert lines[:end] == [
+        *("best quality 0.9000 (trial 9)", "[[2],[skip]]", "best reward 0.4500 (trial 7)", "[[3]]"),
+        *("repeated candidates 20%", "cut short 3 of 8 candidates at epoch 1"),
+        "2 of 8 candidates at epoch 3",
+        "rank correlation epoch 1 to epoch 3: tau-b 0.33, Spearman 0.46, n = 15",
+        "epoch 3 to epoch 12: tau-b -0.50, Spearman -0.25, n = 9",
+    ]
+    assert " ".join(lines[-2:]) == (
+        "hypervolume, FLOPs: the best quality within a budget, averaged over all budgets up to "
+        "61.2 M FLOPs"
+    )
+
+
+def test_the_course_is_shown_by_quarters_with_the_repeats_of_each() -> None:
+    assert _cells(_lines(course_table(_course(10)))) == [
+        ["finished trials", "2", "5", "7", "10"],
+        ["best quality", "0.1000", "0.4000", "0.6000", "0.9000"],
+        ["best reward", "0.0500", "0.2000", "0.3000", "0.4500"],
+        ["hypervolume, FLOPs", "0.0250", "0.1000", "0.1500", "0.2250"],
+        ["repeats in this part", "0%", "0%", "0%", "67%"],
+    ]
+
+
+def test_a_search_of_few_trials_has_as_many_columns() -> None:
+    course = _course(1, best={"quality": np.array([np.nan])}, hypervolume={}, references={})
+    assert _cells(_lines(course_table(course))) == [
+        *(["finished trials", "1"], ["best quality", "-"], ["repeats in this part", "100%"])
+    ]
+
+
+def test_a_cost_that_nobody_knows_is_called_by_its_name() -> None:
+    course = _course(4, hypervolume={"energy_use": np.ones(4)}, references={"energy_use": 2.0})
+    lines = _lines(quality_table(replace(BEGUN, course=course)))
+    assert _cells(lines)[3][0] == "hypervolume, energy use"
+    assert lines[-1] == "budgets up to 2.0000 energy_use"

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from hand_made import failed, record
+
+from nas.search.rungs import (
+    at_both,
+    first_of_their_kind,
+    rung_correlations,
+    rung_names,
+    rung_pairs,
+    stopped_at,
+    trained,
+)
+
+SCORES = [(0.1, 0.3), (0.2, 0.2), (0.3, 0.5), (0.4, 0.4)]
+
+
+def _two(number, early, late, **attributes):
+    return record(number, rungs={"early": early, "late": late}, **attributes)
+
+
+def _eight(**attributes):
+    """Four candidates twice, the later four better by one at both rungs."""
+    scores = SCORES + [(early + 1, late + 1) for early, late in SCORES]
+    return [_two(number, *pair, **attributes) for number, pair in enumerate(scores)]
+
+
+def _cut_short(number, early):
+    return record(number, rungs={"early": early}, stopped=True)
+
+
+def test_the_rungs_are_in_the_order_in_which_they_are_reached() -> None:
+    records = [
+        record(0, rungs={"a": 0.1}, stopped=True),
+        record(1, rungs={"a": 0.1, "b": 0.2}, stopped=True),
+        record(2, rungs={"a": 0.1, "b": 0.2, "c": 0.3}),
+        record(3),
+    ]
+    assert rung_names(records) == ("a", "b", "c")
+    assert rung_names([record(0)]) == ()
+
+
+def test_every_rung_is_compared_with_the_next_and_the_last() -> None:
+    assert rung_pairs("abcd") == [("a", "b"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
+    assert rung_pairs("ab") == [("a", "b")]
+    assert rung_pairs("a") == rung_pairs("") == []
+
+
+def test_rungs_correlate_over_the_candidates_that_reached_both() -> None:
+    cut_short = [_cut_short(number, early=0.9) for number in range(8, 12)]
+    (found,) = rung_correlations([*_eight(), *cut_short])
+    assert (found.early, found.late, found.candidates) == ("early", "late", 8)
+    # Of 28 pairs, two in each half disagree.
+    assert found.kendall == pytest.approx(20 / 28)
+    # Ranks 1 to 4 against 2, 1, 4, 3, and likewise above: 1 - 6 · 8 / (8 · 63).
+    assert found.spearman == pytest.approx(1 - 48 / 504)
+
+
+def test_repeats_and_failures_do_not_count() -> None:
+    repeats = [_two(number, 5.0 - number, number, duplicate_of=0) for number in range(8, 12)]
+    records = [*_eight(), *repeats, failed(12)]
+    assert rung_correlations(records) == rung_correlations(_eight())
+    assert at_both(records, "early", "late") == at_both(_eight(), "early", "late")
+
+
+def test_a_few_candidates_have_no_correlation() -> None:
+    assert rung_correlations(_eight()[1:]) == ()
+
+
+def test_equal_scores_have_no_correlation() -> None:
+    assert rung_correlations([_two(number, 0.5, number) for number in range(8)]) == ()
+
+
+def test_candidates_that_were_cut_short_are_counted_by_rung() -> None:
+    deep = [record(n, rungs={"early": 0.5, "middle": 0.5}, stopped=True) for n in range(8, 10)]
+    long = record(10, rungs={"early": 0.1, "middle": 0.2, "late": 0.3})
+    repeat = record(13, rungs={"early": 0.5}, stopped=True, duplicate_of=11)
+    records = [*deep, long, _cut_short(11, 0.2), record(12), repeat, failed(14)]
+    assert list(stopped_at(records).items()) == [("early", 1), ("middle", 2)]
+    assert stopped_at(_eight()) == {}
+
+
+def test_only_what_was_trained_to_its_end_for_the_first_time_is_compared() -> None:
+    records = [record(0), _cut_short(1, 0.9), record(2, duplicate_of=0), failed(3)]
+    assert [r.number for r in first_of_their_kind(records)] == [0, 1]
+    assert [r.number for r in trained(records)] == [0]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import search_fakes as fakes
+from hand_made import failed, record
+from optuna.trial import TrialState, create_trial
+
+from nas.search.config import RewardSettings
+from nas.search.run_folder import RunFolder
+from nas.search.search_quality import search_quality
+from nas.search.status import status
+from nas.search.study import create_study, read_study, working_storage
+
+PLAIN = RewardSettings()
+PENALISED = RewardSettings.model_validate(
+    {"penalties": [{"cost": "flops", "base": 10.0, "exponent": -1.0}]}
+)
+
+
+def _quality(records, settings=PENALISED):
+    return search_quality("demo", records, settings)
+
+
+def test_the_best_is_known_by_quality_and_by_reward() -> None:
+    found = _quality([record(0, 0.6, flops=10.0), record(1, 0.8, flops=20.0), failed(2)])
+    assert found.best is not None and found.best.number == 1
+    assert found.best_reward is not None and found.best_reward.number == 0
+    assert found.course.trials.tolist() == [0, 1]
+    assert found.course.best["quality"].tolist() == [0.6, 0.8]
+    assert found.course.best["reward"] == pytest.approx([0.6, 0.6])
+
+
+def test_the_first_of_equals_is_the_best() -> None:
+    found = _quality([record(0, 0.5), record(1, 0.8), record(2, 0.8)])
+    assert found.best is not None and found.best.number == 1
+
+
+def test_the_hypervolume_is_that_of_quality_and_every_penalised_cost() -> None:
+    penalties = [{"cost": "flops", "base": 1.0}, {"cost": "params", "base": 1.0}]
+    records = [
+        record(0, 0.5, costs={"flops": 10.0, "params": 4.0}),
+        record(1, 0.8, costs={"flops": 20.0, "params": 2.0}),
+    ]
+    course = _quality(records, RewardSettings.model_validate({"penalties": penalties})).course
+    assert course.references == pytest.approx({"flops": 22.0, "params": 4.4})
+    # 0.5 up to 10 FLOPs below the reference of 22, then also 0.8 below 2.
+    assert course.hypervolume["flops"] == pytest.approx([6 / 22, 6.6 / 22])
+    assert course.hypervolume["params"] == pytest.approx([0.5 * 0.4 / 4.4, 0.8 * 2.4 / 4.4])
+
+
+def test_without_penalties_there_is_no_reward_and_flops_are_the_cost() -> None:
+    found = _quality([record(0, 0.5)], PLAIN)
+    assert found.best_reward is None
+    assert list(found.course.best) == ["quality"]
+    assert found.course.hypervolume["flops"] == pytest.approx([0.5 * 0.1 / 1.1])
+
+
+def test_without_any_known_cost_there_is_no_hypervolume() -> None:
+    found = _quality([record(0, 0.5, costs={"latency": 1.0})], PLAIN)
+    assert found.course.hypervolume == {}
+
+
+def test_what_was_cut_short_is_not_the_best_and_on_no_front() -> None:
+    stopped = {"rungs": {"early": 0.9}, "stopped": True}
+    found = _quality([record(0, **stopped), record(1, 0.4), record(2, **stopped)])
+    assert found.best is not None and found.best.number == 1
+    assert found.best_reward is not None and found.best_reward.number == 1
+    assert np.isnan(found.course.best["quality"][0])
+    assert found.course.best["quality"][1:].tolist() == [0.4, 0.4]
+    volumes = found.course.hypervolume["flops"]
+    assert volumes[0] == 0 and volumes[1] == volumes[2] > 0
+    assert (found.candidates, found.stopped) == (3, {"early": 2})
+
+
+def test_repeats_are_counted_where_they_happened() -> None:
+    records = [record(n, duplicate_of=0 if n in (2, 3) else None) for n in range(4)]
+    found = _quality(records)
+    assert found.repeats == 0.5
+    assert found.course.repeats.tolist() == [False, False, True, True]
+    assert found.candidates == 2
+
+
+@pytest.mark.parametrize("settings", [PLAIN, PENALISED])
+@pytest.mark.parametrize("records", [[], [failed(0)]])
+def test_a_search_that_has_found_nothing_yet(records, settings) -> None:
+    found = _quality(records, settings)
+    assert (found.best, found.best_reward, found.repeats) == (None, None, 0.0)
+    assert (found.candidates, found.stopped, found.correlations) == (0, {}, ())
+    assert len(found.course.trials) == 0
+
+
+def test_a_search_of_which_all_was_cut_short() -> None:
+    found = _quality([record(0, rungs={"early": 0.9}, stopped=True)])
+    assert (found.best, found.candidates) == (None, 1)
+    assert found.course.hypervolume["flops"].tolist() == [0.0]
+
+
+def test_every_finished_trial_tells_how_well_early_scores_foretell() -> None:
+    records = [record(n, rungs={"early": n, "late": n / 2}) for n in range(8)]
+    (found,) = _quality(records).correlations
+    assert (found.kendall, found.spearman) == pytest.approx((1.0, 1.0))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    config = fakes.config()
+    run = RunFolder.create(tmp_path / "run", config)
+    with working_storage(run, config) as storage:
+        create_study(storage, run, config, fakes.PairSpace())
+    return run
+
+
+def test_the_status_of_a_study_without_trials(run) -> None:
+    found = status(run)
+    assert (found.asked, found.states, found.seconds) == (4, {}, None)
+    assert not found.is_done and found.quality.best is None
+
+
+def test_the_status_of_a_study_reads_its_penalties(run) -> None:
+    study = read_study(run)
+    for quality, flops in ((0.6, 10.0), (0.8, 40.0)):
+        attributes = {
+            **{"quality": quality, "costs": {"flops": flops}, "seconds": {"total": flops}},
+            "origin": {"host": "here"},
+        }
+        study.add_trial(create_trial(values=[quality, flops], user_attrs=attributes))
+    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"failure": "diverged"}))
+    found = status(run)
+    assert found.states == {"complete": 2, "fail": 1}
+    assert found.failures == {"diverged": 1}
+    assert (found.seconds, found.hosts) == (25.0, {"here": 2})
+    # The base of the penalty is 10 FLOPs, its exponent -0.6.
+    assert found.quality.course.best["reward"] == pytest.approx([0.6, 0.6])
+    assert found.quality.best is not None and found.quality.best.number == 1
+    assert found.quality.best_reward is not None and found.quality.best_reward.number == 0
