@@ -114,7 +114,8 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     table.add_row("quality in the search", _score(metrics["search_quality"]))
     table.add_row("quality on validation", _score(metrics["validation"]["quality"]))
     table.add_row("quality on test", _score(metrics["test"]["quality"]))
-    table.add_row("mean IoU on test", _score(metrics["test"]["macro"]["iou"]))
+    headline = _headline(metrics)
+    table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
     table.add_section()
     for cost in ("params", "macs", "flops"):
         table.add_row(COSTS[cost], figure(cost, metrics["costs"][cost]))
@@ -130,7 +131,9 @@ def networks_table(networks: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     """Several retrained networks, one in each row."""
     table = Table(title="Quality of the retrained networks", title_justify="left")
     table.add_column("network", overflow="fold")
-    for column in ("search", "validation", "test", "mIoU\n(test)", "params", "MACs", "ms"):
+    headline = _headline(networks[0][1])
+    short = {"iou": "mIoU", "top1": "accuracy"}[headline]
+    for column in ("search", "validation", "test", f"{short}\n(test)", "params", "MACs", "ms"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, metrics in networks:
         table.add_row(
@@ -138,12 +141,20 @@ def networks_table(networks: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
             _score(metrics["search_quality"]),
             _score(metrics["validation"]["quality"]),
             _score(metrics["test"]["quality"]),
-            _score(metrics["test"]["macro"]["iou"]),
+            _score(metrics["test"]["macro"][headline]),
             figure("params", metrics["costs"]["params"]),
             figure("macs", metrics["costs"]["macs"]),
             f"{metrics['costs']['latency']:.2f}",
         )
     return table
+
+
+_HEADLINES = {"iou": "mean IoU", "top1": "accuracy"}
+"""What a network of each kind of task is usually told by."""
+
+
+def _headline(metrics: Mapping[str, Any]) -> str:
+    return next(name for name in _HEADLINES if name in metrics["test"]["macro"])
 
 
 def _device(identity: Mapping[str, Any]) -> str:
@@ -154,15 +165,17 @@ def score_table(values: dict[str, Any], classes: Sequence[str]) -> Table:
     """Test scores of a network, by class and by group."""
     table = Table(title="Test scores", title_justify="left")
     table.add_column("class")
-    for column in ("F1", "IoU", "accuracy"):
-        table.add_column(column, justify="right")
+    known = {"f1": "F1", "iou": "IoU", "accuracy": "accuracy"}
+    metrics = [metric for metric in known if metric in values]
+    for metric in metrics:
+        table.add_column(known[metric], justify="right")
     for name in classes:
-        table.add_row(name, *(_score(values[m].get(name)) for m in ("f1", "iou", "accuracy")))
+        table.add_row(name, *(_score(values[metric].get(name)) for metric in metrics))
     table.add_section()
     macro = values["macro"]
-    table.add_row("mean", *(_score(macro.get(m)) for m in ("f1", "iou", "accuracy")))
+    table.add_row("mean", *(_score(macro.get(metric)) for metric in metrics))
     for name, value in values["groups"].items():
-        table.add_row(f"group {name}", _score(value), "", "")
+        table.add_row(f"group {name}", _score(value))
     return table
 
 

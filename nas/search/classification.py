@@ -33,6 +33,10 @@ from rewards import Reward
 from search_spaces.space import ClassifierSpace
 
 
+METRICS = ("f1", "accuracy")
+"""Scores of a class of images."""
+
+
 class ClassificationAssembly:
     """Makes the parts of a search for classifiers from its configuration.
 
@@ -159,6 +163,11 @@ def reward_on_images(task: ClassificationTask, config: SearchConfig) -> Reward:
     Raises:
         UserError: If a class or a cost is unknown.
     """
+    if config.reward.metric not in METRICS:
+        raise UserError(
+            f"reward.metric: classes of images have no {config.reward.metric!r}; choose one of "
+            f"{', '.join(METRICS)}."
+        )
     of = f"task {task.name!r}"
     return make_reward(config.reward, of, task.classes, task.reward_classes)
 
