@@ -12,7 +12,11 @@ from nas.search.assembly import standard
 from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
-from search_spaces import GenotypeError
+from nas.training.seeding import derive
+from search_spaces import Genotype, GenotypeError
+
+
+_LONGEST_LABEL = 150
 
 
 @dataclass(frozen=True)
@@ -93,5 +97,12 @@ def _literal(run: RunFolder, text: str) -> Choice:
         genotype = space.parse(text)
     except GenotypeError as error:
         raise UserError(f"--genotype: {error}") from error
-    digits = "-".join("".join(c if c.isdigit() else " " for c in str(genotype)).split())
-    return Choice(f"genotype-{digits}", genotype, None)
+    return Choice(f"genotype-{_label(genotype)}", genotype, None)
+
+
+def _label(genotype: Genotype) -> str:
+    """Its numbers, or a short key where words count too; a name of a folder must not be long."""
+    text = str(genotype)
+    if any(character.isalpha() for character in text) or len(text) > _LONGEST_LABEL:
+        return f"{derive(text):016x}"
+    return "-".join("".join(c if c.isdigit() else " " for c in text).split())
