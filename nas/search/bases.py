@@ -72,5 +72,6 @@ def _median_costs(space: SearchSpace, costs: Costs, config: SearchConfig) -> dic
             middle = statistics.median(known["flops"] for known, _ in counted)
             nearest = sorted(counted, key=lambda pair: abs(pair[0]["flops"] - middle))[:_MEASURED]
             figures = [costs.measured(genotype)[0][penalty.cost] for _, genotype in nearest]
-        bases[penalty.cost] = automatic_base(figures)
+        # A network in which no path leads to the logits costs nothing, and is none.
+        bases[penalty.cost] = automatic_base([figure for figure in figures if figure > 0])
     return bases

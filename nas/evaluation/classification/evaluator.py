@@ -13,7 +13,7 @@ from nas.evaluation.classification.costs import ClassifierCosts
 from nas.evaluation.classification.preparation import PreparedClassifiers, make_distiller
 from nas.evaluation.classification.settings import CandidateTrainingSettings
 from nas.evaluation.clock import Clock
-from nas.evaluation.evaluation import Decide, Evaluation, Rung, go_on
+from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError, Rung, go_on
 from nas.evaluation.failures import reasons
 from nas.training.classification.fitting import training_of
 from nas.training.classification.scoring import ClassifierCard, score_classifier
@@ -66,6 +66,9 @@ class ClassifierEvaluator:
         with seeded(seed, "candidate"):
             # Costs come before training: what cannot be counted need not be trained.
             costs, details = self.costs.measured(genotype)
+            if not costs["macs"]:
+                # A penalty would reward it beyond measure, and no controller should learn that.
+                raise EvaluationError("no path leads from the image to the logits")
             clock.lap("costs")
             # Seeded apart from the costs, whose building draws random weights too.
             with seeded(seed, "weights"):

@@ -22,7 +22,7 @@ from nas.evaluation.classification.settings import (
     CandidateTrainingSettings,
     ClassifierEvaluationSettings,
 )
-from nas.evaluation.evaluation import Rung
+from nas.evaluation.evaluation import EvaluationError, Rung
 from nas.models.classifier_file import describes_classifier
 from nas.tasks import ClassificationTask
 from search_spaces.space import ClassifierSpace
@@ -103,6 +103,12 @@ def test_a_candidate_learns(alone) -> None:
     evaluation = _evaluator(alone, longer).evaluate(CONVOLUTIONS, 0)
     assert evaluation.macro["top1"] > 0.3
     assert evaluation.curves["training"][-1] < evaluation.curves["training"][0]
+
+
+def test_a_network_that_does_not_see_its_image_fails(alone) -> None:
+    empty = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+    with pytest.raises(EvaluationError, match="no path leads from the image to the logits"):
+        _evaluator(alone).evaluate(empty, 0)
 
 
 def test_rungs_are_told_and_do_not_change_the_training(alone) -> None:
