@@ -6,10 +6,16 @@ import difflib
 import inspect
 from typing import Any
 
+from search_spaces.darts import DARTS
 from search_spaces.fastnas import FastNAS
+from search_spaces.mobile import Mobile
+from search_spaces.nasbench201 import NASBench201
 from search_spaces.space import Kind, SearchSpace, SpaceError
+from search_spaces.template import Template
 
-_SPACES: dict[str, type[SearchSpace]] = {space.name: space for space in (FastNAS,)}
+_SPACES: dict[str, type[SearchSpace]] = {
+    space.name: space for space in (FastNAS, NASBench201, DARTS, Mobile, Template)
+}
 
 
 def names() -> tuple[str, ...]:

@@ -90,7 +90,7 @@ class DepthwiseConvolution(nn.Module):
 
 
 class FactorizedReduction(nn.Module):
-    """Two 1×1 convolutions of stride 2, one of them a pixel further, side by side; batch norm.
+    """Two 1×1 convolutions of every second pixel side by side, one a pixel further; batch norm.
 
     Args:
         inputs: Channels of the input.
@@ -99,17 +99,19 @@ class FactorizedReduction(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False) for _ in range(2)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(inputs, outputs // 2, 1, bias=False) for _ in range(2))
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps N×C×H×W to N×C'×H'×W', sizes halved and rounded up."""
-        # A side of odd length ends in the middle of a pair of pixels.
-        odd = (0, maps.shape[3] % 2, 0, maps.shape[2] % 2)
-        shifted = (F.pad(maps, odd) if any(odd) else maps)[:, :, 1:, 1:]
-        values: Tensor = self.norm(torch.cat([self.convs[0](maps), self.convs[1](shifted)], dim=1))
+        height, width = maps.shape[2:]
+        # Not by the convolutions' stride: the gradient of a strided 1×1 convolution of fewer than 8
+        # channels corrupts memory, https://github.com/uxlfoundation/oneDNN/issues/6035.
+        first, second = maps[:, :, ::2, ::2], maps[:, :, 1::2, 1::2]
+        if height % 2 or width % 2:
+            second = F.pad(second, (0, width % 2, 0, height % 2))
+        halves = [conv(pixels) for conv, pixels in zip(self.convs, (first, second), strict=True)]
+        values: Tensor = self.norm(torch.cat(halves, dim=1))
         return values
 
 
