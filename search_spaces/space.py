@@ -66,7 +66,16 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def canonical_key(self, genotype: Genotype) -> str:
-        """A text that is the same for genotypes that build the same network."""
+        """A text that is the same for genotypes that compute the same function."""
+
+    def network_key(self, genotype: Genotype) -> str:
+        """A text that is the same only for genotypes that build the same network.
+
+        Costs of equal networks are equal. The same function can be had from networks of different
+        costs, where one computes twice what another computes once; a space whose canonical keys
+        merge such networks tells them apart here.
+        """
+        return self.canonical_key(genotype)
 
     @abstractmethod
     def graph(self, genotype: Genotype) -> Graph:

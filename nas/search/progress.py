@@ -7,11 +7,13 @@ from datetime import datetime
 from types import TracebackType
 
 import optuna
+from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from nas.controllers.finished import FinishedTrials
 from nas.search.claims import trials_asked
-from nas.search.records import SURPLUS, TrialRecord, read_records
+from nas.search.records import SURPLUS, TrialRecord, record_of
 
 
 class SearchProgress:
@@ -36,8 +38,12 @@ class SearchProgress:
             disable=not self._console.is_terminal,
         )
         self._bar = self._progress.add_task("search", total=None, left="")
-        self._shown: set[int] | None = None
-        self._at_start = 0
+        self._watch = FinishedTrials()
+        self._complete = 0
+        self._first: datetime | None = None
+        self._done = 0
+        self._best: TrialRecord | None = None
+        self._looked = False
 
     def __enter__(self) -> SearchProgress:
         self._progress.start()
@@ -53,22 +59,42 @@ class SearchProgress:
 
     def look(self, study: optuna.Study) -> None:
         """Shows what has finished since the last call; the first call only takes note."""
-        records = [r for r in read_records(study) if r.finished and r.failure != SURPLUS]
-        complete = [record for record in records if record.is_complete]
         asked = trials_asked(study)
-        if self._shown is None:
-            self._shown = {record.number for record in records}
-            self._at_start = len(complete)
-        left = _time_left(complete[self._at_start :], asked - len(complete))
-        new = [record for record in records if record.number not in self._shown]
-        before = len(complete) - sum(record.is_complete for record in new)
-        for record in sorted(new, key=lambda record: record.finished):  # type: ignore
-            before += record.is_complete
-            self._say(f"{describe(record)}  [{before}/{asked}, {left}]")
-            self._shown.add(record.number)
+        finished = self._watch.look(study.get_trials(deepcopy=False)).finished
+        for record in map(record_of, sorted(finished, key=_end)):
+            if record.failure == SURPLUS:
+                continue
+            self._count(record)
+            if self._looked:
+                self._say(f"{describe(record)}  [{self._complete}/{asked}, {self._left(asked)}]")
+        self._looked = True
         self._progress.update(
-            self._bar, completed=len(complete), total=asked, left=left, description=_best(complete)
+            self._bar,
+            completed=self._complete,
+            total=asked,
+            left=self._left(asked),
+            description=_named(self._best),
         )
+
+    def _count(self, record: TrialRecord) -> None:
+        if not record.is_complete or record.quality is None:
+            return
+        self._complete += 1
+        if self._looked and record.started is not None:
+            self._done += 1
+            self._first = min(self._first or record.started, record.started)
+        # A candidate whose training was cut short is no candidate for the best.
+        if record.stopped is None and (
+            self._best is None or record.quality > (self._best.quality or 0.0)
+        ):
+            self._best = record
+
+    def _left(self, asked: int) -> str:
+        if self._first is None:
+            return "time left unknown"
+        # Since the first trial, as what comes before it (checks, teacher, caches) does so once.
+        elapsed = (datetime.now() - self._first).total_seconds()
+        return f"{duration(elapsed / self._done * (asked - self._complete))} left"
 
     def _say(self, line: str) -> None:
         stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
@@ -83,6 +109,8 @@ def describe(record: TrialRecord) -> str:
     line = f"trial {record.number}  quality {record.quality:.4f}  {costs}"
     if record.duplicate_of is not None:
         return f"{line}  repeats trial {record.duplicate_of}"
+    if record.stopped is not None:
+        line += f"  cut short at {record.stopped}"
     return f"{line}  {duration(record.seconds.get('total', 0.0))}"
 
 
@@ -104,18 +132,9 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _best(complete: list[TrialRecord]) -> str:
-    judged = [(r.quality, -r.number) for r in complete if r.quality is not None]
-    if not judged:
-        return "search"
-    quality, number = max(judged)
-    return f"best {quality:.4f} (trial {-number})"
+def _end(trial: FrozenTrial) -> datetime:
+    return trial.datetime_complete or datetime.max
 
 
-def _time_left(done: list[TrialRecord], missing: int) -> str:
-    starts = [record.started for record in done if record.started]
-    if not starts:
-        return "time left unknown"
-    # Since the first trial, as what comes before it (checks, teacher, caches) does so once.
-    elapsed = (datetime.now() - min(starts)).total_seconds()
-    return f"{duration(elapsed / len(done) * missing)} left"
+def _named(best: TrialRecord | None) -> str:
+    return "search" if best is None else f"best {best.quality:.4f} (trial {best.number})"

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from hand_made import record
 
-from nas.search.progress import duration, quantity
+from nas.search.progress import describe, duration, quantity
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,12 @@ def test_quantities_have_three_figures(value: float, text: str) -> None:
 )
 def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_line_tells_where_a_training_was_cut_short() -> None:
+    line = describe(record(3, rungs={"epoch 2": 0.25}, stopped=True, seconds={"total": 2.0}))
+    assert line == "trial 3  quality 0.2500  flops 10  cut short at epoch 2  2.0 s"
+
+
+def test_a_line_tells_of_a_repeat() -> None:
+    assert describe(record(3, duplicate_of=1)).endswith("repeats trial 1")
