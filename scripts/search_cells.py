@@ -30,7 +30,7 @@ from nas.settings import overridden, validate
 from nas.training.seeding import derive, seeded
 from nas.training.stages import train_stages
 
-DEPTHS = (8, 14, 20)
+DEPTHS = (8, 20)
 
 
 @dataclass(frozen=True)
