@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from latency.flops import Flops
 from latency.network import check_input_shape, deployed_copy
 from latency.shapes_only import ShapesOnly
 
@@ -65,10 +65,9 @@ def count_of_maps(model: nn.Module, input_shapes: Sequence[Sequence[int]]) -> Co
 
 
 def _count(network: nn.Module, forward: Callable[[], object]) -> Counts:
-    counter = FlopCounterMode(display=False)
     # The device context covers tensors that a forward pass makes without naming a device.
-    with torch.no_grad(), torch.device("meta"), counter, ShapesOnly() as skipped:
+    with torch.no_grad(), torch.device("meta"), Flops() as dispatched, ShapesOnly() as skipped:
         forward()
-    flops = counter.get_total_flops() + skipped.flops
+    flops = dispatched.total + skipped.flops
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Counts(parameters=parameters, macs=flops // 2, flops=flops)

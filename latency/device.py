@@ -1,21 +1,13 @@
-"""Devices: how one is named, and what tells it from another."""
+"""Devices, as a user names them."""
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import socket
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import onnxruntime
 import torch
 
-from latency.errors import LatencyError
-
-_CPU_INFO = Path("/proc/cpuinfo")
-_DRIVER_VERSION = Path("/proc/driver/nvidia/version")
+from latency.errors import LatencyError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -40,56 +32,25 @@ class Device:
 
 
 @dataclass(frozen=True)
-class DeviceIdentity:
-    """What a measured latency depends on besides the network.
+class Placement:
+    """Where and how a network runs.
 
     Attributes:
-        kind: "cpu" or "cuda".
-        model: Name of the processor or of the GPU.
-        logical_cores: Logical CPU cores of the machine.
-        threads: CPU threads that onnxruntime uses.
-        os: Operating system, its release and the architecture.
-        host: Name of the machine.
-        onnxruntime: Version.
-        torch: Version.
-        cuda: Version of the CUDA runtime; None on a CPU.
-        driver: Version of the GPU driver; None on a CPU or where it is unknown.
-        precision: Number format of the computation.
+        device: The device.
+        threads: CPU threads of one operator, at least 1.
+        allow_fallback: Whether single operators may run on the CPU where the device has no kernel
+            for them.
+
+    Raises:
+        LatencyError: If threads is below 1.
     """
 
-    kind: str
-    model: str
-    logical_cores: int
-    threads: int
-    os: str
-    host: str
-    onnxruntime: str
-    torch: str
-    cuda: str | None = None
-    driver: str | None = None
-    precision: str = "float32"
+    device: Device
+    threads: int = 1
+    allow_fallback: bool = False
 
-    def to_dict(self) -> dict[str, str | int | None]:
-        """A JSON-serialisable record; `DeviceIdentity(**record)` reads it back."""
-        return asdict(self)
-
-    @property
-    def key(self) -> str:
-        """A short text that is equal exactly where figures may be compared.
-
-        The host's name is left out: machines of one model count as one device.
-        """
-        parts = [
-            self.kind,
-            self.model,
-            f"{self.logical_cores} cores",
-            f"{self.threads} threads",
-            self.precision,
-            f"onnxruntime {self.onnxruntime}",
-        ]
-        if self.cuda:
-            parts.append(f"CUDA {self.cuda}")
-        return ", ".join(parts)
+    def __post_init__(self) -> None:
+        check_threads(self.threads)
 
 
 def parse_device(device: str | torch.device) -> Device:
@@ -106,68 +67,25 @@ def parse_device(device: str | torch.device) -> Device:
     return Device("cuda", int(match[2] or 0))
 
 
-def identify(device: str | torch.device, threads: int = 1) -> DeviceIdentity:
-    """Describes a device of this machine.
-
-    Args:
-        device: "cpu", "cuda" or "cuda:N".
-        threads: CPU threads that the measured network may use.
+def check_threads(threads: int) -> None:
+    """Checks a number of threads.
 
     Raises:
-        LatencyError: If the device is not known or not present, or threads is below 1.
+        LatencyError: If it is below 1.
     """
-    parsed = parse_device(device)
     if threads < 1:
         raise LatencyError(f"threads is {threads}: give at least 1.")
-    is_cuda = parsed.kind == "cuda"
-    return DeviceIdentity(
-        kind=parsed.kind,
-        model=_gpu_name(parsed) if is_cuda else _processor_name(_CPU_INFO),
-        logical_cores=os.cpu_count() or 1,
-        threads=threads,
-        os=f"{platform.system()} {platform.release()} {platform.machine()}",
-        host=socket.gethostname(),
-        onnxruntime=onnxruntime.__version__,
-        torch=str(torch.__version__),
-        cuda=torch.version.cuda if is_cuda else None,
-        driver=_driver_version(_DRIVER_VERSION) if is_cuda else None,
-    )
-
-
-def same_device(first: DeviceIdentity, second: DeviceIdentity) -> bool:
-    """Whether latencies of the two may be compared."""
-    return first.key == second.key
 
 
 def check_present(device: Device) -> None:
     """Checks that torch sees the device.
 
     Raises:
-        LatencyError: If it does not.
+        UnavailableError: If it does not.
     """
     visible = torch.cuda.device_count()
     if device.kind == "cuda" and device.index >= visible:
-        raise LatencyError(
+        raise UnavailableError(
             f"device {device} is not there: torch sees {visible} CUDA devices; use cpu or install "
             "a CUDA build of torch and the driver."
         )
-
-
-def _gpu_name(device: Device) -> str:
-    check_present(device)
-    return torch.cuda.get_device_name(device.index)
-
-
-def _processor_name(cpu_info: Path) -> str:
-    if cpu_info.is_file():
-        match = re.search(r"^model name\s*:\s*(.+)$", cpu_info.read_text(), re.MULTILINE)
-        if match:
-            return match[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _driver_version(version_file: Path) -> str | None:
-    if not version_file.is_file():
-        return None
-    match = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", version_file.read_text())
-    return match[1] if match else None

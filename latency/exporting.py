@@ -16,16 +16,23 @@ from torch.onnx.errors import OnnxExporterError
 
 from latency.errors import ExportError
 from latency.network import check_input_shape, deployed_copy
+from latency.open_batch import open_batch
 from latency.recording import Recording
-from latency.sessions import open_session, session_options
+from latency.sessions import RUN_ERRORS, open_session
+from latency.simplifying import fold
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
+BATCH_NAME = "batch"
 OPSETS = range(16, 21)
 
 
 def export_onnx(
-    model: nn.Module, input_shape: Sequence[int], path: Path | str, opset: int = 18
+    model: nn.Module,
+    input_shape: Sequence[int],
+    path: Path | str,
+    opset: int = 18,
+    dynamic_batch: bool = False,
 ) -> Path:
     """Writes the network, in evaluation mode, to a single ONNX file.
 
@@ -37,12 +44,15 @@ def export_onnx(
         input_shape: Shape N, C, H, W of the input, which the file is fixed to.
         path: Where the file goes; missing folders are made.
         opset: Version of the ONNX operators, 16 to 20.
+        dynamic_batch: Leaves the first size of input and output open, under the name "batch", and
+            tries the file on batches of two sizes.
 
     Returns:
         The path.
 
     Raises:
-        ExportError: If an operation of the network cannot be exported, or the opset is unknown.
+        ExportError: If an operation of the network cannot be exported, the opset is unknown, or the
+            batch was to be open and the network computes something else for other batches.
         LatencyError: If the shape is not four positive integers.
     """
     if opset not in OPSETS:
@@ -53,8 +63,14 @@ def export_onnx(
     network = deployed_copy(model, "cpu")
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
-        _trace(network, shape, traced, opset)
-        _fold(traced, folded, shape)
+        if dynamic_batch:
+            _trace(network, (1, *shape[1:]), traced, opset, {0: BATCH_NAME})
+            fold(traced, folded, _inputs((BATCH_NAME, *shape[1:])))
+            open_batch(folded)
+            _check_batches(network, folded, shape)
+        else:
+            _trace(network, shape, traced, opset, {})
+            fold(traced, folded, _inputs(shape))
         folded.replace(target)
     return target
 
@@ -91,7 +107,29 @@ def check_onnx(
     return worst
 
 
-def _trace(network: nn.Module, shape: tuple[int, ...], path: Path, opset: int) -> None:
+def _inputs(shape: Sequence[int | str]) -> list[onnx.ValueInfoProto]:
+    return [onnx.helper.make_tensor_value_info(INPUT_NAME, onnx.TensorProto.FLOAT, shape)]
+
+
+def _check_batches(network: nn.Module, path: Path, shape: tuple[int, ...]) -> None:
+    try:
+        for batch in (1, 3):
+            check_onnx(network, path, (batch, *shape[1:]))
+    except (ExportError, *RUN_ERRORS) as error:
+        reason = " ".join(str(error).split())
+        raise ExportError(
+            "the exported network does not take batches of any size, so export it with a fixed one "
+            f"({reason})."
+        ) from error
+
+
+def _trace(
+    network: nn.Module,
+    shape: tuple[int, ...],
+    path: Path,
+    opset: int,
+    open_sizes: dict[int, str],
+) -> None:
     # A search exports every candidate, so time matters. MobileNetV2 with a decoder of 28
     # convolutions took the TorchScript exporter 0.9 s and the dynamo one 6.6 s on one core;
     # after folding both graphs have the same number of nodes. Without the recording, the
@@ -110,6 +148,7 @@ def _trace(network: nn.Module, shape: tuple[int, ...], path: Path, opset: int) -
                 opset_version=opset,
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
+                dynamic_axes={INPUT_NAME: open_sizes, OUTPUT_NAME: open_sizes},
             )
     except OnnxExporterError as error:
         reason = str(error).strip().splitlines()[0].split("  [Caused by")[0]
@@ -125,26 +164,6 @@ def _quiet_exporter() -> Iterator[None]:
         yield
     finally:
         torch._C._jit_onnx_log = log
-
-
-def _fold(source: Path, target: Path, shape: tuple[int, ...]) -> None:
-    # Tracing turns every size into a chain of nodes, two thirds of the graph. onnxruntime's basic
-    # level keeps to standard operators and folds the chains in a tenth of a second.
-    options = session_options(threads=1)
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    model = onnx.load(target)
-    # onnxruntime lists every operator set that it knows, which other runtimes may refuse.
-    used = {"", *(node.domain for node in model.graph.node)}
-    imports = [entry for entry in model.opset_import if entry.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(imports)
-    # A network that ignores its input loses it in folding.
-    if not model.graph.input:
-        image = onnx.helper.make_tensor_value_info(INPUT_NAME, onnx.TensorProto.FLOAT, shape)
-        model.graph.input.append(image)
-    onnx.save(model, target)
 
 
 def _images(shape: tuple[int, ...]) -> Iterator[torch.Tensor]:

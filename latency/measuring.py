@@ -1,62 +1,62 @@
-"""Latency, measured with onnxruntime on the device asked for."""
+"""Latency, measured on the device asked for."""
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
-from filelock import FileLock
 from torch import nn
 
-from latency.device import Device, DeviceIdentity, check_present, identify, parse_device
-from latency.errors import LatencyError
-from latency.exporting import export_onnx
-from latency.sessions import open_session
+from latency import hardware
+from latency.device import Device, Placement, check_present, parse_device
+from latency.engines import create_engine
+from latency.engines.engine import Engine, Prepared, Source
+from latency.engines.sources import source_for
+from latency.errors import FallbackWarning, LatencyError, NoiseWarning, UnavailableError
+from latency.figures import Latency, figures_of
+from latency.identity import FLOAT32, ONNXRUNTIME, identify
+from latency.locking import device_lock
+from latency.network import InputShape, check_input_shape
+from latency.noise import noise_of
+from latency.onnx_files import OnnxFile
+from latency.reference import INPUT_SHAPE, reference_network, reference_onnx
+from latency.sampling import Samples, TimedRun, repeats_for, sample, warm_up
 
 MINIMUM_RUNS = 20
-_NANOSECONDS_PER_MS = 1e6
+ATTEMPTS = 3
+"""How often the runs are made at most, until the machine is quiet."""
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Wall-clock time of one forward pass.
+class _Request:
+    """How a network is measured."""
 
-    Attributes:
-        min_ms: Shortest run, in milliseconds.
-        median_ms: Median run.
-        p90_ms: 90th percentile.
-        runs: Number of timed runs.
-        provider: The onnxruntime provider that ran the network.
-        device: The device; latencies of different devices must not be compared.
-        input_shape: Shape N, C, H, W of the input.
-    """
-
-    min_ms: float
-    median_ms: float
-    p90_ms: float
+    engine: Engine
+    placement: Placement
     runs: int
-    provider: str
-    device: DeviceIdentity
-    input_shape: tuple[int, ...]
+    warmup: int
+    attempts: int
+    reference_ms: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable record."""
-        return {
-            "min_ms": self.min_ms,
-            "median_ms": self.median_ms,
-            "p90_ms": self.p90_ms,
-            "runs": self.runs,
-            "provider": self.provider,
-            "device": self.device.to_dict(),
-            "input_shape": list(self.input_shape),
-        }
+    def __post_init__(self) -> None:
+        if self.runs < MINIMUM_RUNS:
+            raise LatencyError(f"{self.runs} runs are too few for a latency: ask for at least 20.")
+        if self.warmup < 1:
+            raise LatencyError(
+                f"warmup is {self.warmup}: at least 1 run must come before the timed ones."
+            )
+        if self.attempts < 1:
+            raise LatencyError(f"attempts is {self.attempts}: ask for at least 1.")
+
+    def on_cpu(self) -> _Request:
+        """The same on the CPU."""
+        engine = create_engine(self.engine.on_cpu)
+        return replace(self, engine=engine, placement=replace(self.placement, device=Device("cpu")))
 
 
 def measure(
@@ -66,26 +66,44 @@ def measure(
     runs: int = 30,
     warmup: int = 10,
     threads: int = 1,
+    engine: str = ONNXRUNTIME,
+    allow_fallback: bool = False,
+    reference_ms: float | None = None,
+    attempts: int = ATTEMPTS,
 ) -> Latency:
-    """Exports a network and measures its latency.
+    """Measures the latency of a network.
+
+    Runs of the network take turns with runs of a small reference network, whose times show whether
+    something else disturbed the machine. If so, all runs are made again, and the quietest attempt
+    counts. Measurements on one device exclude each other, also those of other processes.
 
     Args:
         model: The whole deployed network, on any device; it is not changed.
         input_shape: Shape N, C, H, W of the input.
         device: "cpu", "cuda" or "cuda:N".
         runs: Timed runs, at least 20.
-        warmup: Runs before them, at least 1.
+        warmup: Runs before them, at least 1; more are made until the times no longer fall.
         threads: CPU threads of one operator.
+        engine: What runs the network, one of `engine_names()`.
+        allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
+            needs there is missing.
+        reference_ms: Quiet time of the reference network that `normalised_ms` refers to, for
+            example that of the first measurement on the device; this measurement's own if None.
+        attempts: How often the runs are made at most, at least 1.
 
     Raises:
         ExportError: If the network cannot be exported.
-        LatencyError: If an argument is wrong, the device is missing, or onnxruntime would run on
-            another one.
+        UnavailableError: If the device is missing, or the network would run on another one.
+        LatencyError: If an argument is wrong, or the engine cannot run the network.
+
+    Warns:
+        NoiseWarning: If the machine was busy in every attempt.
+        FallbackWarning: If the network was measured on the CPU in place of the device.
     """
-    _check_request(parse_device(device), runs, warmup)
-    with tempfile.TemporaryDirectory() as folder:
-        path = export_onnx(model, input_shape, Path(folder, "model.onnx"))
-        return measure_onnx(path, device, runs, warmup, threads)
+    shape = check_input_shape(input_shape)
+    placement = Placement(parse_device(device), threads, allow_fallback)
+    request = _Request(create_engine(engine), placement, runs, warmup, attempts, reference_ms)
+    return _or_on_cpu(request, lambda chosen: _measure_model(model, shape, chosen))
 
 
 def measure_onnx(
@@ -94,97 +112,124 @@ def measure_onnx(
     runs: int = 30,
     warmup: int = 10,
     threads: int = 1,
+    engine: str = ONNXRUNTIME,
+    allow_fallback: bool = False,
+    reference_ms: float | None = None,
+    attempts: int = ATTEMPTS,
+    input_shape: Sequence[int] | None = None,
 ) -> Latency:
-    """Measures the latency of an ONNX file with one float32 input of fixed shape.
-
-    Measurements on one device exclude each other, also those of other processes.
+    """Measures the latency of an ONNX file with one float32 input, as `measure` does.
 
     Args:
         path: The ONNX file.
         device: "cpu", "cuda" or "cuda:N".
         runs: Timed runs, at least 20.
-        warmup: Runs before them, at least 1.
+        warmup: Runs before them, at least 1; more are made until the times no longer fall.
         threads: CPU threads of one operator.
+        engine: What runs the file: onnxruntime or tensorrt.
+        allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
+            needs there is missing.
+        reference_ms: Quiet time of the reference network that `normalised_ms` refers to.
+        attempts: How often the runs are made at most, at least 1.
+        input_shape: Shape N, C, H, W of the input; needed where the file leaves the batch open.
 
     Raises:
-        LatencyError: If an argument is wrong, the file or the device is missing, or onnxruntime
-            would run on another one.
+        UnavailableError: If the device is missing, or the network would run on another one.
+        LatencyError: If an argument is wrong, the file is missing or is no such network, or the
+            engine does not run ONNX files.
+
+    Warns:
+        NoiseWarning: If the machine was busy in every attempt.
+        FallbackWarning: If the network was measured on the CPU in place of the device.
     """
-    parsed = parse_device(device)
-    _check_request(parsed, runs, warmup)
-    identity = identify(str(parsed), threads)
-    with device_lock(parsed):
-        session = open_session(Path(path), str(parsed), threads)
-        shape = _input_shape(session, path)
-        run = _runner(session, parsed, np.zeros(shape, dtype=np.float32))
-        times = _time(run, runs, warmup)
+    placement = Placement(parse_device(device), threads, allow_fallback)
+    request = _Request(create_engine(engine), placement, runs, warmup, attempts, reference_ms)
+    if not request.engine.takes_onnx:
+        raise LatencyError(f"the engine {engine} does not run ONNX files: use onnxruntime.")
+    file = OnnxFile.read(Path(path))
+    shape = file.input_shape(input_shape)
+    return _or_on_cpu(request, lambda chosen: _measure(file.path, shape, chosen, file.precision))
+
+
+def _or_on_cpu(request: _Request, measured: Callable[[_Request], Latency]) -> Latency:
+    """Measures as requested, or on the CPU if that is allowed and nothing else is possible."""
+    try:
+        figure = measured(request)
+    except UnavailableError as error:
+        if not request.placement.allow_fallback:
+            raise
+        warnings.warn(f"measured on the CPU, because {error}", FallbackWarning, stacklevel=3)
+        figure = measured(request.on_cpu())
+    if figure.noisy:
+        warnings.warn(
+            # Without figures: Python shows a warning of the same text and place only once, and a
+            # search measures hundreds of times.
+            f"the machine was busy in each of {figure.attempts} attempts, so the latency is marked "
+            "as noisy: measure again when the machine is idle.",
+            NoiseWarning,
+            stacklevel=3,
+        )
+    return figure
+
+
+def _measure_model(model: nn.Module, shape: InputShape, request: _Request) -> Latency:
+    # Known before the export, which takes a second.
+    check_present(request.placement.device)
+    with source_for(request.engine, model, shape) as source:
+        return _measure(source, shape, request, FLOAT32)
+
+
+def _measure(source: Source, shape: InputShape, request: _Request, precision: str) -> Latency:
+    engine, placement = request.engine, request.placement
+    device = placement.device
+    identity = identify(str(device), placement.threads, engine.name, precision)
+    with (
+        device_lock(device),
+        engine.prepare(source, shape, placement) as candidate,
+        _reference(engine, placement) as reference,
+    ):
+        warm = warm_up(_timed(candidate), _timed(reference), request.warmup)
+        repeats = repeats_for(warm)
+        timed = _timed(candidate, repeats), _timed(reference)
+        samples, attempts = _sample_until_quiet(timed, request)
+        clock_mhz = hardware.clock_now(device)
     return Latency(
-        min_ms=float(np.min(times)),
-        median_ms=float(np.median(times)),
-        p90_ms=float(np.percentile(times, 90)),
-        runs=runs,
-        provider=session.get_providers()[0],
+        **figures_of(samples, request.reference_ms),
+        repeats=repeats,
+        warmup_runs=len(warm),
+        attempts=attempts,
+        clock=candidate.clock.name,
+        clock_mhz=clock_mhz,
+        provider=candidate.provider,
         device=identity,
         input_shape=shape,
     )
 
 
-def device_lock(device: Device) -> FileLock:
-    """A lock that measurements on one physical device share, whatever process they run in."""
-    name = "cpu"
-    if device.kind == "cuda":
-        # The index depends on CUDA_VISIBLE_DEVICES, the UUID does not.
-        name = str(torch.cuda.get_device_properties(device.index).uuid)
-    # Other users of the machine must be able to take the lock too.
-    return FileLock(Path(tempfile.gettempdir(), f"latency-{name}.lock"), mode=0o666)
+@contextmanager
+def _reference(engine: Engine, placement: Placement) -> Iterator[Prepared]:
+    runner = create_engine(engine.reference)
+    if not runner.takes_onnx:
+        with runner.prepare(reference_network(), INPUT_SHAPE, placement) as prepared:
+            yield prepared
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "reference.onnx")
+        path.write_bytes(reference_onnx())
+        with runner.prepare(path, INPUT_SHAPE, placement) as prepared:
+            yield prepared
 
 
-def _check_request(device: Device, runs: int, warmup: int) -> None:
-    if runs < MINIMUM_RUNS:
-        raise LatencyError(f"{runs} runs are too few for a latency: ask for at least 20.")
-    if warmup < 1:
-        raise LatencyError(f"warmup is {warmup}: at least 1 run must come before the timed ones.")
-    check_present(device)
+def _timed(prepared: Prepared, repeats: int = 1) -> TimedRun:
+    return lambda: prepared.clock.time(prepared.run, repeats)
 
 
-def _input_shape(session: onnxruntime.InferenceSession, path: Path | str) -> tuple[int, ...]:
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-        kinds = ", ".join(f"{entry.name} {entry.type}" for entry in inputs)
-        raise LatencyError(f"{path}: expected one float32 input, found {kinds}.")
-    shape = tuple(inputs[0].shape)
-    if not all(isinstance(size, int) for size in shape):
-        raise LatencyError(f"{path}: input shape {shape} is not fixed: export it with a fixed one.")
-    return shape
-
-
-def _runner(
-    session: onnxruntime.InferenceSession, device: Device, image: np.ndarray
-) -> Callable[[], object]:
-    name = session.get_inputs()[0].name
-    if device.kind == "cpu":
-        return lambda: session.run(None, {name: image})
-    # Bound to the GPU, so that copies between host and device are not timed.
-    binding = session.io_binding()
-    value = onnxruntime.OrtValue.ortvalue_from_numpy(image, device.kind, device.index)
-    binding.bind_ortvalue_input(name, value)
-    for output in session.get_outputs():
-        binding.bind_output(output.name, device.kind, device.index)
-
-    def run() -> None:
-        session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
-
-    return run
-
-
-def _time(run: Callable[[], object], runs: int, warmup: int) -> list[float]:
-    """Milliseconds of each timed run."""
-    for _ in range(warmup):
-        run()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter_ns()
-        run()
-        times.append((time.perf_counter_ns() - start) / _NANOSECONDS_PER_MS)
-    return times
+def _sample_until_quiet(timed: tuple[TimedRun, TimedRun], request: _Request) -> tuple[Samples, int]:
+    """The quietest samples of a few attempts, and the number of attempts."""
+    candidate, reference = timed
+    tried: list[Samples] = []
+    while len(tried) < request.attempts:
+        tried.append(sample(candidate, reference, request.runs))
+        if noise_of(tried[-1]).level <= 1:
+            break
+    return min(tried, key=lambda samples: noise_of(samples).level), len(tried)

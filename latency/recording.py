@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from latency.errors import ExportError
+from latency.tracing import CONSTANT, map_leaves, module_paths, tensors_of
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,28 @@ class _Slot:
 
 @dataclass(frozen=True)
 class _Call:
-    function: Callable[..., Any]
+    step: _Step
     args: Any
     kwargs: Any
     results: tuple[_Slot, ...]
 
 
+class _Step(nn.Module):
+    """A function as a module, for exporters name what they write after modules."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+
 class Recording(nn.Module):
     """Replays the calls that a network made on its input.
+
+    Call number N, from 0, is a submodule of its own, named after the module of the network that
+    made it: `decoder/classifier#N` for `decoder.classifier`.
 
     Sizes are plain numbers in it, and whatever does not depend on the input, such as a cropped or
     a merged kernel, is a constant. An exporter that would have to follow either needs less time,
@@ -38,6 +53,7 @@ class Recording(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._calls: list[_Call] = []
+        self._path = [""]
         self._output: Any = _Slot(0)
         self._slots = 1
 
@@ -54,7 +70,7 @@ class Recording(nn.Module):
                 its own.
         """
         recording = cls()
-        with torch.no_grad():
+        with torch.no_grad(), module_paths(network, recording._path):
             output = network(recording._tracked(image, _Slot(0)))
         if not isinstance(output, Tensor):
             raise ExportError(
@@ -71,24 +87,26 @@ class Recording(nn.Module):
             return values[leaf] if isinstance(leaf, _Slot) else leaf
 
         for call in self._calls:
-            result = call.function(*_map(call.args, resolve), **_map(call.kwargs, resolve))
-            values.update(zip(call.results, _tensors(result), strict=True))
+            result = call.step(*map_leaves(call.args, resolve), **map_leaves(call.kwargs, resolve))
+            values.update(zip(call.results, tensors_of(result), strict=True))
         output: Tensor = resolve(self._output)
         # A tracer refuses an output that has nothing to do with the input.
         return output if isinstance(self._output, _Slot) else output + image.new_zeros(())
 
     def note(self, function: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> Any:
         """Records a call; returns its result, with every tensor tracked."""
-        args, kwargs = _map(args, self._frozen), _map(kwargs, self._frozen)
-        slots = tuple(_Slot(self._slots + index) for index, _ in enumerate(_tensors(result)))
+        args, kwargs = map_leaves(args, self._frozen), map_leaves(kwargs, self._frozen)
+        slots = tuple(_Slot(self._slots + index) for index, _ in enumerate(tensors_of(result)))
         self._slots += len(slots)
-        self._calls.append(_Call(function, args, kwargs, slots))
+        step = _Step(function)
+        self.add_module(f"{self._path[-1].replace('.', '/')}#{len(self._calls)}", step)
+        self._calls.append(_Call(step, args, kwargs, slots))
         remaining = iter(slots)
 
         def track(leaf: Any) -> Any:
             return self._tracked(leaf, next(remaining)) if isinstance(leaf, Tensor) else leaf
 
-        return _map(result, track)
+        return map_leaves(result, track)
 
     def _tracked(self, tensor: Tensor, slot: _Slot) -> Tensor:
         tracked = tensor if isinstance(tensor, _Tracked) else tensor.as_subclass(_Tracked)
@@ -118,7 +136,7 @@ class _Tracked(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        inputs = [*_tensors(args), *_tensors(tuple(kwargs.values()))]
+        inputs = [*tensors_of(args), *tensors_of(tuple(kwargs.values()))]
         with torch._C.DisableTorchFunctionSubclass():
             versions = [tensor._version for tensor in inputs]
             result = func(*args, **kwargs)
@@ -129,30 +147,8 @@ class _Tracked(Tensor):
                 "the network writes what it computes into a tensor of its own: let it make a new "
                 "tensor instead, with torch.cat for instance."
             )
-        # The rest are questions, such as for a shape, whose answers are plain values.
-        if not written and next(_tensors(result), None) is None:
+        # Questions, such as for a shape, have plain values as answers.
+        if not written and (func in CONSTANT or next(tensors_of(result), None) is None):
             return result
         recording = next(tensor.recording for tensor in inputs if isinstance(tensor, cls))
         return recording.note(func, args, kwargs, result)
-
-
-def _map(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Applies a function to the leaves of nested tuples, lists and dictionaries."""
-    if isinstance(value, dict):
-        return {key: _map(item, change) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        items = [_map(item, change) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return change(value)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors among the leaves, in a fixed order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)

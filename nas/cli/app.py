@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 from nas.cli import (
+    benchmark,
     distill,
     evaluate,
+    latency,
     pareto,
     retrain,
     search,
@@ -46,6 +48,8 @@ app.command("retrain")(retrain.retrain)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
+app.add_typer(latency.app, name="latency")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 

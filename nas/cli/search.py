@@ -111,6 +111,8 @@ def search(
             "evaluation.distillation.weight": distill_weight,
         }
     )
+    if table is not None and (task is not None or data is not None):
+        raise UserError("--table takes the place of images; leave out --task and --data.")
     options |= _preset(space, preset)
     chosen = penalties(penalty, exponent, base)
     if chosen is not None:

@@ -20,6 +20,11 @@ _CONTROLLERS = {
     "reinforce": ("nas.controllers.reinforce", "CONTROLLER"),
     "ppo": ("nas.controllers.ppo", "CONTROLLER"),
     "evolution": ("nas.controllers.evolution", "CONTROLLER"),
+    "predictor": ("nas.controllers.predictor", "CONTROLLER"),
+    "local_search": ("nas.controllers.local_search", "CONTROLLER"),
+    "warm_reinforce": ("nas.controllers.warm_reinforce", "CONTROLLER"),
+    "preference": ("nas.controllers.preference", "CONTROLLER"),
+    "nsga2_pymoo": ("nas.controllers.nsga2", "CONTROLLER"),
     "random": ("nas.controllers.optuna_samplers", "RANDOM"),
     "tpe": ("nas.controllers.optuna_samplers", "TPE"),
     "nsga2": ("nas.controllers.optuna_samplers", "NSGA2"),
@@ -52,7 +57,8 @@ def create(
         name: One of `names()`.
         space: The search space; every decision is a categorical parameter of the study.
         reward: Reward of a finished trial from its record, or None if there is none. Optuna's
-            own samplers (random, tpe, nsga2) use the study's objectives instead.
+            own samplers (random, tpe, nsga2), preference and nsga2_pymoo use the study's objectives
+            instead; the last two pass over trials without a finite reward all the same.
         seed: Seed of the study, not negative.
         **settings: Settings of that controller.
 

@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.finished import FinishedTrials
 from nas.controllers.history import History
 from nas.controllers.learner import Draw, Learner, Lesson
 from search_spaces.space import SearchSpace
@@ -63,7 +64,7 @@ class ControllerSampler(BaseSampler):
         self._reward = reward
         self._seed = seed
         self._history = History(new_learner)
-        self._seen: set[int] = set()
+        self._watch = FinishedTrials()
         self._lock = threading.Lock()
 
     @property
@@ -103,11 +104,10 @@ class ControllerSampler(BaseSampler):
         return uniform.sample_independent(study, trial, param_name, param_distribution)
 
     def _catch_up(self, study: Study) -> None:
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        unseen = [trial for trial in complete if trial.number not in self._seen]
-        lessons = [self._lesson(trial) for trial in unseen]
+        finished = self._watch.look(study.get_trials(deepcopy=False)).finished
+        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+        lessons = [self._lesson(trial) for trial in complete]
         self._history.add(lesson for lesson in lessons if lesson is not None)
-        self._seen.update(trial.number for trial in unseen)
 
     def _lesson(self, trial: FrozenTrial) -> Lesson | None:
         choices = self._choices(trial.params)

@@ -23,7 +23,7 @@ def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table
     Args:
         runs: One or several.
         reading: How their trials are read.
-        width: Characters of a line; the groups of classes are shown if they fit.
+        width: Characters of a line; see `front_table` for what is left out of a short one.
 
     Raises:
         UserError: If a run has no finished trial, or a trial lacks the cost.
@@ -37,4 +37,4 @@ def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table
         f"Pareto front of quality and {reading.cost}: {len(front)} of {len(everything)} candidates"
     )
     names = [owner[id(candidate)] for candidate in ordered] if len(runs) > 1 else []
-    return front_table(ordered, title, width, names)
+    return front_table(ordered, title, width, names, ("quality", "reward", reading.cost))

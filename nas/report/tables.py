@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -22,22 +22,38 @@ _ANY = 10_000
 
 
 def front_table(
-    front: Sequence[Candidate], title: str, width: int, searches: Sequence[str] = ()
+    front: Sequence[Candidate],
+    title: str,
+    width: int,
+    searches: Sequence[str] = (),
+    about: Collection[str] = (),
 ) -> Table:
     """The candidates of a front.
 
     Args:
         front: The candidates, in the order of the rows.
         title: Of the table.
-        width: Characters of a line; the groups of classes are left out where they do not fit.
+        width: Characters of a line. Where the table does not fit, the groups of classes are left
+            out, then the last columns that the front is not about.
         searches: The search that each candidate comes from, if there are several.
+        about: The columns that are never left out.
     """
     columns = list(dict.fromkeys(key for candidate in front for key in candidate.values))
-    table = _front_table(front, title, columns, searches)
-    if Console(width=_ANY).measure(table).maximum <= width:
-        return table
-    narrow = [column for column in columns if not column.startswith(GROUP_PREFIX)]
-    return _front_table(front, title, narrow, searches)
+    for kept in _fewer_and_fewer(columns, about):
+        table = _front_table(front, title, kept, searches)
+        if Console(width=_ANY).measure(table).maximum <= width:
+            break
+    return table
+
+
+def _fewer_and_fewer(columns: list[str], about: Collection[str]) -> Iterator[list[str]]:
+    yield columns
+    kept = [column for column in columns if not column.startswith(GROUP_PREFIX)]
+    yield kept
+    for column in reversed(kept if about else []):
+        if column not in about:
+            kept = [other for other in kept if other != column]
+            yield kept
 
 
 def _front_table(

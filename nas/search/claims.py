@@ -13,14 +13,15 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.finished import FinishedTrials
 from nas.search.identity import WorkerIdentity
 
 LIVE = (TrialState.RUNNING, TrialState.COMPLETE)
@@ -41,12 +42,21 @@ def completed(trials: Sequence[FrozenTrial]) -> int:
     return sum(trial.state == TrialState.COMPLETE for trial in trials)
 
 
+class Heartbeats(Protocol):
+    """A storage that keeps signs of life."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Says that the worker of a trial is alive."""
+
+
 class Places:
     """The places of a study, as one process sees them.
 
+    A look at the study costs no more when thousands of its trials are complete.
+
     Args:
         study: The study.
-        storage: Its storage, with heartbeats.
+        storage: Its storage.
         grace: Seconds after which a running trial that was not claimed is given up: its worker
             died before its first heartbeat. Whether a claimed one is alive is told by its
             process on this machine, and by its heartbeat everywhere.
@@ -54,7 +64,7 @@ class Places:
     """
 
     def __init__(
-        self, study: optuna.Study, storage: RDBStorage, grace: float, poll: float = 0.5
+        self, study: optuna.Study, storage: Heartbeats, grace: float, poll: float = 0.5
     ) -> None:
         if grace <= 0 or poll <= 0:
             raise ValueError(f"grace and poll must be above 0, not {grace} and {poll}")
@@ -63,6 +73,9 @@ class Places:
         self._grace = grace
         self._poll = poll
         self._unclaimed_since: dict[int, float] = {}
+        self._watch = FinishedTrials()
+        self._complete: list[int] = []
+        self._running: list[FrozenTrial] = []
 
     def wait(self, should_stop: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
         """Waits until a place is free or none will be.
@@ -77,9 +90,9 @@ class Places:
         while True:
             trials = self._without_lost()
             asked = trials_asked(self._study)
-            if completed(trials) >= asked or should_stop(trials):
+            if len(self._complete) >= asked or should_stop(trials):
                 return False
-            if sum(trial.state in LIVE for trial in trials) < asked:
+            if len(self._complete) + len(self._running) < asked:
                 return True
             self._fail_silent()
             time.sleep(self._poll)
@@ -100,8 +113,10 @@ class Places:
         # In this order: a claimed trial has a heartbeat, so its death will be noticed.
         self._storage.record_heartbeat(trial._trial_id)
         trial.set_user_attr("claimed", True)
-        trials = self._study.get_trials(deepcopy=False)
-        return has_place(trials, trial.number, trials_asked(self._study))
+        self._look()
+        complete_before = bisect_left(self._complete, trial.number)
+        places_left = trials_asked(self._study) - complete_before
+        return has_place(self._running, trial.number, places_left)
 
     def release_lost(self) -> None:
         """Fails the running trials whose workers are gone, so that their places are free."""
@@ -116,17 +131,26 @@ class Places:
 
     def _without_lost(self) -> list[FrozenTrial]:
         """All trials, after those of dead workers of this machine were failed."""
-        trials = self._study.get_trials(deepcopy=False)
-        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        trials = self._look()
         self._unclaimed_since = {
             trial.number: self._unclaimed_since.get(trial.number, time.monotonic())
-            for trial in running
+            for trial in self._running
             if "claimed" not in trial.user_attrs
         }
-        lost = [trial for trial in running if self._is_lost(trial)]
+        lost = [trial for trial in self._running if self._is_lost(trial)]
         for trial in lost:
             self._fail(trial)
-        return self._study.get_trials(deepcopy=False) if lost else trials
+        return self._look() if lost else trials
+
+    def _look(self) -> list[FrozenTrial]:
+        """All trials; keeps which are live."""
+        trials = self._study.get_trials(deepcopy=False)
+        look = self._watch.look(trials)
+        for trial in look.finished:
+            if trial.state == TrialState.COMPLETE:
+                insort(self._complete, trial.number)
+        self._running = [t for t in look.unfinished if t.state == TrialState.RUNNING]
+        return trials
 
     def _is_lost(self, trial: FrozenTrial) -> bool:
         origin = trial.user_attrs.get("origin")

@@ -12,7 +12,7 @@ import search_spaces
 from nas.distillation.terms import TermSettings
 from nas.evaluation.classification.settings import ClassifierEvaluationSettings
 from nas.evaluation.settings import EvaluationSettings
-from nas.search.config import SearchConfig, SpaceSettings
+from nas.search.config import RewardSettings, SearchConfig, SpaceSettings
 from nas.settings import overridden, read_yaml, validate
 from nas.training.classification.settings import ClassifierFitSettings
 from nas.training.fitting import FitSettings
@@ -82,6 +82,12 @@ class ClassificationSearchConfig(ImageSearchConfig):
     retraining_losses: tuple[TermSettings, ...] = (TermSettings(method="soft_target"),)
 
 
+class TableRewardSettings(RewardSettings):
+    """How the figures of a table become a quality; accuracy is the only metric of one."""
+
+    metric: str = "accuracy"
+
+
 class TableSearchConfig(SearchConfig):
     """A search that looks its candidates up in a table, where nothing is trained.
 
@@ -91,6 +97,7 @@ class TableSearchConfig(SearchConfig):
     """
 
     space: SpaceSettings = SpaceSettings(name="nasbench201")
+    reward: TableRewardSettings = TableRewardSettings()
     table: str
     dataset: str = "cifar10"
 
@@ -124,5 +131,7 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
         validate(SearchConfig, values, source)
     resolved = overridden(values, overrides)
     config = config_class(resolved)
-    validate(config, values, source)
+    # The file alone, so that the message can name it; the table may come from elsewhere.
+    table = {"table": resolved["table"]} if config is TableSearchConfig else {}
+    validate(config, {**table, **values}, source)
     return validate(config, resolved, "configuration" if overrides else source)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from nas.errors import UserError
 from nas.evaluation.evaluation import Rung
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.parts import Parts
-from nas.search.promotion import RUNGS, goes_on, rewards_at
+from nas.search.promotion import RUNGS, RewardsSoFar, goes_on
 from nas.search.provenance import commit
 from nas.search.records import INTERRUPTED, SURPLUS
-from nas.search.storage import TrialStorage
+from nas.search.twins import Keys, Twins
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 
@@ -32,6 +33,13 @@ _COPIED = (
 
 class TrialError(Exception):
     """A trial that ends without a value; the reason is in its record."""
+
+
+class Transactions(Protocol):
+    """A storage that writes what belongs together at once."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `nas.search.storage.TrialStorage.together`."""
 
 
 class Objective:
@@ -54,7 +62,7 @@ class Objective:
         seed: int,
         origin: Mapping[str, Any],
         places: Places,
-        storage: TrialStorage,
+        storage: Transactions,
         poll: float = 0.5,
     ) -> None:
         self._parts = parts
@@ -64,6 +72,8 @@ class Objective:
         self._places = places
         self._storage = storage
         self._poll = poll
+        self._twins = Twins(seed)
+        self._rivals = RewardsSoFar(parts.reward)
         self.trial_number: int | None = None
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
@@ -90,8 +100,8 @@ class Objective:
         started = time.perf_counter()
         if not self._places.claim(trial, self._origin):
             raise self._failed(trial, SURPLUS)
-        genotype, key = self._draw(trial)
-        record = self._copied(trial, key) or self._evaluated(trial, genotype)
+        genotype, keys = self._draw(trial)
+        record = self._copied(trial, keys) or self._evaluated(trial, genotype)
         record["seconds"]["total"] = time.perf_counter() - started
         values = self._values(trial, record)
         with self._storage.together():
@@ -99,7 +109,7 @@ class Objective:
                 trial.set_user_attr(name, value)
         return values
 
-    def _draw(self, trial: optuna.Trial) -> tuple[Genotype, str]:
+    def _draw(self, trial: optuna.Trial) -> tuple[Genotype, Keys]:
         space = self._parts.space
         with self._storage.together():
             choices = {
@@ -107,14 +117,15 @@ class Objective:
                 for decision in space.decisions
             }
             genotype = space.genotype(cast(dict[str, int | str], choices))
-            key = space.canonical_key(genotype)
+            keys = space.canonical_key(genotype), space.network_key(genotype)
             trial.set_user_attr("genotype", str(genotype))
-            trial.set_user_attr("canonical_key", key)
-        return genotype, key
+            trial.set_user_attr("canonical_key", keys[0])
+            trial.set_user_attr("network_key", keys[1])
+        return genotype, keys
 
-    def _copied(self, trial: optuna.Trial, key: str) -> dict[str, Any] | None:
+    def _copied(self, trial: optuna.Trial, keys: Keys) -> dict[str, Any] | None:
         """The record of an earlier trial of the same network, waiting for it if it is running."""
-        while twin := self._twin(trial, key):
+        while twin := self._twins.of(trial, keys):
             if twin.state == TrialState.COMPLETE:
                 known = twin.user_attrs
                 copy = {name: known[name] for name in _COPIED if name in known}
@@ -122,18 +133,6 @@ class Objective:
                 return copy | {"seconds": {}, "duplicate_of": first}
             time.sleep(self._poll)
             self._places.release_lost()
-        return None
-
-    def _twin(self, trial: optuna.Trial, key: str) -> FrozenTrial | None:
-        for other in trial.study.get_trials(deepcopy=False):
-            known = other.user_attrs
-            if known.get("canonical_key") != key or known["origin"]["seed"] != self._seed:
-                continue
-            if other.state == TrialState.COMPLETE:
-                return other
-            # Waiting for smaller numbers only, no two trials wait for each other.
-            if other.state == TrialState.RUNNING and other.number < trial.number:
-                return other
         return None
 
     def _evaluated(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
@@ -169,7 +168,7 @@ class Objective:
             trial.set_user_attr(RUNGS, dict(rungs))
         reward, quality = self._parts.reward, rungs[rung.name]
         trials = trial.study.get_trials(deepcopy=False)
-        rivals = rewards_at(rung.name, trials, trial.number, reward)
+        rivals = self._rivals.at(rung.name, trials, trial.number)
         own = quality * reward.coefficient(quality, rung.costs)
         return goes_on(own, rivals, self._parts.promotion)
 

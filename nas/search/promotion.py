@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.finished import FinishedTrials
 from nas.search.config import PromotionSettings
 from rewards import Reward
 
 RUNGS = "rungs"
 """Attribute of a trial: its quality by rung, in the order of the rungs."""
+_NO_TRIAL = -1
 
 
 def goes_on(reward: float, rivals: Sequence[float], settings: PromotionSettings) -> bool:
@@ -29,6 +31,35 @@ def goes_on(reward: float, rivals: Sequence[float], settings: PromotionSettings)
         return True
     better = sum(rival > reward for rival in rivals)
     return better < max(1, (len(rivals) + 1) / settings.reduction)
+
+
+class RewardsSoFar:
+    """Rewards by rung; each finished trial is looked at once.
+
+    Args:
+        reward: The reward of the search.
+    """
+
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+        self._watch = FinishedTrials()
+        self._finished: dict[str, list[float]] = {}
+
+    def at(self, rung: str, trials: Sequence[FrozenTrial], number: int) -> list[float]:
+        """What `rewards_at` gives, in another order.
+
+        Args:
+            rung: Name of the rung.
+            trials: All trials of the study.
+            number: The running trial that is left out.
+        """
+        look = self._watch.look(trials)
+        for trial in look.finished:
+            for name in trial.user_attrs.get(RUNGS, {}):
+                own = rewards_at(name, [trial], _NO_TRIAL, self._reward)
+                self._finished.setdefault(name, []).extend(own)
+        running = rewards_at(rung, look.unfinished, number, self._reward)
+        return [*self._finished.get(rung, ()), *running]
 
 
 def rewards_at(

@@ -28,7 +28,7 @@ class TrialRecord:
         number: Number of the trial, from 0.
         state: "complete", "running" or "fail".
         genotype: Nested form of the genotype as text; empty if there was none yet.
-        canonical_key: The same for genotypes that build the same network.
+        canonical_key: The same for genotypes that compute the same function.
         choices: Option of every decision, by name.
         quality: Quality without penalty, or None if the trial is not complete.
         scores: Score by metric and class.

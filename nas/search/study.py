@@ -19,6 +19,7 @@ from nas.search.config import SearchConfig
 from nas.search.kinds import config_class
 from nas.search.run_folder import RunFolder
 from nas.search.storage import (
+    TrialCache,
     TrialStorage,
     connect,
     merge_log,
@@ -84,10 +85,10 @@ def create_study(
     directions += [StudyDirection.MINIMIZE] * (len(config.objectives) - 1)
     try:
         study = optuna.create_study(
-            study_name=run.study_name, storage=storage, directions=directions
+            study_name=run.study_name, storage=TrialCache(storage), directions=directions
         )
     except DuplicatedStudyError:
-        study = optuna.load_study(study_name=run.study_name, storage=storage)
+        study = _load(storage, run.study_name, None)
     if "space" not in study.user_attrs:
         study.set_user_attr("objectives", list(config.objectives))
         study.set_user_attr("space", space.fingerprint)
@@ -169,6 +170,6 @@ def check_study(study: optuna.Study, config: SearchConfig, space: SearchSpace) -
 
 def _load(storage: RDBStorage, name: str, sampler: BaseSampler | None) -> optuna.Study:
     try:
-        return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
+        return optuna.load_study(study_name=name, storage=TrialCache(storage), sampler=sampler)
     except KeyError as error:
         raise UserError(f"the storage has no study {name!r}; start the search first.") from error

@@ -1,27 +1,22 @@
-"""A worker: `study.optimize` over our objective until the places are taken."""
+"""A worker: the loop of a search over the storage of a run."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import optuna
 import torch
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial
 
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
-from nas.search.objective import Objective, TrialError, origin_of
+from nas.search.loop import work
+from nas.search.objective import Objective, origin_of
 from nas.search.parts import Assembly
 from nas.search.provenance import available_cpus
-from nas.search.records import LOST, failure_of
 from nas.search.run_folder import RunFolder
-from nas.search.stop import check_failures
+from nas.search.stop import FailureWatch
 from nas.search.study import first_trial, open_study, working_storage
 from nas.training.device import resolve_device
-
-_logger = logging.getLogger(__name__)
 
 
 def run_worker(
@@ -59,15 +54,8 @@ def run_worker(
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace)
         objective = Objective(parts, config.objectives, config.seed, origin, places, storage)
-        first = first_trial(study)
-
-        def stop(trials: Sequence[FrozenTrial]) -> bool:
-            check_failures(trials, first, config.failures_in_a_row)
-            return should_stop()
-
-        while places.wait(stop):
-            _run_trial(study, objective)
-            after_trial(study)
+        failures = FailureWatch(first_trial(study), config.failures_in_a_row)
+        work(study, places, objective, failures, should_stop=should_stop, after_trial=after_trial)
 
 
 def choose_device(device: str, index: int) -> str:
@@ -80,19 +68,3 @@ def choose_device(device: str, index: int) -> str:
     if device == "auto" and gpus:
         return f"cuda:{index % gpus}"
     return str(resolve_device(device))
-
-
-def _run_trial(study: optuna.Study, objective: Objective) -> None:
-    try:
-        study.optimize(objective, n_trials=1, catch=(TrialError,))
-    except (UpdateFinishedTrialError, ValueError):
-        # A worker that was suspended for longer than the grace period has lost its trial, which
-        # Optuna refuses to finish a second time. Nobody has read its result: go on.
-        if not _was_given_up(study, objective.trial_number):
-            raise
-        _logger.warning("trial %s was given up as lost while it ran", objective.trial_number)
-
-
-def _was_given_up(study: optuna.Study, number: int | None) -> bool:
-    trials = study.get_trials(deepcopy=False)
-    return any(trial.number == number and failure_of(trial) == LOST for trial in trials)

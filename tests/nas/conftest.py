@@ -1,9 +1,10 @@
-"""A tiny finished search and the command line, for the tests of what reads a run."""
+"""A tiny finished search, a table, and the command line, for the tests of what reads them."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ENCODER = "mobilenetv3_small_050"
@@ -120,3 +122,32 @@ def _be_small(patch: pytest.MonkeyPatch, cache: Path) -> None:
     patch.setattr("nas.search.bases._SAMPLES", 20)
     # Two threads for a network this small only wait for each other.
     patch.setattr("nas.search.worker.available_cpus", lambda: 1)
+
+
+@pytest.fixture(scope="session")
+def toy_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of all NAS-Bench-201 cells, whose accuracies count convolutions.
+
+    ``shapes`` has validation after 4 and 12 epochs and a test accuracy; ``dots`` has validation
+    after 12 epochs alone. A 3x3 convolution is worth 10 percent points, a 1x1 convolution 6.
+    """
+    words = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    cells = list(itertools.product(words, repeat=6))
+    large = np.array([cell.count("nor_conv_3x3") for cell in cells], dtype=np.float64)
+    small = np.array([cell.count("nor_conv_1x1") for cell in cells], dtype=np.float64)
+    score = 10 + 10 * large + 6 * small
+    path = tmp_path_factory.mktemp("tables") / "toy.npz"
+    np.savez(
+        path,
+        arch=["|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*cell) for cell in cells],
+        notes=["not read"] * len(cells),
+        params=1000 + 900 * large + 100 * small,
+        flops=1e6 * (1 + 9 * large + small),
+        latency_ms_toy=1 + 2 * large + small,
+        seconds=np.full(len(cells), 36.0),
+        shapes_val4=score / 2,
+        shapes_val12=score,
+        shapes_test200=score + 20,
+        dots_val12=100 - score,
+    )
+    return path

@@ -12,10 +12,12 @@ from pathlib import Path
 import optuna
 import pytest
 import search_fakes as fakes
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search.claims import LIVE, Places, completed, has_place
 from nas.search.identity import WorkerIdentity
+from nas.search.memory import MemoryStorage, create_memory_study
 from nas.search.records import LOST, failure_of
 from nas.search.run_folder import RunFolder
 from nas.search.study import create_study, working_storage
@@ -194,3 +196,30 @@ def test_raising_the_number_asked_for_opens_places(
     assert view.wait(lambda trials: False) is False
     study.set_user_attr("trials", 2)
     assert view.wait(lambda trials: False) is True
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_claim_counts_all_that_is_live_before(seed: int) -> None:
+    rng = random.Random(seed)
+    storage = MemoryStorage()
+    study = create_memory_study(storage, fakes.config(trials=4), fakes.PairSpace(), RandomSampler())
+    # Two processes look at the study, each when it claims.
+    views = [Places(study, storage, grace=60.0) for _ in range(2)]
+    worker = {"worker": WorkerIdentity.of_this_process(0).to_record()}
+    begun: list[optuna.Trial] = []
+    claimed: list[optuna.Trial] = []
+    answers = []
+    for _ in range(90):
+        step = rng.choice(["begin", "claim", "end"])
+        if step == "begin":
+            begun.append(study.ask())
+        elif step == "claim" and begun:
+            trial = begun.pop(rng.randrange(len(begun)))
+            answers.append(rng.choice(views).claim(trial, worker))
+            assert answers[-1] == has_place(study.get_trials(), trial.number, 4)
+            claimed.append(trial)
+        elif claimed:
+            lost = rng.random() < 0.7
+            trial = claimed.pop(rng.randrange(len(claimed)))
+            study.tell(trial, None if lost else [0.5, 1.0], state=FAIL if lost else COMPLETE)
+    assert set(answers) == {True, False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import optuna
 import pytest
 import search_fakes as fakes
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.evaluation.evaluation import Rung
 from nas.search import search
 from nas.search.config import PromotionSettings
-from nas.search.promotion import goes_on, rewards_at
+from nas.search.promotion import RewardsSoFar, goes_on, rewards_at
 from nas.search.records import read_records
 from nas.search.study import read_study
 from rewards import Penalty, Reward
@@ -98,3 +99,34 @@ def test_without_promotion_every_candidate_is_trained_to_its_end(tmp_path: Path)
     assembly = fakes.FakeAssembly(evaluator=_Climbing(), sampler=optuna.samplers.RandomSampler(0))
     run = search.start(fakes.config(trials=6), tmp_path / "run", assembly, "")
     assert all(r.stopped is None for r in read_records(read_study(run)))
+
+
+def test_rewards_that_are_kept_are_those_of_all_trials() -> None:
+    rng = random.Random(0)
+    reward = Reward(("eye",), penalties=(Penalty("flops", 10.0, -0.5),))
+    kept, trials = RewardsSoFar(reward), []
+    compared = 0
+    for number in range(80):
+        state = rng.choice((TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL))
+        rungs = {name: rng.random() for name in ("a", "b")[: rng.randrange(3)]}
+        attributes = {"rungs": rungs, "costs": {"flops": rng.uniform(1, 20)}}
+        if rng.random() < 0.2:
+            attributes["duplicate_of"] = 0
+        value = [1.0] if state == TrialState.COMPLETE else None
+        trial = create_trial(state=state, values=value, user_attrs=attributes)
+        trial.number = number
+        trials.append(trial)
+        for late in trials:
+            if late.state == TrialState.RUNNING and late is not trial and rng.random() < 0.05:
+                trials[late.number] = _ended(late)
+        if state == TrialState.RUNNING:
+            found = kept.at("b", trials, number)
+            assert sorted(found) == sorted(rewards_at("b", trials, number, reward))
+            compared += bool(found)
+    assert compared > 10
+
+
+def _ended(trial: FrozenTrial) -> FrozenTrial:
+    ended = create_trial(values=[1.0], user_attrs=trial.user_attrs)
+    ended.number = trial.number
+    return ended

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import optuna
@@ -7,7 +9,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search.records import SURPLUS
-from nas.search.stop import SearchError, check_failures
+from nas.search.stop import FailureWatch, SearchError, check_failures
 
 START = datetime(2026, 1, 1)
 
@@ -48,3 +50,29 @@ def test_the_order_is_that_of_finishing() -> None:
     trials = _trials(None, "a", "b", "c")
     trials[0].datetime_complete = START + timedelta(seconds=9)
     check_failures(trials, first=0, limit=3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_watching_trials_as_they_finish_gives_what_looking_at_all_gives(seed: int) -> None:
+    rng = random.Random(seed)
+    outcomes = rng.choices((None, "", SURPLUS, "a"), (2, 1, 1, 4), k=40)
+    finished = _trials(*outcomes)
+    running = [optuna.trial.create_trial(state=TrialState.RUNNING) for _ in finished]
+    trials = list(running)
+    for number, trial in enumerate(trials):
+        trial.number = number
+    watch = FailureWatch(first=3, limit=4)
+    order = sorted(range(40), key=lambda number: number + rng.uniform(-4, 4))
+    for number in order:
+        trials[number] = finished[number]
+        assert _stops(lambda: watch.check(trials)) == _stops(
+            lambda: check_failures([t for t in trials if t.state.is_finished()], first=3, limit=4)
+        )
+
+
+def _stops(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except SearchError as error:
+        return str(error)
+    return None

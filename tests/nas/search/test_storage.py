@@ -9,7 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy import event
 
-from nas.search.storage import TrialStorage, connect, sqlite_url
+from nas.search.storage import TrialCache, TrialStorage, connect, sqlite_url
 
 
 @pytest.fixture(name="storage")
@@ -73,3 +73,28 @@ def test_other_choices_than_before_are_refused(study: optuna.Study, storage: Tri
     with pytest.raises(ValueError, match="CategoricalDistribution"), storage.together():
         trial.suggest_categorical("operation", ("sum", "product"))
     assert study.get_trials()[1].params == {}
+
+
+def test_trials_are_read_in_the_order_of_their_numbers(storage: TrialStorage) -> None:
+    caches = [TrialCache(storage), TrialCache(storage)]
+    study = optuna.create_study(storage=caches[0])
+    # The second cache knows its own trials before it has read those of the first.
+    trials = [caches[index].create_new_trial(study._study_id) for index in (0, 1, 0, 0, 1)]
+    read = caches[1].get_all_trials(study._study_id, deepcopy=False)
+    assert [trial.number for trial in read] == [0, 1, 2, 3, 4]
+    for number in (3, 1, 4):
+        caches[number % 2].set_trial_state_values(trials[number], TrialState.COMPLETE, [number])
+    for cache in caches:
+        read = cache.get_all_trials(study._study_id, deepcopy=False)
+        assert [trial.number for trial in read] == [0, 1, 2, 3, 4]
+        assert [trial.value for trial in read] == [None, 1, None, 3, 4]
+
+
+def test_a_cached_study_reads_as_an_uncached_one(storage: TrialStorage) -> None:
+    study = optuna.create_study(study_name="study", storage=TrialCache(storage))
+    plain = optuna.load_study(study_name="study", storage=storage)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    study.enqueue_trial({"x": 0.5})
+    assert study.get_trials(deepcopy=False) == plain.get_trials(deepcopy=False)
+    waiting = (TrialState.WAITING,)
+    assert study.get_trials(states=waiting) == plain.get_trials(states=waiting)

@@ -1,0 +1,280 @@
+"""Milliseconds per trial of study and controller, in a young study and in an old one.
+
+Plays the loop of every worker on the space of NAS-Bench-201 with scores that cost nothing, in
+memory and in SQLite. The studies are filled with random finished trials first; then trials are
+run in blocks, in turn in each study, so that whatever else the machine does hits all alike. The
+processor time of all threads is printed, as the median over the blocks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, create_trial
+from sqlalchemy import insert
+
+import nas.controllers
+from nas.evaluation.evaluation import Decide, Evaluation, go_on
+from nas.search.claims import Places
+from nas.search.config import SearchConfig
+from nas.search.identity import WorkerIdentity
+from nas.search.loop import work
+from nas.search.making import make_controller, make_reward
+from nas.search.memory import MemoryStorage, create_memory_study
+from nas.search.objective import Objective, origin_of
+from nas.search.parts import Parts
+from nas.search.run_folder import RunFolder
+from nas.search.stop import FailureWatch
+from nas.search.storage import TrialStorage
+from nas.search.study import create_study, open_study, working_storage
+from search_spaces import create
+from search_spaces.genotype import Genotype
+
+SPACE = create("nasbench201")
+ORIGIN = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
+
+
+class MadeUp:
+    """Scores a candidate by how many convolutions it has, and by its text."""
+
+    def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
+        """A record of the size of one that was looked up in a table."""
+        text = str(genotype)
+        score = 0.1 * text.count("conv") + 0.1 * random.Random(text).random()
+        macs = 1e7 + 3.5e7 * text.count("3x3")
+        return Evaluation(
+            scores={"accuracy": {"images": score}},
+            macro={"accuracy": score},
+            groups={},
+            costs={"params": macs / 100, "macs": macs, "flops": 2 * macs},
+            curves={},
+            seconds={},
+        )
+
+
+@dataclass
+class Course:
+    """A study that is worked on."""
+
+    study: optuna.Study
+    places: Places
+    objective: Objective
+    failures: FailureWatch
+
+    def run(self, trials: int) -> float:
+        """Runs some trials and returns the milliseconds that each took."""
+        self.study.set_user_attr("trials", int(self.study.user_attrs["trials"]) + trials)
+        started = time.process_time()
+        work(self.study, self.places, self.objective, self.failures)
+        return 1e3 * (time.process_time() - started) / trials
+
+
+def main() -> None:
+    """Measures every controller in every storage and prints a table."""
+    options = parse_arguments()
+    torch.set_num_threads(1)
+    print(f"{'CPU ms per trial':<26}" + "".join(f"{f'at {n}':>10}" for n in options.trials))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {}
+        if "sqlite" in options.storages:
+            config = configuration(options, "random")
+            runs = {n: filled_run(Path(folder, f"run-{n}"), n, config) for n in options.trials}
+        for storage in options.storages:
+            for name in options.controllers:
+                config = configuration(options, name)
+                with ExitStack() as stack:
+                    courses = [
+                        in_memory(n, config)
+                        if storage == "memory"
+                        else stack.enter_context(InSQLite(runs[n], Path(folder, name), config))
+                        for n in options.trials
+                    ]
+                    show(f"{storage}, {name}", courses, options)
+
+
+def show(title: str, courses: Sequence[Course], options: argparse.Namespace) -> None:
+    """Runs blocks in turn and prints their medians."""
+    for course in courses:
+        # The first trial learns from all that the study holds.
+        course.run(options.block)
+    blocks = [[course.run(options.block) for course in courses] for _ in range(options.blocks)]
+    medians = [statistics.median(column) for column in zip(*blocks, strict=True)]
+    print(f"{title:<26}" + "".join(f"{value:10.2f}" for value in medians), flush=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    known = nas.controllers.names()
+    usual = [name for name in ("random", "reinforce", "evolution", "predictor") if name in known]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    add = parser.add_argument
+    add("--controllers", nargs="+", default=usual, choices=known, metavar="NAME")
+    add("--storages", nargs="+", default=["memory", "sqlite"], choices=("memory", "sqlite"))
+    add("--trials", nargs="+", type=int, default=[100, 5000], help="ages of the studies")
+    add("--block", type=int, default=10, help="trials that are timed together (default 10)")
+    add("--blocks", type=int, default=5, help="blocks in each study (default 5)")
+    add("--penalised", action="store_true", help="multiply-accumulates are a second objective")
+    return parser.parse_args()
+
+
+def configuration(options: argparse.Namespace, controller: str) -> SearchConfig:
+    """Of a search on a made-up data set."""
+    penalties = [{"cost": "macs", "base": 5e7, "exponent": -0.1}] if options.penalised else []
+    return SearchConfig.model_validate(
+        {
+            "space": {"name": SPACE.name},
+            "controller": {"name": controller},
+            "reward": {"metric": "accuracy", "penalties": penalties},
+            "trials": 1,
+            "device": "cpu",
+        }
+    )
+
+
+def in_memory(count: int, config: SearchConfig) -> Course:
+    """A study in memory that has `count` finished trials."""
+    parts = parts_of(config)
+    storage = MemoryStorage()
+    study = create_memory_study(storage, config, SPACE, parts.controller)
+    study.add_trials(list(finished_trials(count, config)))
+    study.set_user_attr("trials", count)
+    return course_of(study, storage, parts, config)
+
+
+class InSQLite:
+    """A copy of a run that was filled, open for work."""
+
+    def __init__(self, run: RunFolder, copy: Path, config: SearchConfig) -> None:
+        path = copy.with_name(f"{copy.name}-{run.path.name}")
+        self._run = RunFolder(Path(shutil.copytree(run.path, path)))
+        self._config = config
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Course:
+        storage = self._stack.enter_context(working_storage(self._run, self._config, ORIGIN))
+        parts = parts_of(self._config)
+        study = open_study(storage, self._run, self._config, SPACE, parts.controller)
+        return course_of(study, storage, parts, self._config)
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def filled_run(path: Path, count: int, config: SearchConfig) -> RunFolder:
+    """A run folder whose study has `count` finished trials."""
+    run = RunFolder.create(path, config)
+    with working_storage(run, config, ORIGIN) as storage:
+        study = create_study(storage, run, config, SPACE)
+        insert_trials(storage, study._study_id, list(finished_trials(count, config)))
+        study.set_user_attr("trials", count)
+    return run
+
+
+def parts_of(config: SearchConfig) -> Parts:
+    """The parts of a search on made-up scores."""
+    costs = ("params", "macs", "flops")
+    reward = make_reward(config.reward, "this benchmark", ("images",), ("images",), costs)
+    return Parts(SPACE, reward, make_controller(config, SPACE, reward), MadeUp())
+
+
+def course_of(
+    study: optuna.Study, storage: MemoryStorage | TrialStorage, parts: Parts, config: SearchConfig
+) -> Course:
+    """What a worker puts together around a study."""
+    places = Places(study, storage, config.grace)
+    objective = Objective(parts, config.objectives, config.seed, ORIGIN, places, storage)
+    return Course(study, places, objective, FailureWatch(0, config.failures_in_a_row))
+
+
+def finished_trials(count: int, config: SearchConfig) -> Iterator[FrozenTrial]:
+    """Random candidates with the records that a search leaves behind."""
+    rng = random.Random(0)
+    distributions = {d.name: CategoricalDistribution(d.options) for d in SPACE.decisions}
+    for _ in range(count):
+        genotype = SPACE.sample(rng)
+        record = MadeUp().evaluate(genotype, config.seed).to_record()
+        quality = record["scores"]["accuracy"]["images"]
+        yield create_trial(
+            params=SPACE.choices(genotype),
+            distributions=distributions,
+            values=[quality, *(record["costs"][name] for name in config.objectives[1:])],
+            user_attrs={
+                "origin": ORIGIN,
+                "claimed": True,
+                "genotype": str(genotype),
+                "canonical_key": SPACE.canonical_key(genotype),
+                "network_key": SPACE.network_key(genotype),
+                **record,
+                "quality": quality,
+                "rungs": {record["rung"]: quality},
+            },
+        )
+
+
+def insert_trials(storage: TrialStorage, study: int, trials: Sequence[FrozenTrial]) -> None:
+    """Writes trials into an empty study, as `Study.add_trials` would in many minutes."""
+    rows: dict[type[Any], list[dict[str, Any]]] = {
+        models.TrialModel: [],
+        models.TrialParamModel: [],
+        models.TrialUserAttributeModel: [],
+        models.TrialValueModel: [],
+    }
+    for number, trial in enumerate(trials):
+        own = {"trial_id": number + 1}
+        assert trial.datetime_start is not None
+        now = trial.datetime_start.astimezone(UTC).replace(tzinfo=None)
+        rows[models.TrialModel].append(
+            {
+                **own,
+                "number": number,
+                "study_id": study,
+                "state": trial.state,
+                "datetime_start": now,
+                "datetime_complete": now,
+            }
+        )
+        rows[models.TrialParamModel] += [
+            {
+                **own,
+                "param_name": name,
+                "param_value": distribution.to_internal_repr(trial.params[name]),
+                "distribution_json": distribution_to_json(distribution),
+            }
+            for name, distribution in trial.distributions.items()
+        ]
+        rows[models.TrialUserAttributeModel] += [
+            {**own, "key": key, "value_json": json.dumps(value)}
+            for key, value in trial.user_attrs.items()
+        ]
+        rows[models.TrialValueModel] += [
+            {
+                **own,
+                "objective": index,
+                "value": value,
+                "value_type": models.TrialValueModel.TrialValueType.FINITE,
+            }
+            for index, value in enumerate(trial.values)
+        ]
+    with storage.scoped_session() as session, session.begin():
+        for model, values in rows.items():
+            session.execute(insert(model.__table__), values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Runs of a network, taking turns with those of a reference network."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from latency.clocks import Timing
+
+TimedRun = Callable[[], Timing]
+"""Runs a network once and tells how long that took."""
+
+WINDOW = 5
+"""Runs whose median tells whether the times still fall."""
+STABLE = 0.98
+"""Share of the median of the window before, above which they do not."""
+LONGEST_WARM_UP = 100
+"""Runs after which a network counts as warm in any case."""
+SHORTEST_SAMPLE_MS = 1.0
+"""Shorter runs are timed several in a row, or the clock and the caches would tell."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Timed runs of two networks that took turns.
+
+    Attributes:
+        candidate: Of the network that is measured.
+        reference: Of the reference, each just before the candidate's run of the same position.
+    """
+
+    candidate: tuple[Timing, ...]
+    reference: tuple[Timing, ...]
+
+
+def warm_up(candidate: TimedRun, reference: TimedRun, fewest: int) -> list[float]:
+    """Runs both until the candidate's times no longer fall.
+
+    They no longer fall once the median of five runs is at least 98 % of that of the five before.
+
+    Args:
+        candidate: The network that is measured.
+        reference: The reference network.
+        fewest: Runs that are made in any case.
+
+    Returns:
+        The times of the candidate's runs in milliseconds: at least ten, and never more than 100
+        unless `fewest` asks for them.
+    """
+    times: list[float] = []
+    while len(times) < max(fewest, LONGEST_WARM_UP):
+        reference()
+        times.append(candidate().ms)
+        if len(times) >= max(fewest, 2 * WINDOW) and not _falls(times):
+            break
+    return times
+
+
+def sample(candidate: TimedRun, reference: TimedRun, runs: int) -> Samples:
+    """Times so many runs of both, in turns: first the reference, then the candidate."""
+    pairs = [(reference(), candidate()) for _ in range(runs)]
+    return Samples(
+        candidate=tuple(timing for _, timing in pairs),
+        reference=tuple(timing for timing, _ in pairs),
+    )
+
+
+def repeats_for(times: list[float]) -> int:
+    """How many runs make one sample of at least a millisecond.
+
+    Args:
+        times: Of the last runs of the warm-up, in milliseconds.
+    """
+    return max(1, math.ceil(SHORTEST_SAMPLE_MS / statistics.median(times[-WINDOW:])))
+
+
+def _falls(times: list[float]) -> bool:
+    last, before = times[-WINDOW:], times[-2 * WINDOW : -WINDOW]
+    return statistics.median(last) < STABLE * statistics.median(before)

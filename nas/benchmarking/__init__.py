@@ -1,0 +1,1 @@
+"""Searches that are played on a table, again and again, to compare controllers."""

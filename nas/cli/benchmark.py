@@ -1,0 +1,166 @@
+"""``nas benchmark``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.penalties import penalties
+from nas.cli.values import assignments, given
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.benchmarking.board import Board
+    from nas.benchmarking.settings import BenchmarkSettings
+    from nas.benchmarking.summary import Summary
+
+
+def benchmark(
+    space: Annotated[str, typer.Argument(help="Search space that the table is of.")],
+    table: Annotated[Path, typer.Option(help="Table of trained candidates (.npz).")],
+    controller: Annotated[
+        list[str] | None, typer.Option(help="Controller; repeat it to compare several.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="KEY=VALUE of the controller, NAME.KEY=VALUE where there are several."
+        ),
+    ] = None,
+    space_settings: Annotated[
+        list[str] | None, typer.Option("--space.set", help="KEY=VALUE of a size of the space.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Data set of the table; all of them unless given.")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="Evaluations of every search.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Searches of every controller.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the first search; they count up.")] = 0,
+    penalty: Annotated[
+        list[str] | None,
+        typer.Option(help="Cost of the table to be low, too; repeat it for several."),
+    ] = None,
+    exponent: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Exponent of the penalties; with several, as many searches share the evaluations."
+        ),
+    ] = None,
+    base: Annotated[
+        float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+    ] = None,
+    at: Annotated[
+        list[int] | None,
+        typer.Option(help="Evaluations after which the hypervolume is told; repeat it."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the searches.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="File for the figures of every search, .csv or .json.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the mean course, .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Play searches on a table of trained candidates, to compare controllers in seconds."""
+    from nas.benchmarking.benchmark import load_board, make_contenders, run
+    from nas.benchmarking.settings import BenchmarkSettings
+    from nas.settings import validate
+
+    _check_files(output, plot)
+    names = controller or ["reinforce"]
+    values = given(
+        {
+            "table": str(table),
+            "space": {"name": space, "options": assignments(space_settings or (), "--space.set")},
+            "datasets": dataset,
+            "controllers": _controllers(names, assignments(settings or ())),
+            "rewards": _rewards(penalty, exponent, base),
+            "trials": trials,
+            "seeds": seeds,
+            "seed": seed,
+            "at": at,
+            "workers": workers,
+        }
+    )
+    resolved = validate(BenchmarkSettings, values, "benchmark")
+    board = load_board(resolved)
+    contenders = make_contenders(resolved, board)
+    with _progress(len(contenders) * resolved.seeds) as advance:
+        summaries = run(resolved, board, contenders, advance)
+    _report(resolved, board, summaries, output, plot)
+
+
+def _check_files(output: Path | None, plot: Path | None) -> None:
+    from nas.report.benchmark_files import DATA_FORMATS, PICTURE_FORMATS, check_path
+
+    if output is not None:
+        check_path(output, DATA_FORMATS)
+    if plot is not None:
+        check_path(plot, PICTURE_FORMATS)
+
+
+def _controllers(names: Sequence[str], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Values of `ControllerSettings`, with the settings that were typed for each of them."""
+    from nas.settings import overridden
+
+    own: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for key, value in values.items():
+        name, dot, setting = key.partition(".")
+        if dot and name in own:
+            own[name][setting] = value
+        elif len(own) == 1:
+            own[names[0]][key] = value
+        else:
+            raise UserError(
+                f"--set {key}: say which controller this is for, for example {names[0]}.{key}=..."
+            )
+    return [{"name": name, "settings": overridden({}, own[name])} for name in names]
+
+
+def _rewards(
+    names: list[str] | None, exponents: list[float] | None, base: float | None
+) -> list[dict[str, Any]] | None:
+    """Values of `TableRewardSettings`, one for each exponent."""
+    tried: Sequence[float | None] = exponents or [None]
+    chosen = [penalties(names, exponent, base) for exponent in tried]
+    return None if names is None else [{"penalties": values} for values in chosen]
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    console = Console(stderr=True)
+    columns = (TextColumn("searches"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("searches", total=total)
+        yield lambda: progress.advance(bar)
+
+
+def _report(
+    settings: BenchmarkSettings,
+    board: Board,
+    summaries: Sequence[Summary],
+    output: Path | None,
+    plot: Path | None,
+) -> None:
+    from rich.console import Console
+
+    from nas.report.benchmark import benchmark_tables
+    from nas.report.benchmark_files import save_data, save_plot
+
+    console = Console()
+    for grid in benchmark_tables(summaries, board.table, settings.trials, settings.told_at):
+        console.print(grid)
+    if output is not None:
+        save_data(output, summaries)
+        print(output)
+    if plot is not None:
+        save_plot(plot, summaries, board.table)
+        print(plot)

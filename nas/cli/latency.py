@@ -1,0 +1,177 @@
+"""``nas latency`` and ``nas latency calibrate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nas.cli.values import chosen_run
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.retraining.named_network import NamedNetwork
+
+_MEASURE = "measure"
+
+
+class _MeasuresByDefault(TyperGroup):
+    """``nas latency RUN`` is ``nas latency measure RUN``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [_MEASURE, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_MeasuresByDefault,
+    help="How long a network takes: nas latency RUN --trial N, or nas latency MODEL.",
+    no_args_is_help=True,
+)
+
+Device = Annotated[str, typer.Option(help="cpu or cuda:N.")]
+Engine = Annotated[
+    str, typer.Option(help="onnxruntime, torch, torch.compile, cuda-graphs or tensorrt.")
+]
+Threads = Annotated[int, typer.Option(help="CPU threads of one operator.")]
+Size = Annotated[
+    str | None, typer.Option(help="HEIGHTxWIDTH of the image, if not that of the task.")
+]
+
+
+@app.command(_MEASURE)
+def measure(
+    network: Annotated[
+        Path | None,
+        typer.Argument(help="Run folder, a network of ours, or an ONNX file; the latest run."),
+    ] = None,
+    trial: Annotated[int | None, typer.Option(help="Number of a trial of the run.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="The trial of the highest reward.")] = False,
+    genotype: Annotated[str | None, typer.Option(help="Nested form of a genotype.")] = None,
+    device: Device = "cpu",
+    engine: Engine = "onnxruntime",
+    threads: Threads = 1,
+    runs: Annotated[int, typer.Option(help="Timed runs, at least 20.")] = 30,
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="Take the CPU where the device is missing.")
+    ] = False,
+    size: Size = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Say where the time goes.")] = False,
+    depth: Annotated[
+        int | None, typer.Option(help="Parts of a module's path that tell layers apart; all.")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Layers that are listed and drawn.")] = 30,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the layers into this PNG, SVG or PDF.")
+    ] = None,
+) -> None:
+    """Measure a network, and predict it where the device has been calibrated (the default)."""
+    _check(depth, rows, plot)
+    from rich.console import Console
+
+    from nas.report.latency import latency_table, layers_table
+    from nas.retraining.network_latency import (
+        Place,
+        check_explainable,
+        network_latency,
+        network_layers,
+    )
+
+    place = Place(device, engine, threads, runs, allow_fallback)
+    if layers or plot:
+        check_explainable(place)
+    console = Console()
+    with _sentences():
+        chosen = _named(network, trial, best, genotype, size)
+        found = network_latency(chosen, place)
+        counts = (found.counts.parameters, found.counts.macs) if found.counts else None
+        console.print(latency_table(chosen.name, found.measured, found.predicted, counts))
+        for sentence in found.warnings:
+            print(sentence)
+        if not (layers or plot):
+            return
+        known, predicted = network_layers(chosen, place, found.measured, depth)
+        if layers:
+            console.print(layers_table(known, predicted, rows))
+    if plot:
+        from nas.pareto.figures import save
+        from nas.report.latency import plot_layers
+
+        picture = plot_layers(chosen.name, known, predicted, rows)
+        print(f"plot: {save(picture, plot.with_suffix(''), (plot.suffix[1:],))[0]}")
+
+
+@app.command("calibrate")
+def calibrate(
+    space: Annotated[
+        str, typer.Option(help="Search space, run folder, or YAML file with a search's settings.")
+    ],
+    device: Device = "cpu",
+    engine: Engine = "onnxruntime",
+    threads: Threads = 1,
+    networks: Annotated[int, typer.Option(help="Networks that are measured.")] = 15,
+    seed: Annotated[int, typer.Option(help="Of the sampled networks.")] = 0,
+    size: Size = None,
+) -> None:
+    """Time the operators of a space and measure some networks, so that latencies are predicted."""
+    if networks < 1:
+        raise UserError(f"--networks {networks}: measure at least 1.")
+    from nas.cli.latency_progress import CalibrationProgress
+    from nas.evaluation.latency.calibration import calibrate as calibrate_device
+    from nas.report.latency import calibration_table
+    from nas.retraining.named_network import candidates_named
+
+    with _sentences():
+        candidates = candidates_named(space, _size(size))
+        with CalibrationProgress() as progress:
+            found = calibrate_device(
+                candidates, device, engine, threads, networks, seed, progress=progress.show
+            )
+    from rich.console import Console
+
+    Console().print(calibration_table(found, candidates.family))
+
+
+def _named(
+    path: Path | None, trial: int | None, best: bool, genotype: str | None, size: str | None
+) -> NamedNetwork:
+    from nas.retraining.named_network import named_network
+    from nas.retraining.selection import Selection
+
+    trials = () if trial is None else (trial,)
+    selection = Selection(best=best, trials=trials, genotype=genotype)
+    return named_network(chosen_run(path), selection, _size(size))
+
+
+def _check(depth: int | None, rows: int, plot: Path | None) -> None:
+    if depth is not None and depth < 1:
+        raise UserError(f"--depth {depth}: give at least 1.")
+    if rows < 1:
+        raise UserError(f"--rows {rows}: show at least 1.")
+    if plot is not None and plot.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--plot {plot}: the name has to end in .png, .svg or .pdf.")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, cross, width = text.partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise UserError(f"--size {text!r}: expected HEIGHTxWIDTH, for example 128x128.")
+    return int(height), int(width)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What the package latency refuses is what a user can mend."""
+    from latency.errors import LatencyError
+
+    try:
+        yield
+    except LatencyError as error:
+        raise UserError(str(error)) from error

@@ -1,0 +1,115 @@
+"""Predictor-guided search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from nas.controllers.controller import Controller
+from nas.controllers.learner import Draw, Learner, Lesson
+from nas.controllers.pool import Pool, pool_of
+from nas.controllers.surrogate import Ensemble, Values
+from nas.controllers.tried import Tried
+from nas.settings import Settings
+from search_spaces.space import SearchSpace
+
+_PARENTS = 10
+"""Best networks whose neighbours are rated."""
+
+_FINALISTS = 100
+"""Rated candidates among which a function drawn from the posterior decides."""
+
+
+class PredictorSettings(Settings):
+    """Settings of predictor-guided search.
+
+    Attributes:
+        startup: Number of random trials before the first model.
+        fitted: Largest number of networks that the model is fitted to; time is cubic in it.
+    """
+
+    startup: int = Field(default=20, ge=2)
+    fitted: int = Field(default=200, ge=2)
+
+
+class Predictor(Learner):
+    """Tries what a model of the rewards holds for the best, with chance where it is not sure.
+
+    The model is an ensemble of Gaussian processes over decisions, operations and paths, fitted
+    anew whenever trials have finished. It learns the ranks of the rewards, so that their scale
+    does not matter, nor how bad the bad ones are. Candidates are chosen by Thompson sampling: a
+    function is drawn from the posterior and its best candidate proposed. Hence what is uncertain
+    is explored, and workers that know the same trials propose different candidates. A network
+    that was tried is not proposed again while there are others.
+
+    White et al. 2019, https://arxiv.org/abs/1910.11858 (predictor-guided search, paths);
+    Thompson 1933; Russo et al. 2017, https://arxiv.org/abs/1707.02038 (Thompson sampling).
+
+    Args:
+        space: The search space.
+        seed: Not used: a draw's generator is all the randomness there is.
+        settings: Random trials and size of the model.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, settings: PredictorSettings) -> None:
+        self._pool = pool_of(space)
+        self._settings = settings
+        self._tried = Tried()
+        self._lessons = 0
+        self._model: Ensemble | None = None
+
+    def learn(self, lesson: Lesson) -> None:
+        self._tried.add(self._pool.network(lesson.choices), lesson)
+        self._lessons += 1
+        self._model = None
+
+    def draw(self, rng: np.random.Generator) -> Draw:
+        known = self._tried.networks
+        if self._lessons < self._settings.startup:
+            return Draw(self._pool.random(known, rng))
+        if self._model is None:
+            self._model = fitted_model(self._pool, self._tried, self._settings.fitted)
+        parents = self._tried.choices[self._tried.ranked()[:_PARENTS]]
+        candidates = self._pool.propose(parents, known, rng)
+        features = self._pool.features(candidates)
+        mean, std = self._model.predict(features)
+        finalists = np.argsort(-(mean + 2 * std), kind="stable")[:_FINALISTS]
+        values = self._model.sample(features[finalists], rng)
+        ranked = candidates[finalists[np.argsort(-values, kind="stable")]]
+        return Draw(self._pool.first_fresh(ranked.tolist(), known))
+
+
+def fitted_model(pool: Pool, tried: Tried, most: int) -> Ensemble:
+    """A model of the ranks of the rewards, as quantiles of the standard normal distribution.
+
+    Args:
+        pool: What gives the features.
+        tried: The networks and their rewards, at least one.
+        most: Largest number of networks that the model is fitted to: the best ones, and as many
+            of the others.
+    """
+    some = spread(tried.ranked(), most)
+    model = Ensemble(pool.blocks)
+    model.fit(pool.features(tried.choices[some]), normal_scores(tried.rewards)[some])
+    return model
+
+
+def normal_scores(values: Values) -> Values:
+    """The ranks of values as quantiles of the standard normal distribution; equals stay equal."""
+    scores: Values = ndtri((rankdata(values) - 0.5) / len(values))
+    return scores
+
+
+def spread(ranked: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The first half of `count`, and as many at equal steps among the others."""
+    if len(ranked) <= count:
+        return ranked
+    best = count - count // 2
+    steps = np.linspace(best, len(ranked) - 1, count // 2).round().astype(np.int64)
+    return np.concatenate([ranked[:best], ranked[steps]])
+
+
+CONTROLLER = Controller.of_learner(PredictorSettings, Predictor)

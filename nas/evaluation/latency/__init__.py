@@ -1,0 +1,1 @@
+"""Latencies of candidates, predicted without running them."""

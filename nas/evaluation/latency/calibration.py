@@ -1,0 +1,151 @@
+"""Measures what a predictor of latencies needs to know of a device."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import latency
+from latency.device import Placement, parse_device
+from latency.identity import DeviceIdentity
+from latency.operators import Operator
+from latency.prediction.files import shared_predictor
+from latency.prediction.operator_times import time_operators
+from latency.prediction.predictor import Predictor
+from nas.evaluation.latency.candidates import Candidates
+from nas.evaluation.latency.forecast import predictor_path
+from search_spaces.genotype import Genotype
+
+NETWORKS = 15
+_MOST_SAMPLES = 400
+_WITHOUT_NEWS = 60
+"""Samples in a row without a new operator, after which the space counts as known."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is measured, how many are, and how many there will be."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A device that was calibrated.
+
+    Attributes:
+        predictor: What predicts its latencies.
+        path: Its file.
+        operators: How many operators were timed.
+        networks: How many networks were measured.
+        noisy: How many of them were measured while the machine was busy.
+        error: Relative error of a prediction, as a standard deviation.
+    """
+
+    predictor: Predictor
+    path: Path
+    operators: int
+    networks: int
+    noisy: int
+    error: float
+
+
+def calibrate(
+    candidates: Candidates,
+    device: str = "cpu",
+    engine: str = "onnxruntime",
+    threads: int = 1,
+    networks: int = NETWORKS,
+    seed: int = 0,
+    path: Path | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> Calibrated:
+    """Times the operators of a space and measures some of its networks.
+
+    Networks are chosen from all over the range of latencies. What the file holds of other spaces
+    stays.
+
+    Args:
+        candidates: Of the space.
+        device: "cpu", "cuda" or "cuda:N".
+        engine: What runs the networks.
+        threads: CPU threads of one operator.
+        networks: How many are measured.
+        seed: Of the sampled candidates.
+        path: File of the predictor; that of the device in the user's cache folder unless given.
+        progress: Told of every measurement.
+
+    Raises:
+        LatencyError: If the device is missing, or latencies of the engine cannot be predicted.
+    """
+    identity = latency.identify(device, threads, engine)
+    target = path or predictor_path(identity)
+    pool = _sampled(candidates, seed, networks)
+    predictor = Predictor(identity)
+    operators = list({one.key: one for _, parts in pool for one in parts}.values())
+    progress("operators", 0, len(operators))
+    times = time_operators(operators, Placement(parse_device(device), threads), engine)
+    predictor.table.add(operators, times)
+    progress("operators", len(operators), len(operators))
+    noisy = 0
+    chosen = _spread(pool, predictor, networks)
+    for done, (genotype, parts) in enumerate(chosen):
+        progress("networks", done, len(chosen))
+        noisy += _measure(candidates, genotype, parts, predictor, device)
+    progress("networks", len(chosen), len(chosen))
+    with shared_predictor(target, identity) as shared:
+        shared.take(candidates.family, predictor)
+    error = shared.calibration(candidates.family).error
+    return Calibrated(shared, target, len(operators), len(chosen), noisy, error)
+
+
+_Candidate = tuple[Genotype, tuple[Operator, ...]]
+
+
+def _sampled(candidates: Candidates, seed: int, fewest: int) -> list[_Candidate]:
+    """Candidates, until they bring no operator that is new."""
+    rng = random.Random(seed)
+    known: set[str] = set()
+    pool: list[_Candidate] = []
+    without_news = 0
+    while len(pool) < fewest or (without_news < _WITHOUT_NEWS and len(pool) < _MOST_SAMPLES):
+        genotype = candidates.sample(rng)
+        operators = candidates.operators(genotype)
+        new = {operator.key for operator in operators} - known
+        without_news = 0 if new else without_news + 1
+        known |= new
+        pool.append((genotype, operators))
+    return pool
+
+
+def _spread(pool: list[_Candidate], predictor: Predictor, number: int) -> list[_Candidate]:
+    """So many candidates, evenly from the fastest to the slowest."""
+    # A network in which no path leads to the logits says nothing of the others.
+    usable = [item for item in pool if item[1]] or pool
+    ranked = sorted(usable, key=lambda item: predictor.predict("", item[1]).ms)
+    places = [round((i + 0.5) * len(ranked) / number - 0.5) for i in range(number)]
+    return [ranked[min(max(place, 0), len(ranked) - 1)] for place in places]
+
+
+def _measure(
+    candidates: Candidates,
+    genotype: Genotype,
+    operators: tuple[Operator, ...],
+    predictor: Predictor,
+    device: str,
+) -> bool:
+    """Measures a network for the predictor; tells whether the machine was busy."""
+    identity: DeviceIdentity = predictor.device
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", latency.NoiseWarning)
+        figure = latency.measure(
+            candidates.network(genotype),
+            candidates.input_shape,
+            device=device,
+            threads=identity.threads,
+            engine=identity.engine,
+            reference_ms=predictor.reference_ms,
+        )
+    if predictor.reference_ms is None:
+        predictor.reference_ms = figure.reference_ms
+    predictor.observe(candidates.family, operators, figure.normalised_ms)
+    return figure.noisy

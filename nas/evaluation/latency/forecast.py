@@ -1,0 +1,70 @@
+"""Predicted latencies of the candidates of one search."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from latency.identity import DeviceIdentity
+from latency.operators import Operator
+from latency.prediction.calibration import Prediction
+from latency.prediction.files import load_predictor, shared_predictor
+from nas.evaluation.latency.candidates import Candidates
+from nas.tasks.faces.cache import cache_folder
+from search_spaces.genotype import Genotype
+
+
+class Forecast:
+    """Predicts latencies, and learns from every one that is measured.
+
+    Args:
+        candidates: Whose latencies.
+        device: Where, and with which engine.
+        path: File of the predictor; that of the device in the user's cache folder unless given.
+
+    Raises:
+        LatencyError: If there is no such file, or it belongs to another device.
+    """
+
+    def __init__(
+        self, candidates: Candidates, device: DeviceIdentity, path: Path | None = None
+    ) -> None:
+        self._candidates, self._device = candidates, device
+        self._path = path or predictor_path(device)
+        self._predictor = load_predictor(self._path, device)
+
+    @property
+    def reference_ms(self) -> float | None:
+        """What measurements should be told as `reference_ms`, to be on the scale of this one."""
+        return self._predictor.reference_ms
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether networks of these candidates' family were measured."""
+        return bool(self._predictor.families.get(self._candidates.family))
+
+    def predict(self, genotype: Genotype) -> Prediction:
+        """The latency of a candidate."""
+        return self.predict_operators(self._candidates.operators(genotype))
+
+    def predict_operators(self, operators: tuple[Operator, ...]) -> Prediction:
+        """The latency of a candidate whose operators are known."""
+        return self._predictor.predict(self._candidates.family, operators)
+
+    def observe(self, genotype: Genotype, ms: float) -> None:
+        """Learns from a candidate that was measured, for all that use the same file.
+
+        Args:
+            genotype: The candidate.
+            ms: Its latency in milliseconds, best `Latency.normalised_ms` of a quiet measurement.
+        """
+        operators = self._candidates.operators(genotype)
+        with shared_predictor(self._path, self._device) as predictor:
+            predictor.observe(self._candidates.family, operators, ms)
+        self._predictor = predictor
+
+
+def predictor_path(device: DeviceIdentity) -> Path:
+    """Where the predictor of a device is kept for all searches of a user."""
+    digest = hashlib.sha256(device.key.encode()).hexdigest()[:16]
+    return cache_folder() / "latency" / f"{device.kind}-{device.engine}-{digest}.json"

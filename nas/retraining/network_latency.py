@@ -1,0 +1,176 @@
+"""How long a network takes, how sure that is, and where the time goes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+import latency
+from latency.device import Placement, parse_device
+from latency.eager_layers import eager_layers
+from latency.errors import FallbackWarning, NoiseWarning
+from latency.figures import Latency
+from latency.identity import ONNXRUNTIME, DeviceIdentity
+from latency.layers import (
+    LayerTime,
+    grouped,
+    measured_layers,
+    measured_layers_of_onnx,
+    predicted_layers,
+    scaled,
+)
+from latency.operators import operators_of
+from latency.prediction.calibration import Prediction
+from latency.prediction.files import load_predictor
+from latency.prediction.predictor import Predictor
+from latency.tracing import trace, trace_by_module
+from nas.errors import UserError
+from nas.evaluation.latency.forecast import predictor_path
+from nas.retraining.named_network import NamedNetwork
+
+_EAGER = "torch"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a network runs, and how.
+
+    Attributes:
+        device: "cpu", "cuda" or "cuda:N".
+        engine: What runs it.
+        threads: CPU threads of one operator.
+        runs: Timed runs.
+        allow_fallback: Whether the CPU will do where the device is missing.
+    """
+
+    device: str = "cpu"
+    engine: str = ONNXRUNTIME
+    threads: int = 1
+    runs: int = 30
+    allow_fallback: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkLatency:
+    """A network's latency, measured and predicted.
+
+    Attributes:
+        measured: What was measured.
+        warnings: Sentences about how it was measured.
+        counts: Parameters and multiply-accumulates; None for an ONNX file.
+        predicted: What was predicted; None where the device was not calibrated for such networks.
+    """
+
+    measured: Latency
+    warnings: tuple[str, ...]
+    counts: latency.Counts | None
+    predicted: Prediction | None
+
+
+def network_latency(network: NamedNetwork, place: Place) -> NetworkLatency:
+    """Measures a network, and predicts it if the device was calibrated for its family.
+
+    Raises:
+        LatencyError: If it cannot be measured there.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        measured = _measure(network, place)
+    said = [str(w.message) for w in caught if w.category in (NoiseWarning, FallbackWarning)]
+    source = network.source
+    if isinstance(source, Path):
+        return NetworkLatency(measured, tuple(said), None, None)
+    predictor = known_predictor(measured.device, network.family)
+    predicted = None
+    if predictor is not None and network.family is not None:
+        operators = operators_of(trace(source, network.input_shape))
+        predicted = predictor.predict(network.family, operators)
+    counts = latency.count(source, network.input_shape)
+    return NetworkLatency(measured, tuple(said), counts, predicted)
+
+
+def known_predictor(device: DeviceIdentity, family: str | None) -> Predictor | None:
+    """The predictor of a device, if it was calibrated on networks of a family."""
+    path = predictor_path(device)
+    if family is None or not path.is_file():
+        return None
+    predictor = load_predictor(path, device)
+    return predictor if predictor.families.get(family) else None
+
+
+def check_explainable(place: Place) -> None:
+    """Refuses an engine that does not tell what its layers take.
+
+    Raises:
+        UserError: With those that do.
+    """
+    if place.engine not in (ONNXRUNTIME, _EAGER):
+        raise UserError(
+            f"the engine {place.engine} does not tell what its layers take; use onnxruntime or "
+            "torch."
+        )
+
+
+def network_layers(
+    network: NamedNetwork, place: Place, measured: Latency, depth: int | None = None
+) -> tuple[list[LayerTime], list[LayerTime]]:
+    """Where the time goes.
+
+    Args:
+        network: The network.
+        place: Where it runs.
+        measured: Its latency there; the layers share it.
+        depth: Parts of a module's path that tell layers apart; None for whole paths.
+
+    Returns:
+        The layers as measured, the slowest first, and as predicted: none of these where the device
+        was not calibrated for such networks.
+
+    Raises:
+        UserError: If the engine does not tell what its layers take.
+        LatencyError: If the network cannot run there.
+    """
+    layers = grouped(scaled(_profile(network, place), measured.median_ms), depth)
+    predictor = known_predictor(measured.device, network.family)
+    slowest_first = sorted(layers, key=lambda layer: -layer.ms)
+    if predictor is None or network.family is None or isinstance(network.source, Path):
+        return slowest_first, []
+    operators = operators_of(trace_by_module(network.source, network.input_shape))
+    milliseconds = predictor.layers(network.family, operators)
+    return slowest_first, grouped(predicted_layers(operators, milliseconds), depth)
+
+
+def _measure(network: NamedNetwork, place: Place) -> Latency:
+    source = network.source
+    if isinstance(source, Path):
+        return latency.measure_onnx(
+            source,
+            place.device,
+            runs=place.runs,
+            threads=place.threads,
+            engine=place.engine,
+            allow_fallback=place.allow_fallback,
+            input_shape=network.input_shape,
+        )
+    return latency.measure(
+        source,
+        network.input_shape,
+        place.device,
+        runs=place.runs,
+        threads=place.threads,
+        engine=place.engine,
+        allow_fallback=place.allow_fallback,
+    )
+
+
+def _profile(network: NamedNetwork, place: Place) -> list[LayerTime]:
+    placement = Placement(parse_device(place.device), place.threads, place.allow_fallback)
+    check_explainable(place)
+    source: nn.Module | Path = network.source
+    if isinstance(source, Path):
+        return measured_layers_of_onnx(source, placement)
+    profile = measured_layers if place.engine == ONNXRUNTIME else eager_layers
+    return profile(source, network.input_shape, placement)

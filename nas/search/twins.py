@@ -1,0 +1,62 @@
+"""Trials of the same network."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.controllers.finished import FinishedTrials
+
+Keys = tuple[str, str]
+"""Canonical key and network key: a twin computes the same at the same costs."""
+
+
+class Twins:
+    """Finds trials of the same network, at a cost that does not grow with the study.
+
+    Args:
+        seed: Seed of the evaluations; a trial with another seed is none of the same network.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._watch = FinishedTrials()
+        self._complete: dict[Keys, FrozenTrial] = {}
+
+    def of(self, trial: optuna.Trial, keys: Keys) -> FrozenTrial | None:
+        """The first trial of the same network that is complete, or that began before and runs.
+
+        Args:
+            trial: A running trial.
+            keys: Of its candidate.
+        """
+        look = self._watch.look(trial.study.get_trials(deepcopy=False))
+        for other in look.finished:
+            if other.state == TrialState.COMPLETE:
+                self._remember(other)
+        # Waiting for smaller numbers only, no two trials wait for each other.
+        before = [
+            other
+            for other in look.unfinished
+            if other.state == TrialState.RUNNING and other.number < trial.number
+        ]
+        found = [other for other in before if self._keys(other) == keys]
+        if keys in self._complete:
+            found.append(self._complete[keys])
+        return min(found, key=lambda other: other.number, default=None)
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        keys = self._keys(trial)
+        if keys is None:
+            return
+        known = self._complete.get(keys)
+        if known is None or trial.number < known.number:
+            self._complete[keys] = trial
+
+    def _keys(self, trial: FrozenTrial) -> Keys | None:
+        known = trial.user_attrs
+        if "canonical_key" not in known or known["origin"]["seed"] != self._seed:
+            return None
+        canonical = str(known["canonical_key"])
+        # Studies of before have one key.
+        return canonical, str(known.get("network_key", canonical))
