@@ -56,7 +56,8 @@ def named_network(
 
     Args:
         path: A run folder, a file or a folder with a network of ours, or an ONNX file.
-        selection: Which candidate of a run, but not several; its weights are random, which changes no latency.
+        selection: Which candidate of a run, but not several; its weights are random, which changes
+            no latency.
         size: Height and width of the image, where they are not to be those of training.
 
     Raises:

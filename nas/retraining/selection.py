@@ -15,7 +15,6 @@ from nas.search.study import read_study
 from nas.training.seeding import derive
 from search_spaces import Genotype, GenotypeError
 
-
 _LONGEST_LABEL = 150
 
 

@@ -32,7 +32,6 @@ from nas.training.device import resolve_device
 from rewards import Reward
 from search_spaces.space import ClassifierSpace
 
-
 METRICS = ("f1", "accuracy")
 """Scores of a class of images."""
 

@@ -132,7 +132,9 @@ def test_a_noisy_attempt_is_repeated(segmenter, monkeypatch):
 def test_the_quietest_attempt_counts_and_is_flagged(segmenter, monkeypatch):
     attempts = [5.0, 9.0] * 10 + [5.0, 6.0] * 10 + [5.0, 8.0] * 10
     install(monkeypatch, FakeEngine([5.0] * 10 + attempts))
-    with pytest.warns(NoiseWarning, match="busy in each of 3 attempts, so the latency is marked as"):
+    with pytest.warns(
+        NoiseWarning, match="busy in each of 3 attempts, so the latency is marked as"
+    ):
         latency = measure(segmenter, SHAPE, runs=20, warmup=1)
     assert latency.noisy
     assert (latency.attempts, latency.median_ms) == (3, 5.5)
