@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.search.config import load_config
+from nas.search.kinds import (
+    ClassificationSearchConfig,
+    SegmentationSearchConfig,
+    TableSearchConfig,
+    load_config,
+)
 
 
 def _yaml(tmp_path: Path, text: str) -> Path:
@@ -62,3 +67,18 @@ def test_the_objectives_are_the_quality_and_the_penalised_costs() -> None:
     config = load_config(None, {"reward.penalties": [{"cost": "flops"}, {"cost": "params"}]})
     assert config.objectives == ("quality", "flops", "params")
     assert load_config(None, {}).objectives == ("quality",)
+
+
+def test_the_space_says_which_kind_of_search_it_is() -> None:
+    assert isinstance(load_config(None, {}), SegmentationSearchConfig)
+    cells = load_config(None, {"space.name": "darts", "task": "digits"})
+    assert isinstance(cells, ClassificationSearchConfig)
+    table = load_config(None, {"table": "results.npz", "space.name": "nasbench201"})
+    assert isinstance(table, TableSearchConfig)
+
+
+def test_a_wrong_key_is_told_with_the_keys_of_its_kind() -> None:
+    with pytest.raises(UserError, match="did you mean 'epochs'"):
+        load_config(None, {"space.name": "darts", "evaluation.training.epoch": 3})
+    with pytest.raises(UserError, match="unknown key 'evaluation.training'"):
+        load_config(None, {"evaluation.training.epochs": 3})
