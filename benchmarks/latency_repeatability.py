@@ -30,8 +30,8 @@ FIGURES = {
     "wall_ms": "median of the wall time",
     "median_ms": "median by the clock",
     "min_ms": "shortest run by the clock",
-    "normalised_ms": "normalised by the reference of the measurement",
-    "ratio": "normalised with one reference for all",
+    "normalised_ms": "lower decile by the clock",
+    "ratio": "the same, corrected by the reference network",
 }
 PAIRS = {
     "same occasion": ((0, 1), (2, 3)),

@@ -12,8 +12,6 @@ from latency.noise import QUIET, Noise, noise_of
 from latency.order_statistics import median_interval, quantile
 from latency.sampling import Samples
 
-_QUARTER = 0.25
-
 
 @dataclass(frozen=True)
 class Latency:
@@ -26,9 +24,10 @@ class Latency:
         low_ms: Lower end of the 95 % confidence interval of the median, within this measurement.
         high_ms: Its upper end.
         wall_ms: Median of the wall time of the same runs.
-        normalised_ms: What the network would take if the reference network took its quiet time:
-            `ratio` times that. On a machine that others use it repeats better than the median.
-        ratio: Lower quartile of the runs over that of the reference network's.
+        normalised_ms: Quiet time of the network, the lower decile of its runs; corrected, where the
+            quiet time of the reference network was given, by what it took here. On a machine that
+            others use it repeats better than the median.
+        ratio: Quiet time of the network over that of the reference network.
         reference_ms: Quiet time of the reference network, the lower decile of its runs.
         reference_median_ms: Median run of the reference network.
         noise: What disturbed the measurement.
@@ -104,15 +103,14 @@ def figures_of(samples: Samples, reference_ms: float | None = None) -> dict[str,
 
     Args:
         samples: The timed runs.
-        reference_ms: The quiet time of the reference network, where it is known from elsewhere;
-            otherwise that of these runs.
+        reference_ms: The quiet time of the reference network where it is known from elsewhere.
     """
     candidate = [timing.ms for timing in samples.candidate]
     reference = [timing.ms for timing in samples.reference]
     low, high = median_interval(candidate)
     # What disturbs a run makes it longer, so the faster runs tell more.
-    ratio = quantile(candidate, _QUARTER) / quantile(reference, _QUARTER)
     quiet = quantile(reference, QUIET)
+    ratio = quantile(candidate, QUIET) / quiet
     return {
         "min_ms": min(candidate),
         "median_ms": statistics.median(candidate),
@@ -124,6 +122,6 @@ def figures_of(samples: Samples, reference_ms: float | None = None) -> dict[str,
         "ratio": ratio,
         "reference_ms": quiet,
         "reference_median_ms": statistics.median(reference),
-        "noise": noise_of(samples),
+        "noise": noise_of(samples, reference_ms),
         "runs": len(candidate),
     }

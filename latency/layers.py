@@ -16,6 +16,7 @@ from latency.device import Placement
 from latency.exporting import OUTPUT_NAME, export_onnx
 from latency.operators import Operator, operators_of
 from latency.profiling import NodeTime, owners, profile_onnx
+from latency.sessions import open_session
 from latency.tracing import Trace, trace_by_module
 
 _STEP = re.compile(r"/([^#]*)#(\d+)(?:/|$)")
@@ -85,9 +86,11 @@ def measured_layers_of_onnx(path: Path, placement: Placement) -> list[LayerTime]
         placement: Where and how it runs.
 
     Raises:
-        LatencyError: If an input is open or no float32.
+        LatencyError: If the file is no network, or an input is open or no float32.
         UnavailableError: If onnxruntime would run it somewhere else.
     """
+    # A session of its own says in a sentence what is wrong with the file.
+    open_session(path, str(placement.device), placement.threads)
     return _layers(profile_onnx(path, placement), _ByName())
 
 

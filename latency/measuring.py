@@ -87,8 +87,9 @@ def measure(
         engine: What runs the network, one of `engine_names()`.
         allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
             needs there is missing.
-        reference_ms: Quiet time of the reference network that `normalised_ms` refers to, for
-            example that of the first measurement on the device; this measurement's own if None.
+        reference_ms: Quiet time of the reference network, for example that of a measurement on
+            the idle device: `normalised_ms` is corrected to it, and it shows a neighbour that is
+            busy all the time.
         attempts: How often the runs are made at most, at least 1.
 
     Raises:
@@ -129,7 +130,7 @@ def measure_onnx(
         engine: What runs the file: onnxruntime or tensorrt.
         allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
             needs there is missing.
-        reference_ms: Quiet time of the reference network that `normalised_ms` refers to.
+        reference_ms: Quiet time of the reference network, as for `measure`.
         attempts: How often the runs are made at most, at least 1.
         input_shape: Shape N, C, H, W of the input; needed where the file leaves the batch open.
 
@@ -227,9 +228,12 @@ def _timed(prepared: Prepared, repeats: int = 1) -> TimedRun:
 def _sample_until_quiet(timed: tuple[TimedRun, TimedRun], request: _Request) -> tuple[Samples, int]:
     """The quietest samples of a few attempts, and the number of attempts."""
     candidate, reference = timed
-    tried: list[Samples] = []
+    tried: list[tuple[float, Samples]] = []
     while len(tried) < request.attempts:
-        tried.append(sample(candidate, reference, request.runs))
-        if noise_of(tried[-1]).level <= 1:
+        samples = sample(candidate, reference, request.runs)
+        level = noise_of(samples, request.reference_ms).level
+        tried.append((level, samples))
+        if level <= 1:
             break
-    return min(tried, key=lambda samples: noise_of(samples).level), len(tried)
+    _, quietest = min(tried, key=lambda pair: pair[0])
+    return quietest, len(tried)

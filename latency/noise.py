@@ -23,7 +23,8 @@ class Noise:
         interval: Half the width of the confidence interval of the candidate's median, of that
             median.
         drift: By how much the reference's median of the second half is above that of the first.
-        unrest: By how much the reference's median is above its lower decile.
+        unrest: By how much the reference's median is above its quiet time: its lower decile, or
+            what is known from elsewhere if that is less.
     """
 
     interval: float
@@ -46,15 +47,24 @@ class Noise:
         )
 
 
-def noise_of(samples: Samples) -> Noise:
-    """How noisy the timed runs are."""
+def noise_of(samples: Samples, reference_ms: float | None = None) -> Noise:
+    """How noisy the timed runs are.
+
+    Args:
+        samples: The timed runs.
+        reference_ms: The quiet time of the reference network where it is known from elsewhere; it
+            shows a neighbour that was busy all the time.
+    """
     candidate = [timing.ms for timing in samples.candidate]
     reference = [timing.ms for timing in samples.reference]
     low, high = median_interval(candidate)
     half = len(reference) // 2
+    quiet = quantile(reference, QUIET)
+    if reference_ms is not None:
+        quiet = min(quiet, reference_ms)
     early, late = statistics.median(reference[:half]), statistics.median(reference[half:])
     return Noise(
         interval=(high - low) / 2 / statistics.median(candidate),
         drift=late / early - 1,
-        unrest=statistics.median(reference) / quantile(reference, QUIET) - 1,
+        unrest=statistics.median(reference) / quiet - 1,
     )

@@ -155,7 +155,7 @@ def _fixed_shape(entry: onnxruntime.NodeArg, path: Path) -> list[int]:
     shape: list[int] = entry.shape
     if entry.type != _PLAIN_TYPE or not all(isinstance(size, int) for size in shape):
         raise LatencyError(
-            f"{path}: input {entry.name} is no float32 of fixed shape: export it so."
+            f"{path}: input {entry.name!r} is no float32 of fixed shape: export it with one."
         )
     return shape
 

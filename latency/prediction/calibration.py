@@ -98,7 +98,9 @@ class Calibration:
         precision = np.diag((_USUAL_ERROR / spread) ** 2)
         self._covariance = np.linalg.inv(precision + rows.T @ rows)
         self._mean = self._covariance @ (precision @ prior + rows.T @ ones)
-        self._shape = _PRIOR_WEIGHT + float(weights.sum()) / 2
+        # Coefficients that the networks decide bring errors down, and are no sign of precision.
+        decided = float(np.trace(rows @ self._covariance @ rows.T))
+        self._shape = _PRIOR_WEIGHT + (float(weights.sum()) - decided) / 2
         misses = float(((ones - rows @ self._mean) ** 2).sum())
         shift = self._mean - prior
         self._rate = _PRIOR_WEIGHT * _USUAL_ERROR**2 + (misses + shift @ precision @ shift) / 2

@@ -61,15 +61,24 @@ def time_operators(
         LatencyError: If operators cannot be timed on that engine.
         UnavailableError: If the device or what the engine needs is missing.
     """
+    check_engine(engine)
+    if engine != ONNXRUNTIME:
+        return [_time_repeated(operator, placement, engine) for operator in operators]
+    parts = [operators[i : i + _AT_ONCE] for i in range(0, len(operators), _AT_ONCE)]
+    return [time for part in parts for time in _profile(part, placement)]
+
+
+def check_engine(engine: str) -> None:
+    """Refuses an engine whose operators cannot be timed.
+
+    Raises:
+        LatencyError: With those whose can.
+    """
     if engine not in ENGINES:
         raise LatencyError(
             f"latencies of the engine {engine} cannot be predicted, since it makes networks of its "
             f"own of what it is given: measure them, or predict those of {', '.join(ENGINES)}."
         )
-    if engine != ONNXRUNTIME:
-        return [_time_repeated(operator, placement, engine) for operator in operators]
-    parts = [operators[i : i + _AT_ONCE] for i in range(0, len(operators), _AT_ONCE)]
-    return [time for part in parts for time in _profile(part, placement)]
 
 
 def _profile(operators: Sequence[Operator], placement: Placement) -> list[OperatorTime]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -104,7 +106,7 @@ def test_fastnas_on_a_constant_map():
 )
 def test_template_operations(name, strided, macs):
     number = next(n for n, one in enumerate(TEMPLATE_OPERATIONS) if one.name == name)
-    step = OperationStep("step", 0, TEMPLATE_OPERATIONS[number], strided, strided)
+    step = OperationStep("step", TEMPLATE_OPERATIONS[number], 0, strided, strided)
     module = operations.create_operation(step, C, 2 * C if strided else C, 1)
     assert count(OfMap(module), (1, C, 8, 8)).macs == macs
 
@@ -192,7 +194,7 @@ def test_a_whole_classifier():
 
 def test_counting_a_candidate_leaves_the_generator_alone():
     space = search_spaces.create("nasbench201", channels=4, cells=1)
-    network = space.build(space.sample(__import__("random").Random(0)), num_classes=3)
+    network = space.build(space.sample(random.Random(0)), num_classes=3)
     state = torch.get_rng_state()
     count(network, (1, 3, 8, 8))
     assert torch.equal(torch.get_rng_state(), state)

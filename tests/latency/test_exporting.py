@@ -121,6 +121,13 @@ def test_an_operation_that_onnx_lacks_is_named_and_the_old_file_kept(tmp_path: P
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("opset", [16, 17, 18, 20])
+def test_a_file_is_of_the_opset_asked_for(segmenter, tmp_path, opset):
+    path = export_onnx(segmenter, SHAPE, tmp_path / "network.onnx", opset=opset)
+    assert [entry.version for entry in onnx.load(path).opset_import] == [opset]
+    assert check_onnx(segmenter, path, SHAPE) < 1e-5
+
+
 @pytest.mark.parametrize("opset", [9, 99])
 def test_an_unknown_opset_is_refused(segmenter, tmp_path, opset):
     with pytest.raises(ExportError, match="use 16 to 20"):

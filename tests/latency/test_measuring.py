@@ -158,6 +158,7 @@ def test_a_known_quiet_reference_corrects_a_slow_machine(segmenter, monkeypatch)
     install(monkeypatch, FakeEngine(quiet(6.0), quiet(1.5)))
     latency = measure(segmenter, SHAPE, runs=20, warmup=1, reference_ms=1.0)
     assert (latency.median_ms, latency.normalised_ms) == (6.0, 4.0)
+    assert (latency.noisy, latency.attempts) == (True, 3)
 
 
 def test_a_measurement_holds_the_lock_of_its_device(segmenter, monkeypatch):

@@ -36,6 +36,13 @@ def test_unrest_is_what_the_median_is_above_the_lower_decile():
     assert noise([5.0] * 20, reference).unrest == pytest.approx(0.3)
 
 
+def test_a_known_quiet_time_shows_a_neighbour_that_never_rests():
+    samples = Samples(timings([5.0] * 20), timings([1.3] * 20))
+    assert noise_of(samples).unrest == 0
+    assert noise_of(samples, reference_ms=1.0).unrest == pytest.approx(0.3)
+    assert noise_of(samples, reference_ms=2.0).unrest == 0
+
+
 @pytest.mark.parametrize(
     ("found", "level"),
     [

@@ -13,7 +13,7 @@ from latency.device import Placement, parse_device
 from latency.identity import DeviceIdentity
 from latency.operators import Operator
 from latency.prediction.files import shared_predictor
-from latency.prediction.operator_times import time_operators
+from latency.prediction.operator_times import check_engine, time_operators
 from latency.prediction.predictor import Predictor
 from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.forecast import predictor_path
@@ -77,6 +77,7 @@ def calibrate(
     Raises:
         LatencyError: If the device is missing, or latencies of the engine cannot be predicted.
     """
+    check_engine(engine)
     identity = latency.identify(device, threads, engine)
     target = path or predictor_path(identity)
     pool = _sampled(candidates, seed, networks)

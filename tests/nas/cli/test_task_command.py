@@ -83,7 +83,7 @@ def test_a_search_refuses_images_of_one_class_each(nas, photos, monkeypatch) -> 
     monkeypatch.chdir(photos.parent)
     outcome = nas("search", "--task", photos, "--run", "run", "--trials", 1)
     assert outcome.code == 2 and not (photos.parent / "run").exists()
-    assert "a segmentation task is needed here" in outcome.err
+    assert "choose a space for it, for example --space nasbench201" in outcome.err
 
 
 def _rows(text: str) -> list[str]:

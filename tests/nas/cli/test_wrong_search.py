@@ -37,7 +37,7 @@ SEARCH_OPTIONS = {
     ),
     "unknown controller": (
         ["--controller", "randm"],
-        ["unknown controller 'randm'", "choose one of reinforce, ppo, evolution, random"],
+        ["unknown controller 'randm'", "choose one of reinforce, ppo, evolution, predictor"],
     ),
     "unknown controller setting": (
         ["--controller", "evolution", "--set", "controller.settings.populaton=5"],

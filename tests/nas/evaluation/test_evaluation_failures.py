@@ -16,7 +16,7 @@ def failing(monkeypatch, evaluate):
     """Evaluates with a training that raises."""
 
     def run(error):
-        def train(decoder, parts, settings, seed):
+        def train(decoder, parts, settings, seed, at_rung):
             raise error
 
         monkeypatch.setattr(module, "train_decoder", train)
@@ -71,7 +71,7 @@ def test_running_out_of_memory_is_a_reason(failing, error):
 
 
 def test_what_the_cpu_allocator_says_is_out_of_memory(evaluate, monkeypatch):
-    def train(decoder, parts, settings, seed):
+    def train(decoder, parts, settings, seed, at_rung):
         torch.empty(2**60)
 
     monkeypatch.setattr(module, "train_decoder", train)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+from types import SimpleNamespace
+
+import pytest
+
+import latency
+from latency.operators import operators_of
+from latency.prediction.files import load_predictor, save_predictor
+from latency.prediction.operator_times import OperatorTime
+from latency.tracing import trace
+from nas.evaluation.latency import calibration
+from nas.evaluation.latency.calibration import calibrate
+from nas.evaluation.latency.forecast import Forecast, predictor_path
+
+
+@dataclasses.dataclass
+class Machine:
+    """A device on which an operator takes a hundredth of a microsecond for each number it moves."""
+
+    candidates: object
+    measured: int = 0
+
+    def time(self, operators, placement, engine):
+        return [OperatorTime(one.elements / 100, 1) for one in operators]
+
+    def measure(self, network, input_shape, device, threads, engine, reference_ms):
+        self.measured += 1
+        parts = operators_of(trace(network, input_shape))
+        ms = 0.05 + 1.2 * sum(one.elements for one in parts) / 1e5
+        return SimpleNamespace(normalised_ms=ms, reference_ms=1.5, noisy=self.measured == 1)
+
+    def true_ms(self, genotype) -> float:
+        elements = sum(one.elements for one in self.candidates.operators(genotype))
+        return 0.05 + 1.2 * elements / 1e5
+
+
+@pytest.fixture(autouse=True)
+def _few_samples(monkeypatch):
+    monkeypatch.setattr(calibration, "_MOST_SAMPLES", 25)
+
+
+@pytest.fixture
+def machine(candidates, monkeypatch) -> Machine:
+    made = Machine(candidates)
+    monkeypatch.setattr(calibration, "time_operators", made.time)
+    monkeypatch.setattr(latency, "measure", made.measure)
+    return made
+
+
+def test_a_calibrated_device_is_predicted(candidates, machine, tmp_path):
+    path = tmp_path / "predictor.json"
+    told = []
+    found = calibrate(candidates, networks=6, path=path, progress=lambda *step: told.append(step))
+    assert (found.networks, found.noisy, machine.measured) == (6, 1, 6)
+    assert found.operators == len(found.predictor.table)
+    assert told[0] == ("operators", 0, found.operators)
+    assert told[-1] == ("networks", 6, 6)
+    forecast = Forecast(candidates, latency.identify("cpu"), path)
+    assert forecast.is_calibrated
+    assert forecast.reference_ms == 1.5
+    for seed in range(5):
+        genotype = candidates.sample(random.Random(seed + 50))
+        prediction = forecast.predict(genotype)
+        true = machine.true_ms(genotype)
+        assert prediction.ms == pytest.approx(true, rel=0.02)
+        assert prediction.low_ms <= true <= prediction.high_ms
+
+
+def test_networks_are_chosen_from_all_over_the_range(candidates, machine, tmp_path):
+    found = calibrate(candidates, networks=8, path=tmp_path / "predictor.json")
+    measured = [one.ms for one in found.predictor.families[candidates.family]]
+    assert measured == sorted(measured)
+    rng = random.Random(3)
+    others = [machine.true_ms(candidates.sample(rng)) for _ in range(40)]
+    inside = [measured[0] <= ms <= measured[-1] for ms in others]
+    assert sum(inside) > 25
+
+
+def test_what_the_file_holds_of_others_stays(candidates, machine, tmp_path):
+    path = tmp_path / "predictor.json"
+    calibrate(candidates, networks=3, path=path)
+    first = load_predictor(path, latency.identify("cpu"))
+    first.observe("others", candidates.operators(candidates.sample(random.Random(0))), 1.0)
+    save_predictor(first, path)
+    again = calibrate(candidates, networks=2, path=path).predictor
+    assert {name: len(known) for name, known in again.families.items()} == {
+        "others": 1,
+        candidates.family: 2,
+    }
+
+
+def test_a_search_learns_from_what_it_measures(candidates, machine, tmp_path):
+    path = tmp_path / "predictor.json"
+    calibrate(candidates, networks=3, path=path)
+    forecast = Forecast(candidates, latency.identify("cpu"), path)
+    other = Forecast(candidates, latency.identify("cpu"), path)
+    genotypes = [candidates.sample(random.Random(seed)) for seed in range(12)]
+    for genotype in genotypes[:10]:
+        # The machine has become slower since.
+        forecast.observe(genotype, 1.5 * machine.true_ms(genotype))
+    assert forecast.predict(genotypes[10]).ms > 1.3 * machine.true_ms(genotypes[10])
+    # Another worker knows at its next measurement.
+    other.observe(genotypes[11], 1.5 * machine.true_ms(genotypes[11]))
+    assert other.predict(genotypes[10]).ms == pytest.approx(forecast.predict(genotypes[10]).ms, 0.1)
+
+
+def test_each_device_has_a_file_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    paths = [
+        predictor_path(latency.identify("cpu", threads, engine))
+        for threads, engine in ((1, "onnxruntime"), (2, "onnxruntime"), (1, "torch"))
+    ]
+    assert len(set(paths)) == 3
+    assert all(path.parent == tmp_path / "latency" for path in paths)
+
+
+def test_a_device_that_was_not_calibrated_says_what_to_do(candidates, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    with pytest.raises(latency.LatencyError, match="calibrate the device first"):
+        Forecast(candidates, latency.identify("cpu"))
+
+
+def test_an_engine_whose_latencies_cannot_be_predicted_is_refused(candidates, tmp_path):
+    with pytest.raises(latency.LatencyError, match=r"torch\.compile cannot be predicted"):
+        calibrate(candidates, engine="torch.compile", path=tmp_path / "predictor.json")
+
+
+def test_a_real_device(candidates, tmp_path):
+    found = calibrate(candidates, networks=2, path=tmp_path / "predictor.json")
+    genotype = candidates.sample(random.Random(5))
+    prediction = Forecast(candidates, latency.identify("cpu"), found.path).predict(genotype)
+    assert 0 < prediction.low_ms < prediction.ms < prediction.high_ms
+    assert prediction.guessed == 0
