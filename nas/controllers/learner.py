@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -59,3 +60,15 @@ class Learner(ABC):
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Draw:
         """Proposes a candidate without changing the state; `rng` is the only randomness."""
+
+    def draw_beside(self, running: Sequence[tuple[int, ...]], rng: np.random.Generator) -> Draw:
+        """As `draw`, while other candidates are being tried.
+
+        A learner whose proposals are much alike for all generators leaves these out: a worker
+        that repeats a network has to wait for the other one.
+
+        Args:
+            running: Choices of the candidates that other workers try at this moment.
+            rng: The only randomness.
+        """
+        return self.draw(rng)

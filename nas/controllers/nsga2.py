@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,7 +48,7 @@ class PymooNSGA2(Learner):
     formed from trials in the order in which they finish: whenever as many have finished as the
     population holds, the best of these and of the survivors before survive. Until then children
     have the old survivors as parents, so that no worker waits for a generation to be complete.
-    Children of networks that were tried are made anew.
+    Children of networks that were tried or are being tried are made anew.
 
     It optimises the study's objectives; with a single one it is a genetic algorithm.
 
@@ -81,13 +81,17 @@ class PymooNSGA2(Learner):
             self._complete_generation()
 
     def draw(self, rng: np.random.Generator) -> Draw:
+        return self.draw_beside((), rng)
+
+    def draw_beside(self, running: Sequence[tuple[int, ...]], rng: np.random.Generator) -> Draw:
+        known = self._known.union(map(self._pool.network, running))
         if self._survivors is None:
-            return Draw(self._pool.random(self._known, rng))
+            return Draw(self._pool.random(known, rng))
         mating = Mating(
             TournamentSelection(func_comp=binary_tournament),
             self._crossover,
             self._mutation,
-            eliminate_duplicates=_KnownNetworks(self._pool, self._known),
+            eliminate_duplicates=_KnownNetworks(self._pool, known),
         )
         # All that the tournament asks of the algorithm it is part of.
         algorithm = SimpleNamespace(tournament_type="comp_by_dom_and_crowding", random_state=rng)
@@ -95,7 +99,7 @@ class PymooNSGA2(Learner):
             self._problem, self._survivors, 1, random_state=rng, algorithm=algorithm
         )
         if len(children) == 0:
-            return Draw(self._pool.random(self._known, rng))
+            return Draw(self._pool.random(known, rng))
         return Draw(_choices(children[0].X))
 
     def _complete_generation(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from pydantic import Field
@@ -53,7 +53,8 @@ class PreferenceSearch(Learner):
     Every objective has a Gaussian process of its own, which learns from all trials, whatever the
     preference they were drawn for: so one search serves all preferences, and nothing about a draw
     needs to be recorded. The rewards are not looked at. With a single objective it is a search by
-    expected improvement. A network that was tried is not proposed again while there are others.
+    expected improvement. A network that was tried or is being
+    tried is not proposed again while there are others.
 
     Args:
         space: The search space.
@@ -90,10 +91,14 @@ class PreferenceSearch(Learner):
         self._gains.append((quality, *(-cost for cost in costs)))
 
     def draw(self, rng: np.random.Generator) -> Draw:
+        return self.draw_beside((), rng)
+
+    def draw_beside(self, running: Sequence[tuple[int, ...]], rng: np.random.Generator) -> Draw:
+        known = self._known.union(map(self._pool.network, running))
         if len(self._choices) < self._settings.startup:
-            return Draw(self._pool.random(self._known, rng))
+            return Draw(self._pool.random(known, rng))
         ranked = self._caught_up().ranked(self._settings.preferences, rng)
-        return Draw(self._pool.first_fresh(ranked.tolist(), self._known))
+        return Draw(self._pool.first_fresh(ranked.tolist(), known))
 
     def _caught_up(self) -> FrontModel:
         start = model_start(len(self._choices), self._settings.startup)

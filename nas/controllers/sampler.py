@@ -30,9 +30,9 @@ class ControllerSampler(BaseSampler):
 
     Before each draw, the complete trials that were not seen yet are learned from, in completion
     order. The draw is seeded with (seed, trial number). So the proposal for a trial depends on
-    the study's record alone: a restarted worker proposes what a long-lived one would have, and
-    workers need to share nothing but the storage. Only the reward is used, so a study may have
-    any number of objectives.
+    the study's record alone, which shows the candidates of running trials, too: a restarted
+    worker proposes what a long-lived one would have, and workers need to share nothing but the
+    storage. A study may have any number of objectives.
 
     Not learned from: trials that failed or were pruned, whose reward is None or not finite, or
     whose parameters are not a complete candidate of the space. Trials that no controller drew
@@ -83,8 +83,9 @@ class ControllerSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Learns from trials that are new, then draws a candidate and records how."""
         with self._lock:
-            self._catch_up(study)
-            draw = self._history.learner.draw(np.random.default_rng((self._seed, trial.number)))
+            running = self._catch_up(study, trial.number)
+            rng = np.random.default_rng((self._seed, trial.number))
+            draw = self._history.learner.draw_beside(running, rng)
         _record(study, trial, draw)
         return {
             decision.name: decision.options[choice]
@@ -103,11 +104,15 @@ class ControllerSampler(BaseSampler):
         uniform = RandomSampler(seed=derived_seed(*key))
         return uniform.sample_independent(study, trial, param_name, param_distribution)
 
-    def _catch_up(self, study: Study) -> None:
-        finished = self._watch.look(study.get_trials(deepcopy=False)).finished
-        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+    def _catch_up(self, study: Study, number: int) -> list[tuple[int, ...]]:
+        """Learns, and returns the choices of the trials that run, except that of this number."""
+        look = self._watch.look(study.get_trials(deepcopy=False))
+        complete = [trial for trial in look.finished if trial.state == TrialState.COMPLETE]
         lessons = [self._lesson(trial) for trial in complete]
         self._history.add(lesson for lesson in lessons if lesson is not None)
+        others = [trial for trial in look.unfinished if trial.number != number]
+        running = [self._choices(trial.params) for trial in others]
+        return [choices for choices in running if choices is not None]
 
     def _lesson(self, trial: FrozenTrial) -> Lesson | None:
         choices = self._choices(trial.params)

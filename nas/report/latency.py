@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -18,6 +19,8 @@ _ROW_INCHES = 0.19
 _FRAME_INCHES = 0.9
 _LONGEST = 44
 """Characters of a path that a picture has room for."""
+_TITLE = 80
+"""Characters of a line above a picture."""
 _WHOLE = "(network)"
 """What the network itself is called among its layers."""
 
@@ -133,8 +136,9 @@ def plot_layers(
         rest = sum(layer.ms for layer in measured[bars:])
         title = f"{name}: {sum(layer.ms for layer in measured):.2f} ms"
         if rest:
-            title += f", {rest:.2f} ms of them in {len(measured) - bars} other layers"
-        picture.suptitle(title, fontsize=9)
+            others = len(measured) - bars
+            title += f", {rest:.2f} ms of them in {others} other layer{'s' if others > 1 else ''}"
+        picture.suptitle(textwrap.fill(title, _TITLE), fontsize=9)
         if len(series) > 1:
             axes.legend(loc="lower right")
     return picture

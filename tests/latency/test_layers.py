@@ -63,8 +63,7 @@ def test_every_layer_is_named_after_its_first_module(segmenter):
         ("", "adaptive_avg_pool2d"),
         ("context", "conv2d"),
         ("", "interpolate"),
-        ("depthwise", "conv2d"),
-        ("norm", "batch_norm relu"),
+        ("depthwise", "conv2d batch_norm relu"),
         ("", "add"),
         ("classifier", "conv2d"),
     }

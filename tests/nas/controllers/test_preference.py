@@ -86,7 +86,7 @@ def test_front_is_found_from_end_to_end(cells: SearchSpace) -> None:
     found = [two(choices) for choices in search(learner(cells), two, 50)]
     # A skip connection or two, and convolutions on all edges.
     assert min(cost for _, cost in found) < 1.6
-    assert max(quality for quality, _ in found) == two((3,) * 6)[0]
+    assert max(quality for quality, _ in found) > 0.9 * two((3,) * 6)[0]
 
 
 def test_single_objective_is_searched_for_its_best(cells: SearchSpace) -> None:

@@ -159,13 +159,16 @@ def test_a_worker_ends_in_order_when_it_is_told_to(
 
 
 def _told_to_end(worker: int) -> int:
-    # Python drops an interrupt that falls into a finaliser, so the worker is told again.
+    # Python drops an interrupt that falls into a finaliser, so the worker is told again, but not
+    # while it may still be putting things in order.
     while True:
         os.kill(worker, signal.SIGTERM)
-        time.sleep(0.5)
-        pid, status = os.waitpid(worker, os.WNOHANG)
-        if pid == worker:
-            return status
+        told = time.monotonic()
+        while time.monotonic() - told < 10:
+            pid, status = os.waitpid(worker, os.WNOHANG)
+            if pid == worker:
+                return status
+            time.sleep(0.1)
 
 
 def test_a_worker_whose_parent_is_gone_ends(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from torch import nn
+
+import latency
+from nas.evaluation.latency import calibration
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    """No measurement waits for others on this machine, and no user's calibration is touched."""
+    (tmp_path / "locks").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "locks"))
+    monkeypatch.setattr(calibration, "_MOST_SAMPLES", 12)
+    monkeypatch.setattr("latency.measuring.ATTEMPTS", 1)
+
+
+@pytest.fixture
+def network(tmp_path) -> Path:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 1))
+    return latency.export_onnx(model, (1, 3, 16, 24), tmp_path / "small.onnx")
+
+
+def rows(output: str) -> dict[str, str]:
+    """The rows of a table of two columns."""
+    cells = (line.strip("│").split("│") for line in output.splitlines() if line.count("│") == 3)
+    return {name.strip(): value.strip() for name, value in cells}
+
+
+def test_an_onnx_file_tells_how_long_how_sure_and_where(nas, network):
+    outcome = nas("latency", network, "--runs", 20)
+    assert outcome.code == 0, outcome.err
+    found = rows(outcome.out)
+    assert re.fullmatch(r"\d+\.\d\d ms, the median of 20 runs", found["latency"])
+    assert re.fullmatch(r"\d+\.\d\d to \d+\.\d\d ms", found["95 % interval"])
+    assert found["input"] == "1x3x16x24"
+    assert found["engine"].startswith("onnxruntime (CPUExecutionProvider")
+    assert "threads: 1, float32" in found["device"]
+    assert "predicted" not in found
+
+
+def test_measure_is_what_is_done_unless_another_command_is_named(nas, network):
+    assert nas("latency", "measure", network, "--runs", 20).code == 0
+    assert nas("latency", "--runs", 20, network).code == 0
+
+
+def test_layers_and_their_picture(nas, network, tmp_path):
+    picture = tmp_path / "layers.png"
+    outcome = nas("latency", network, "--runs", 20, "--layers", "--plot", picture)
+    assert outcome.code == 0, outcome.err
+    assert "Where the time goes" in outcome.out
+    assert outcome.out.splitlines()[-1] == f"plot: {picture}"
+    with Image.open(picture) as image:
+        assert image.width == 1000
+
+
+def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_run, tmp_path):
+    before = nas("latency", finished_run, "--trial", 0, "--runs", 20)
+    assert before.code == 0, before.err
+    assert "predicted" not in rows(before.out)
+    done = nas("latency", "calibrate", "--space", finished_run, "--networks", 3)
+    assert done.code == 0, done.err
+    assert rows(done.out)["networks measured"].startswith("3")
+    after = nas("latency", finished_run, "--trial", 0, "--runs", 20, "--layers", "--depth", 1)
+    assert after.code == 0, after.err
+    found = rows(after.out)
+    assert re.fullmatch(
+        r"\d+\.\d\d ms, [+-]\d+\.\d% of the measured", found["predicted"]
+    )
+    assert re.search(r"│ encoder +│ \d+ layers +│ .* │ +[\d.]+ │ +[\d.]+% │ +[\d.]+ │", after.out)
+    # Another engine is another device.
+    eager = nas("latency", finished_run, "--best", "--runs", 20, "--engine", "torch", "--layers")
+    assert eager.code == 0, eager.err
+    assert "predicted" not in rows(eager.out)
+    assert "torch eager" in rows(eager.out)["engine"]
+
+
+def test_another_size_of_the_image(nas, finished_run):
+    outcome = nas(
+        *("latency", finished_run, "--runs", 20, "--size", "48x40"),
+        *("--genotype", "[[2,[0,1,3,4]],[[1,0]]]"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert rows(outcome.out)["input"] == "1x3x48x40"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere",), "nowhere: no such run folder, network or ONNX file."),
+        (("--device", "tpu"), "device 'tpu' is not known: use cpu, cuda or cuda:N."),
+        (("--engine", "caffe"), "engine 'caffe' is not known"),
+        (("--runs", "3"), "3 runs are too few for a latency"),
+        (("--size", "48"), "--size '48': expected HEIGHTxWIDTH, for example 128x128."),
+        (("--size", "32x32"), "it takes inputs of shape (1, 3, 16, 24), not (1, 3, 32, 32)."),
+        (("--trial", "1"), "this is an ONNX file; --trial, --best and --genotype belong to a run."),
+        (("--depth", "0"), "--depth 0: give at least 1."),
+        (("--rows", "0"), "--rows 0: show at least 1."),
+        (("--plot", "layers.gif"), "--plot layers.gif: the name has to end in .png, .svg or .pdf."),
+        (("--layers", "--engine", "tensorrt"), "tensorrt does not tell what its layers take"),
+    ],
+)
+def test_wrong_use_is_refused_in_one_sentence(refused, network, arguments, message):
+    target = [] if arguments == ("nowhere",) else [network]
+    assert message in refused("latency", *target, *arguments)
+
+
+def test_a_missing_gpu_is_refused(refused, network):
+    assert "device cuda:97 is not there" in refused("latency", network, "--device", "cuda:97")
+
+
+def test_a_run_needs_to_be_told_which_candidate(refused, finished_run):
+    assert "say which candidate: --best, --trial N" in refused("latency", finished_run)
+    assert "no finished trial 99" in refused("latency", finished_run, "--trial", 99)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--space", "nospace"), "--space nospace: no such run folder, YAML file or space"),
+        (("--space", "fastnas", "--networks", "0"), "--networks 0: measure at least 1."),
+        (
+            ("--space", "fastnas", "--engine", "torch.compile"),
+            "latencies of the engine torch.compile cannot be predicted",
+        ),
+    ],
+)
+def test_wrong_calibrations_are_refused(refused, arguments, message):
+    assert message in refused("latency", "calibrate", *arguments)
