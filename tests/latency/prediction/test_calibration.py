@@ -9,9 +9,7 @@ from latency.prediction.table import Sum
 
 def networks(number: int, seed: int = 0) -> list[Sum]:
     rng = np.random.default_rng(seed)
-    return [
-        Sum(float(rng.uniform(3, 9)), int(rng.integers(60, 300)), 0.0) for _ in range(number)
-    ]
+    return [Sum(float(rng.uniform(3, 9)), int(rng.integers(60, 300)), 0.0) for _ in range(number)]
 
 
 def latencies(sums: list[Sum], error: float = 0.0, seed: int = 1) -> list[float]:

@@ -78,7 +78,9 @@ def test_onnxruntime_fuses_what_it_would_fuse_in_a_network():
 def test_more_work_takes_longer():
     small, large = time_operators(
         [
-            operator(lambda x, c=c: F.conv2d(x, torch.zeros(c, 16, 3, 3), padding=1), (1, 16, 32, 32))
+            operator(
+                lambda x, c=c: F.conv2d(x, torch.zeros(c, 16, 3, 3), padding=1), (1, 16, 32, 32)
+            )
             for c in (8, 256)
         ],
         CPU,

@@ -19,7 +19,9 @@ class Fake:
 
 
 def conv(size: int, channels: int = 8, kernel: int = 3) -> Fake:
-    text = f"conv2d(1x{channels}x{size}x{size}, constant {channels}x{channels}x{kernel}x{kernel}, 1)"
+    text = (
+        f"conv2d(1x{channels}x{size}x{size}, constant {channels}x{channels}x{kernel}x{kernel}, 1)"
+    )
     pixels = size * size
     return Fake(text, "conv2d", channels**2 * kernel**2 * pixels, 2 * channels * pixels)
 

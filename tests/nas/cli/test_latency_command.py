@@ -69,9 +69,7 @@ def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_ru
     after = nas("latency", finished_run, "--trial", 0, "--runs", 20, "--layers", "--depth", 1)
     assert after.code == 0, after.err
     found = rows(after.out)
-    assert re.fullmatch(
-        r"\d+\.\d\d ms, [+-]\d+\.\d% of the measured", found["predicted"]
-    )
+    assert re.fullmatch(r"\d+\.\d\d ms, [+-]\d+\.\d% of the measured", found["predicted"])
     assert re.search(r"│ encoder +│ \d+ layers +│ .* │ +[\d.]+ │ +[\d.]+% │ +[\d.]+ │", after.out)
     # Another engine is another device.
     eager = nas("latency", finished_run, "--best", "--runs", 20, "--engine", "torch", "--layers")
