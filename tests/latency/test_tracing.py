@@ -39,7 +39,7 @@ def names(function) -> list[str]:
         (lambda x: x.flatten(2) @ x.flatten(2).mT, ["flatten", "flatten", "get", "matmul"]),
         (lambda x: x * torch.ones(2).sum(), ["mul"]),
         (lambda x: x.new_zeros(x.shape) + 1, []),
-        (lambda x: torch.zeros_like(x), []),
+        (torch.zeros_like, []),
     ],
 )
 def test_calls_that_depend_on_the_input_are_noted(function, expected):

@@ -80,5 +80,5 @@ def test_the_space_says_which_kind_of_search_it_is() -> None:
 def test_a_wrong_key_is_told_with_the_keys_of_its_kind() -> None:
     with pytest.raises(UserError, match="did you mean 'epochs'"):
         load_config(None, {"space.name": "darts", "evaluation.training.epoch": 3})
-    with pytest.raises(UserError, match="unknown key 'evaluation.training'"):
+    with pytest.raises(UserError, match=r"unknown key .evaluation\.training."):
         load_config(None, {"evaluation.training.epochs": 3})
