@@ -48,7 +48,7 @@ class PymooNSGA2(Learner):
     formed from trials in the order in which they finish: whenever as many have finished as the
     population holds, the best of these and of the survivors before survive. Until then children
     have the old survivors as parents, so that no worker waits for a generation to be complete.
-    Children of networks that were tried or are being tried are made anew.
+    Children whose network was tried, or is tried by another worker, are made anew.
 
     It optimises the study's objectives; with a single one it is a genetic algorithm.
 

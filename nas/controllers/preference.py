@@ -53,8 +53,8 @@ class PreferenceSearch(Learner):
     Every objective has a Gaussian process of its own, which learns from all trials, whatever the
     preference they were drawn for: so one search serves all preferences, and nothing about a draw
     needs to be recorded. The rewards are not looked at. With a single objective it is a search by
-    expected improvement. A network that was tried or is being
-    tried is not proposed again while there are others.
+    expected improvement. A network that was tried, or that another worker tries, is not proposed
+    again while there are others.
 
     Args:
         space: The search space.

@@ -107,6 +107,16 @@ def test_no_network_is_proposed_twice(cells: SearchSpace) -> None:
     assert len({cells.canonical_key(genotype_of(cells, choices)) for choices in drawn}) == 60
 
 
+def test_networks_that_other_workers_try_are_left_out(cells: SearchSpace) -> None:
+    searching = learner(cells, population_size=5)
+    search(searching, 22)
+    running: list[tuple[int, ...]] = []
+    for _ in range(12):
+        running.append(searching.draw_beside(running, np.random.default_rng(0)).choices)
+    keys = {cells.canonical_key(genotype_of(cells, choices)) for choices in running}
+    assert len(keys) == 12
+
+
 def test_search_goes_on_when_nothing_is_new(tiny_space: SearchSpace) -> None:
     drawn = search(learner(tiny_space, population_size=2), 16)
     assert len(set(drawn[:12])) == len(set(drawn)) == 12
