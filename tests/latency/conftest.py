@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,14 +30,6 @@ class SmallSegmenter(nn.Module):
         pooled = F.interpolate(pooled, size=local.shape[-2:], mode="bilinear")
         logits = self.classifier(local + pooled)
         return F.interpolate(logits, size=image.shape[-2:], mode="bilinear", align_corners=False)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

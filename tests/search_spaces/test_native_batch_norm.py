@@ -17,14 +17,6 @@ pytestmark = pytest.mark.skipif(
 EPSILON = 1e-5
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def tensors(channels, size=(5, 7), images=3):
     generator = torch.Generator().manual_seed(channels)
     values = 3 * torch.randn(images, channels, *size, generator=generator) + 2

@@ -13,14 +13,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def tensors(kernel=(3, 3), size=(7, 9), inputs=5, outputs=6):
     generator = torch.Generator().manual_seed(inputs + outputs)
 

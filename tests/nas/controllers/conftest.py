@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
-import torch
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from torch import nn
@@ -57,14 +56,6 @@ class FakeSpace(SearchSpace):
         num_classes: int,
     ) -> nn.Module:
         raise NotImplementedError
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

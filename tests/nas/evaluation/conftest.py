@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,6 @@ SETTINGS: dict[str, Any] = {
     "stage0": {"epochs": 2, "batch_size": 8},
     "stage1": {"batch_size": 8},
 }
-
-
-# Of the session, not of each test: fixtures of a wider scope train too.
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Unreadable(Source):

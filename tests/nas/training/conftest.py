@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 import nas.tasks
@@ -16,14 +15,6 @@ from nas.models.segmentation import PlainDecoder, SegmentationNetwork
 from nas.tasks.dataset import Source
 from nas.tasks.task import Task
 from nas.training.seeding import seeded
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Unreadable(Source):
