@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
+from collections.abc import Hashable
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -22,6 +26,11 @@ _PARENTS = 10
 _FINALISTS = 100
 """Rated candidates among which a function drawn from the posterior decides."""
 
+# The model is fitted anew with every trial up to the first number, and then whenever trials have
+# grown by this share: what one trial in thousands adds is not worth the time of a fit.
+_FITTED_ALWAYS = 150
+_GROWTH = 0.02
+
 
 class PredictorSettings(Settings):
     """Settings of predictor-guided search.
@@ -39,7 +48,7 @@ class Predictor(Learner):
     """Tries what a model of the rewards holds for the best, with chance where it is not sure.
 
     The model is an ensemble of Gaussian processes over decisions, operations and paths, fitted
-    anew whenever trials have finished. It learns the ranks of the rewards, so that their scale
+    anew as trials finish. It learns the ranks of the rewards, so that their scale
     does not matter, nor how bad the bad ones are. Candidates are chosen by Thompson sampling: a
     function is drawn from the posterior and its best candidate proposed. Hence what is uncertain
     is explored, and workers that know the same trials propose different candidates. A network
@@ -57,29 +66,58 @@ class Predictor(Learner):
     def __init__(self, space: SearchSpace, seed: int, settings: PredictorSettings) -> None:
         self._pool = pool_of(space)
         self._settings = settings
+        self._lessons: list[tuple[Hashable, Lesson]] = []
         self._tried = Tried()
-        self._lessons = 0
         self._model: Ensemble | None = None
+        self._start = 0
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Predictor:
+        # Neither a lesson nor a fitted model ever changes.
+        other = copy.copy(self)
+        other._lessons = list(self._lessons)
+        other._tried = copy.deepcopy(self._tried)
+        return other
 
     def learn(self, lesson: Lesson) -> None:
-        self._tried.add(self._pool.network(lesson.choices), lesson)
-        self._lessons += 1
-        self._model = None
+        network = self._pool.network(lesson.choices)
+        self._lessons.append((network, lesson))
+        self._tried.add(network, lesson)
 
     def draw(self, rng: np.random.Generator) -> Draw:
         known = self._tried.networks
-        if self._lessons < self._settings.startup:
+        if len(self._lessons) < self._settings.startup:
             return Draw(self._pool.random(known, rng))
-        if self._model is None:
-            self._model = fitted_model(self._pool, self._tried, self._settings.fitted)
-        parents = self._tried.choices[self._tried.ranked()[:_PARENTS]]
+        model = self._caught_up()
+        parents = self._tried.choices(self._tried.ranked()[:_PARENTS])
         candidates = self._pool.propose(parents, known, rng)
         features = self._pool.features(candidates)
-        mean, std = self._model.predict(features)
+        mean, std = model.predict(features)
         finalists = np.argsort(-(mean + 2 * std), kind="stable")[:_FINALISTS]
-        values = self._model.sample(features[finalists], rng)
+        values = model.sample(features[finalists], rng)
         ranked = candidates[finalists[np.argsort(-values, kind="stable")]]
         return Draw(self._pool.first_fresh(ranked.tolist(), known))
+
+    def _caught_up(self) -> Ensemble:
+        start = model_start(len(self._lessons))
+        if self._model is None or self._start != start:
+            # From the lessons up to there: a worker that was restarted has to get the same model.
+            tried = Tried()
+            for network, lesson in self._lessons[:start]:
+                tried.add(network, lesson)
+            self._model = fitted_model(self._pool, tried, self._settings.fitted)
+            self._start = start
+        return self._model
+
+
+def model_start(count: int) -> int:
+    """From how many of `count` trials the model is made."""
+    if count <= _FITTED_ALWAYS:
+        return count
+    start = following = _FITTED_ALWAYS
+    while following <= count:
+        start = following
+        following += math.ceil(_GROWTH * start)
+    return start
 
 
 def fitted_model(pool: Pool, tried: Tried, most: int) -> Ensemble:
@@ -93,7 +131,7 @@ def fitted_model(pool: Pool, tried: Tried, most: int) -> Ensemble:
     """
     some = spread(tried.ranked(), most)
     model = Ensemble(pool.blocks)
-    model.fit(pool.features(tried.choices[some]), normal_scores(tried.rewards)[some])
+    model.fit(pool.features(tried.choices(some)), normal_scores(tried.rewards)[some])
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, KeysView
+from collections.abc import Hashable, Iterable, KeysView
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ class Tried:
         self._choices: list[tuple[int, ...]] = []
         self._rewards: list[float] = []
         self._counts: list[int] = []
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Tried:
+        # Element by element, copies of many thousand trials would take longer than learning.
+        other = Tried()
+        other._places = dict(self._places)
+        other._choices = list(self._choices)
+        other._rewards = list(self._rewards)
+        other._counts = list(self._counts)
+        return other
 
     def __len__(self) -> int:
         """Number of different networks."""
@@ -40,10 +49,9 @@ class Tried:
         """The networks, in the order in which they were first tried."""
         return self._places.keys()
 
-    @property
-    def choices(self) -> Choices:
-        """The choices that first built each network, of shape (networks, decisions)."""
-        return np.array(self._choices, dtype=np.int64)
+    def choices(self, places: Iterable[int]) -> Choices:
+        """The choices that first built some networks, of shape (networks, decisions)."""
+        return np.array([self._choices[place] for place in places], dtype=np.int64)
 
     @property
     def rewards(self) -> NDArray[np.float64]:

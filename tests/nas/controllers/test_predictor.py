@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from nas.controllers.learner import Lesson
-from nas.controllers.predictor import Predictor, PredictorSettings, normal_scores, spread
+from nas.controllers.predictor import (
+    Predictor,
+    PredictorSettings,
+    model_start,
+    normal_scores,
+    spread,
+)
 from search_spaces import create
 from search_spaces.space import SearchSpace
 
@@ -70,6 +76,35 @@ def test_only_ranks_of_rewards_matter(space: SearchSpace) -> None:
         plain.learn(known)
         bent.learn(lesson(known.number, known.choices, float(np.exp(9 * known.reward) - 5)))
     assert plain.draw(np.random.default_rng(3)) == bent.draw(np.random.default_rng(3))
+
+
+def test_many_trials_are_learned_in_steps() -> None:
+    starts = [model_start(count) for count in range(1, 5001)]
+    assert starts[:150] == list(range(1, 151))
+    assert starts[149:160] == [150] * 3 + [153] * 4 + [157] * 4
+    # A fit is as seldom as one trial in fifty, and never lags by more than that.
+    assert len(set(starts[150:])) < 0.06 * 4850
+    assert all(count - start < 0.02 * start + 1 for count, start in enumerate(starts, 1))
+
+
+def test_between_two_fits_a_restarted_worker_draws_the_same(space: SearchSpace) -> None:
+    rng = np.random.default_rng(0)
+    options = [len(decision.options) for decision in space.decisions]
+    lessons = []
+    for number in range(156):
+        choices = tuple(rng.integers(options).tolist())
+        lessons.append(lesson(number, choices, share_of_targets(choices)))
+    long_lived = Predictor(space, 0, PredictorSettings())
+    for count, known in enumerate(lessons, 1):
+        long_lived.learn(known)
+        if count in (150, 152, 153):
+            long_lived.draw(np.random.default_rng(count))
+    restarted = Predictor(space, 0, PredictorSettings())
+    for known in lessons:
+        restarted.learn(known)
+    drawn = long_lived.draw(np.random.default_rng(5))
+    assert drawn == restarted.draw(np.random.default_rng(5))
+    assert drawn == copy.deepcopy(long_lived).draw(np.random.default_rng(5))
 
 
 def test_searches_a_large_space() -> None:

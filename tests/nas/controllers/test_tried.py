@@ -20,7 +20,7 @@ def test_trials_of_one_network_are_averaged_under_the_first_choices() -> None:
         tried.add(network, lesson(number, choices, reward))
     assert len(tried) == 2
     assert list(tried.networks) == ["a", "b"]
-    assert tried.choices.tolist() == [[0, 1], [1, 1]]
+    assert tried.choices([0, 1]).tolist() == [[0, 1], [1, 1]]
     assert tried.rewards == pytest.approx([0.5, 0.7])
 
 
