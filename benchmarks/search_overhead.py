@@ -28,6 +28,7 @@ from rich.console import Console
 import rewards
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
+from nas.evaluation.latency.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.search import search
 from nas.search.config import SearchConfig
@@ -122,7 +123,7 @@ class CountingEvaluator:
     def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
         """A record of the size of a real one."""
         with self._watch.running():
-            costs, details = self._meter.measured(genotype)
+            known = self._meter.known(genotype)
         rng = random.Random(f"{genotype} {seed}")
         scores = {
             metric: {name: rng.random() for name in self._task.classes}
@@ -132,10 +133,10 @@ class CountingEvaluator:
             scores=scores,
             macro={metric: rewards.macro(values) for metric, values in scores.items()},
             groups={group: rng.random() for group in self._task.groups},
-            costs=costs,
+            costs=known.costs,
             curves={"stage0": [rng.random() for _ in range(5)]},
             seconds=dict.fromkeys(("build", "costs", "stage0", "score", "total"), 0.0),
-            details=details,
+            details=known.details,
         )
 
 
@@ -169,7 +170,8 @@ class TimedAssembly:
         task = load_task(of_kind(config, SegmentationSearchConfig))
         space, reward = self.space(config), reward_on(task, config)
         encoder = Encoder(EncoderSettings(weights="none")).eval()
-        meter = CostMeter(space, encoder, task.num_classes, task.input_size)
+        candidates = SegmentationCandidates(space, encoder, task.num_classes, task.input_size)
+        meter = CostMeter(candidates)
         # The encoder is counted once in a search, however long.
         meter.counts(space.sample(random.Random(config.seed)))
         self.sampler = TimedSampler(make_controller(config, space, reward), self.sampling)

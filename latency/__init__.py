@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from latency.counting import Counts, count, count_of_maps
     from latency.cuda_memory import measure_cuda_memory
     from latency.device import Device, parse_device
-    from latency.energy import Energy, measure_energy
+    from latency.energy import Energy, measure_energy, measure_onnx_energy
     from latency.engines import create_engine, engine_names
     from latency.errors import (
         ExportError,
@@ -73,6 +73,7 @@ __all__ = [
     "measure_cuda_memory",
     "measure_energy",
     "measure_onnx",
+    "measure_onnx_energy",
     "parse_device",
     "predictor",
     "quantise_onnx",
@@ -87,7 +88,7 @@ _MODULES = {
     "counting": ("Counts", "count", "count_of_maps"),
     "cuda_memory": ("measure_cuda_memory",),
     "device": ("Device", "parse_device"),
-    "energy": ("Energy", "measure_energy"),
+    "energy": ("Energy", "measure_energy", "measure_onnx_energy"),
     "engines": ("create_engine", "engine_names"),
     "errors": (
         "ExportError",

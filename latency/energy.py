@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +14,14 @@ from torch import nn
 from latency.clocks import Run
 from latency.device import Placement, parse_device
 from latency.engines import create_engine
+from latency.engines.engine import Engine, Source
 from latency.engines.sources import source_for
 from latency.errors import LatencyError
-from latency.identity import ONNXRUNTIME, DeviceIdentity, identify
+from latency.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity, identify
 from latency.locking import device_lock
 from latency.meters import EnergyMeter, open_meter
-from latency.network import check_input_shape
+from latency.network import InputShape, check_input_shape
+from latency.onnx_files import OnnxFile
 
 _WARM_UP_RUNS = 10
 _MJ_PER_JOULE = 1000
@@ -82,14 +85,69 @@ def measure_energy(
         ExportError: If the network cannot be exported.
         LatencyError: If an argument is wrong, or the engine cannot run the network.
     """
-    if seconds < 1:
-        raise LatencyError(f"seconds is {seconds}: counters of energy need at least 1.")
     shape = check_input_shape(input_shape)
     placement = Placement(parse_device(device), threads)
     runner = create_engine(engine)
-    meter = open_meter(placement.device)
+    meter = _meter(placement, seconds)
+    with source_for(runner, model, shape) as source:
+        return _measure(source, shape, _Request(runner, placement, seconds), meter, FLOAT32)
+
+
+def measure_onnx_energy(
+    path: Path | str,
+    device: str | torch.device = "cpu",
+    threads: int = 1,
+    engine: str = ONNXRUNTIME,
+    seconds: float = 2.0,
+    input_shape: Sequence[int] | None = None,
+) -> Energy:
+    """Measures the energy that a device draws for an ONNX file, as `measure_energy` does.
+
+    Args:
+        path: The ONNX file.
+        device: "cpu", "cuda" or "cuda:N".
+        threads: CPU threads of one operator.
+        engine: What runs the file: onnxruntime or tensorrt.
+        seconds: For how long it runs, and for how long the idle device is watched before; at least
+            one.
+        input_shape: Shape N, C, H, W of the input; needed where the file leaves the batch open.
+
+    Raises:
+        UnavailableError: If the energy of the device cannot be read, or the device is missing.
+        LatencyError: If an argument is wrong, the file is missing or is no such network, or the
+            engine does not run ONNX files.
+    """
+    placement = Placement(parse_device(device), threads)
+    runner = create_engine(engine)
+    if not runner.takes_onnx:
+        raise LatencyError(f"the engine {engine} does not run ONNX files: use onnxruntime.")
+    file = OnnxFile.read(Path(path))
+    shape = file.input_shape(input_shape)
+    meter = _meter(placement, seconds)
+    return _measure(file.path, shape, _Request(runner, placement, seconds), meter, file.precision)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """How a network is measured."""
+
+    engine: Engine
+    placement: Placement
+    seconds: float
+
+
+def _meter(placement: Placement, seconds: float) -> EnergyMeter:
+    """Opened before the export, which takes a second."""
+    if seconds < 1:
+        raise LatencyError(f"seconds is {seconds}: counters of energy need at least 1.")
+    return open_meter(placement.device)
+
+
+def _measure(
+    source: Source, shape: InputShape, request: _Request, meter: EnergyMeter, precision: str
+) -> Energy:
+    runner, placement, seconds = request.engine, request.placement, request.seconds
     with (
-        source_for(runner, model, shape) as source,
         device_lock(placement.device),
         runner.prepare(source, shape, placement) as prepared,
     ):
@@ -105,7 +163,7 @@ def measure_energy(
         runs=runs,
         seconds=elapsed,
         source=meter.source,
-        device=identify(str(placement.device), threads, engine),
+        device=identify(str(placement.device), placement.threads, runner.name, precision),
         input_shape=shape,
     )
 

@@ -25,7 +25,7 @@ from latency.network import InputShape, check_input_shape
 from latency.noise import noise_of
 from latency.onnx_files import OnnxFile
 from latency.reference import INPUT_SHAPE, reference_network, reference_onnx
-from latency.sampling import Samples, TimedRun, repeats_for, sample, warm_up
+from latency.sampling import Samples, TimedRun, quietest, repeats_for, sample, warm_up
 
 MINIMUM_RUNS = 20
 ATTEMPTS = 3
@@ -74,8 +74,9 @@ def measure(
     """Measures the latency of a network.
 
     Runs of the network take turns with runs of a small reference network, whose times show whether
-    something else disturbed the machine. If so, all runs are made again, and the quietest attempt
-    counts. Measurements on one device exclude each other, also those of other processes.
+    something else disturbed the machine. If so, as many runs are made again, and those of all count
+    around which the reference was fastest. Measurements on one device exclude each other, also
+    those of other processes.
 
     Args:
         model: The whole deployed network, on any device; it is not changed.
@@ -226,14 +227,14 @@ def _timed(prepared: Prepared, repeats: int = 1) -> TimedRun:
 
 
 def _sample_until_quiet(timed: tuple[TimedRun, TimedRun], request: _Request) -> tuple[Samples, int]:
-    """The quietest samples of a few attempts, and the number of attempts."""
+    """Samples of a quiet attempt or the quietest of all, and the number of attempts."""
     candidate, reference = timed
-    tried: list[tuple[float, Samples]] = []
-    while len(tried) < request.attempts:
-        samples = sample(candidate, reference, request.runs)
-        level = noise_of(samples, request.reference_ms).level
-        tried.append((level, samples))
-        if level <= 1:
-            break
-    _, quietest = min(tried, key=lambda pair: pair[0])
-    return quietest, len(tried)
+    every = Samples((), ())
+    for attempt in range(1, request.attempts + 1):
+        latest = sample(candidate, reference, request.runs)
+        every = every.joined(latest)
+        # Quiet moments are often shorter than an attempt, so those of all count together too.
+        for samples in (latest, quietest(every, request.runs)):
+            if noise_of(samples, request.reference_ms).level <= 1:
+                return samples, attempt
+    return quietest(every, request.runs), request.attempts

@@ -60,7 +60,8 @@ def count_memory(model: nn.Module, input_shape: Sequence[int]) -> Memory:
 
 def memory_of(traced: Trace) -> Memory:
     """The same for a forward pass that was followed already."""
-    operators = operators_of(traced)
+    # An addition that was fused into a convolution may wait for what is computed after that.
+    operators = sorted(operators_of(traced), key=_end)
     peak = peak_bytes(
         {_name(value): _bytes(value.shape) for value in traced.inputs},
         [_step(operator) for operator in operators],
@@ -70,6 +71,10 @@ def memory_of(traced: Trace) -> Memory:
     constants = {id(tensor): tensor for call in calls for tensor in _constants(call)}
     weights = sum(_bytes(tensor.shape) for tensor in constants.values())
     return Memory(weights=weights, activations=peak)
+
+
+def _end(operator: Operator) -> int:
+    return max(value.index for value in operator.calls[-1].results)
 
 
 def _constants(call: Call) -> Iterator[Tensor]:

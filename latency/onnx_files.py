@@ -59,6 +59,18 @@ class OnnxFile:
         sizes = _inputs(self.model)[0].type.tensor_type.shape.dim
         return sizes[0].dim_value or None if sizes else None
 
+    @property
+    def one_image(self) -> InputShape | None:
+        """The shape of a single image, where the file leaves open how many there are, and no more.
+
+        None for any other file.
+        """
+        sizes = _inputs(self.model)[0].type.tensor_type.shape.dim
+        _, *image = (size.dim_value for size in sizes) if sizes else (0, 0)
+        if self.batch is not None or len(image) != 3 or not all(image):
+            return None
+        return check_input_shape((1, *image))
+
     def input_shape(self, wanted: Sequence[int] | None = None) -> InputShape:
         """The shape N, C, H, W of the input.
 

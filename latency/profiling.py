@@ -98,13 +98,14 @@ def profile_onnx(path: Path, placement: Placement, runs: int = RUNS) -> list[Nod
 
 
 def typical(times: Sequence[float]) -> float:
-    """The mean of the faster half of some times, without the fastest tenth.
+    """The mean of the fastest fifth of some times, without the fastest twentieth.
 
-    Whatever disturbs a run makes it slower. A mean, because profiles round single times to whole
-    microseconds.
+    Whatever disturbs a run makes it slower, and a busy machine disturbs most. A mean, because
+    profiles round single times to whole microseconds.
     """
     ordered = np.sort(np.asarray(times, dtype=float))
-    return float(ordered[len(ordered) // 10 : (len(ordered) + 1) // 2].mean())
+    first = len(ordered) // 20
+    return float(ordered[first : max(len(ordered) // 5, first + 1)].mean())
 
 
 def owners(nodes: Sequence[NodeTime], named: Mapping[int, str]) -> dict[int, str]:

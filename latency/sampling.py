@@ -34,6 +34,10 @@ class Samples:
     candidate: tuple[Timing, ...]
     reference: tuple[Timing, ...]
 
+    def joined(self, later: Samples) -> Samples:
+        """These runs and those that followed at once."""
+        return Samples(self.candidate + later.candidate, self.reference + later.reference)
+
 
 def warm_up(candidate: TimedRun, reference: TimedRun, fewest: int) -> list[float]:
     """Runs both until the candidate's times no longer fall.
@@ -64,6 +68,25 @@ def sample(candidate: TimedRun, reference: TimedRun, runs: int) -> Samples:
     return Samples(
         candidate=tuple(timing for _, timing in pairs),
         reference=tuple(timing for timing, _ in pairs),
+    )
+
+
+def quietest(samples: Samples, runs: int) -> Samples:
+    """The runs of the candidate in the quietest moments, in the order in which they were made.
+
+    How quiet a moment was, the slower of the reference's runs before and after it tells. The
+    candidate's own time has no say, or its luck would be chosen too.
+
+    Args:
+        samples: The runs to choose from.
+        runs: How many are chosen, no more than there are.
+    """
+    before = [timing.ms for timing in samples.reference]
+    around = [max(pair) for pair in zip(before, [*before[1:], before[-1]], strict=True)]
+    chosen = sorted(sorted(range(len(around)), key=lambda place: around[place])[:runs])
+    return Samples(
+        candidate=tuple(samples.candidate[place] for place in chosen),
+        reference=tuple(samples.reference[place] for place in chosen),
     )
 
 

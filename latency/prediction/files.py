@@ -17,6 +17,10 @@ from latency.prediction.predictor import Predictor
 _VERSION = 1
 
 
+class UnreadableError(LatencyError):
+    """A file that no predictor can be read from."""
+
+
 def load_predictor(path: Path, device: DeviceIdentity) -> Predictor:
     """Reads the predictor of a device.
 
@@ -25,25 +29,40 @@ def load_predictor(path: Path, device: DeviceIdentity) -> Predictor:
         device: Whose latencies are to be predicted.
 
     Raises:
-        LatencyError: If the file is missing or damaged, or belongs to another device.
+        UnreadableError: If the file is damaged, or another version wrote it.
+        LatencyError: If it is missing, or belongs to another device.
     """
     if not path.is_file():
         raise LatencyError(f"{path}: no such file: calibrate the device first.")
     try:
         record = json.loads(path.read_text())
-        if record["version"] != _VERSION:
-            raise LatencyError(f"{path}: another version wrote it: calibrate the device again.")
-        predictor = Predictor.from_dict(record)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, LatencyError):
-            raise
-        raise LatencyError(f"{path}: it is damaged: calibrate the device again.") from error
+        version = record["version"]
+        predictor = Predictor.from_dict(record) if version == _VERSION else None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(f"{path}: it is damaged: calibrate the device again.") from error
+    if predictor is None:
+        raise UnreadableError(f"{path}: another version wrote it: calibrate the device again.")
     if not same_device(predictor.device, device):
         raise LatencyError(
             f"{path}: it was calibrated on {predictor.device.key}, and this is {device.key}: "
             "calibrate here."
         )
     return predictor
+
+
+def clear_unreadable(path: Path, device: DeviceIdentity) -> None:
+    """Removes a file that no predictor can be read from, to make room for a new calibration.
+
+    Raises:
+        LatencyError: If it is the predictor of another device.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        if path.is_file():
+            try:
+                load_predictor(path, device)
+            except UnreadableError:
+                path.unlink()
 
 
 def save_predictor(predictor: Predictor, path: Path) -> None:
@@ -63,10 +82,15 @@ def shared_predictor(path: Path, device: DeviceIdentity) -> Iterator[Predictor]:
     Other processes that do the same wait meanwhile.
 
     Raises:
-        LatencyError: If the file is damaged or belongs to another device.
+        UnreadableError: If the file is damaged, or another version wrote it.
+        LatencyError: If it belongs to another device.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock"), mode=0o666):
+    with _locked(path):
         predictor = load_predictor(path, device) if path.is_file() else Predictor(device)
         yield predictor
         save_predictor(predictor, path)
+
+
+def _locked(path: Path) -> FileLock:
+    return FileLock(path.with_suffix(".lock"), mode=0o666)

@@ -61,8 +61,11 @@ def play(config: TableSearchConfig, board: Board) -> Play:
     study = create_memory_study(storage, config, board.space, parts.controller)
     places = Places(study, storage, config.grace)
     origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", config.seed)
-    objective = Objective(parts, config.objectives, config.seed, origin, places, storage)
-    work(study, places, objective, FailureWatch(0, config.failures_in_a_row))
+    objective = Objective(
+        parts, config.objectives, config.seed, origin, places, storage, config.limits
+    )
+    failures = FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
+    work(study, places, objective, failures)
     return _play_of(study, time.process_time() - started)
 
 

@@ -16,6 +16,7 @@ from nas.cli import (
     benchmark,
     distill,
     evaluate,
+    export,
     latency,
     pareto,
     retrain,
@@ -45,6 +46,7 @@ app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
+app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from nas.cli.sentences import latency_sentences
 from nas.cli.values import chosen_run
 from nas.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from nas.retraining.named_network import NamedNetwork
+    from nas.retraining.network_latency import Place
 
 _MEASURE = "measure"
 
@@ -69,6 +71,12 @@ def measure(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the layers into this PNG, SVG or PDF.")
     ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Say how many bytes it needs at most.")
+    ] = False,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Measure its energy too, which takes 4 seconds.")
+    ] = False,
 ) -> None:
     """Measure a network, and predict it where the device has been calibrated (the default)."""
     _check(depth, rows, plot)
@@ -86,13 +94,17 @@ def measure(
     if layers or plot:
         check_explainable(place)
     console = Console()
-    with _sentences():
+    with latency_sentences():
         chosen = _named(network, trial, best, genotype, size)
         found = network_latency(chosen, place)
         counts = (found.counts.parameters, found.counts.macs) if found.counts else None
         console.print(latency_table(chosen.name, found.measured, found.predicted, counts))
         for sentence in found.warnings:
             print(sentence)
+        if memory:
+            _show_memory(console, chosen, place)
+        if energy:
+            _show_energy(console, chosen, place)
         if not (layers or plot):
             return
         known, predicted = network_layers(chosen, place, found.measured, depth)
@@ -126,7 +138,7 @@ def calibrate(
     from nas.report.latency import calibration_table
     from nas.retraining.named_network import candidates_named
 
-    with _sentences():
+    with latency_sentences():
         candidates = candidates_named(space, _size(size))
         with CalibrationProgress() as progress:
             found = calibrate_device(
@@ -148,6 +160,24 @@ def _named(
     return named_network(chosen_run(path), selection, _size(size))
 
 
+def _show_memory(console: Console, network: NamedNetwork, place: Place) -> None:
+    from nas.report.device_costs import memory_table
+    from nas.retraining.network_costs import network_memory
+
+    console.print(memory_table(*network_memory(network, place)))
+
+
+def _show_energy(console: Console, network: NamedNetwork, place: Place) -> None:
+    from nas.report.device_costs import energy_table
+    from nas.retraining.network_costs import network_energy
+
+    found = network_energy(network, place)
+    if isinstance(found, str):
+        print(f"energy is not measured: {found}")
+    else:
+        console.print(energy_table(found))
+
+
 def _check(depth: int | None, rows: int, plot: Path | None) -> None:
     if depth is not None and depth < 1:
         raise UserError(f"--depth {depth}: give at least 1.")
@@ -164,14 +194,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise UserError(f"--size {text!r}: expected HEIGHTxWIDTH, for example 128x128.")
     return int(height), int(width)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the package latency refuses is what a user can mend."""
-    from latency.errors import LatencyError
-
-    try:
-        yield
-    except LatencyError as error:
-        raise UserError(str(error)) from error

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export_options
+from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments, chosen_run, given
 from nas.errors import UserError
 
@@ -39,16 +41,18 @@ def retrain(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
-    opset: Annotated[int, typer.Option(help="Opset of the ONNX file.")] = 18,
+    opset: Opset = 18,
+    dynamic_batch: DynamicBatch = False,
+    int8: Int8 = False,
+    int8_images: Int8Images = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE of the training, for example batch_size=16."),
     ] = None,
 ) -> None:
     """Train candidates fully, report them on the test images, export them to ONNX, measure them."""
-    from rich.console import Console
+    export = export_options(opset, dynamic_batch, int8, int8_images, seed)
 
-    from nas.report.tables import network_table, networks_table, score_table
     from nas.retraining.options import RetrainOptions
     from nas.retraining.selection import Selection, select
     from nas.search.run_folder import RunFolder
@@ -69,10 +73,22 @@ def retrain(
         losses=steps.losses,
         stages=steps.stages,
         device=device,
-        opset=opset,
         seed=seed,
+        export=export,
     )
-    results = [(choice.name, _retrain(folder, choice, options)) for choice in choices]
+    with latency_sentences():
+        results = [(choice.name, _retrain(folder, choice, options)) for choice in choices]
+    _show(results)
+    for choice in choices:
+        print(f"network: {options.folder(folder, choice)}")
+
+
+def _show(results: list[tuple[str, dict[str, Any]]]) -> None:
+    from rich.console import Console
+
+    from nas.report.retraining import int8_table, network_table, networks_table, remarks
+    from nas.report.tables import score_table
+
     console = Console()
     if len(results) == 1:
         name, metrics = results[0]
@@ -80,8 +96,14 @@ def retrain(
         console.print(network_table(name, metrics))
     else:
         console.print(networks_table(results))
-    for choice in choices:
-        print(f"network: {options.folder(folder, choice)}")
+    for name, metrics in results:
+        failed = metrics.get("int8", {}).get("failed")
+        if failed:
+            print(f"{name} has no int8 version: {failed}")
+        elif "int8" in metrics:
+            console.print(int8_table(name, metrics))
+    for sentence in dict.fromkeys(line for _, one in results for line in remarks(one)):
+        print(sentence)
 
 
 def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli.limits import limits
 from nas.cli.penalties import penalties
-from nas.cli.values import RUNS, assignments, chosen_run, dotted, given
+from nas.cli.values import RUNS, assignments, chosen_run, dotted, given, one_of
+from nas.controllers.registry import names
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,18 +38,53 @@ def search(
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
     space: Annotated[str | None, typer.Option(help="Search space.")] = None,
     preset: Annotated[str | None, typer.Option(help="Preset of the space's sizes.")] = None,
-    controller: Annotated[
-        str | None, typer.Option(help="reinforce, ppo, evolution, random, tpe or nsga2.")
-    ] = None,
+    controller: Annotated[str | None, typer.Option(help=f"{one_of(names())}.")] = None,
     penalty: Annotated[
         list[str] | None,
-        typer.Option(help="none, params, macs, flops or latency; repeat it for several."),
+        typer.Option(
+            help="none, params, macs, flops, latency, memory or energy; repeat it for several."
+        ),
     ] = None,
     exponent: Annotated[
         float | None, typer.Option(help="Exponent of the penalties, below 0.")
     ] = None,
     base: Annotated[
         float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(help="Train no candidate that takes longer: 5ms, 800us or 0.01s."),
+    ] = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="Train none with more parameters: 1500000 or 1.5M.")
+    ] = None,
+    max_macs: Annotated[
+        str | None, typer.Option(help="Train none with more multiply-accumulates: 300M.")
+    ] = None,
+    max_flops: Annotated[
+        str | None, typer.Option(help="Train none with more floating-point operations: 600M.")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Train none that needs more memory: 8MB or 512KiB.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="COST=VALUE: a limit of any cost, for example of a table's; repeat it for several."
+        ),
+    ] = None,
+    latency_device: Annotated[
+        str | None, typer.Option(help="Where latency counts: cpu or cuda:N; that of --device.")
+    ] = None,
+    latency_engine: Annotated[
+        str | None, typer.Option(help="What runs networks there; for example onnxruntime or torch.")
+    ] = None,
+    latency_threads: Annotated[
+        int | None, typer.Option(help="Threads that a network runs on there.")
+    ] = None,
+    latency_source: Annotated[
+        str | None,
+        typer.Option(help="predicted (finalists are measured) or measured (every candidate is)."),
     ] = None,
     halving: Annotated[
         float | None,
@@ -96,6 +133,10 @@ def search(
             "table": str(table) if table else None,
             "space.name": space,
             "controller.name": controller,
+            "latency.device": latency_device,
+            "latency.engine": latency_engine,
+            "latency.threads": latency_threads,
+            "latency.source": latency_source,
             "promotion.reduction": halving,
             "trials": trials,
             "workers": workers,
@@ -114,6 +155,14 @@ def search(
     if table is not None and (task is not None or data is not None):
         raise UserError("--table takes the place of images; leave out --task and --data.")
     options |= _preset(space, preset)
+    largest = {
+        "latency": max_latency,
+        "params": max_params,
+        "macs": max_macs,
+        "flops": max_flops,
+        "memory": max_memory,
+    }
+    options |= limits(given(largest), limit or ())
     chosen = penalties(penalty, exponent, base)
     if chosen is not None:
         options["reward.penalties"] = chosen

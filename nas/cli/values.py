@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,12 @@ def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Names as a sentence lists them, for example "cpu, cuda or mps"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

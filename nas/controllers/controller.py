@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from optuna.samplers import BaseSampler
 
 from nas.controllers.learner import Learner
+from nas.controllers.retreat import Retreat
 from nas.controllers.sampler import ControllerSampler, RewardFunction
 from nas.settings import Settings
 from search_spaces.space import SearchSpace
@@ -35,6 +36,9 @@ class Controller:
         """The controller whose learner is made from the space, the seed and the settings."""
 
         def create(space: SearchSpace, reward: RewardFunction, seed: int, values: S) -> BaseSampler:
-            return ControllerSampler(space, reward, seed, lambda: learner(space, seed, values))
+            def new_learner() -> Learner:
+                return Retreat(learner(space, seed, values), space)
+
+            return ControllerSampler(space, reward, seed, new_learner)
 
         return cls(settings, create)

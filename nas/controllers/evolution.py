@@ -38,7 +38,8 @@ class Evolution(Learner):
     """Ageing evolution of Real et al. 2019, https://arxiv.org/abs/1802.01548.
 
     The population is the trials that finished last. The best of a random sample of it is the
-    parent; a child differs from it in exactly one decision.
+    parent; a child differs from it in exactly one decision. Candidates beyond a limit of the search
+    are neither parents nor do they age the population.
 
     Args:
         space: The search space.
@@ -53,7 +54,8 @@ class Evolution(Learner):
         self._population: deque[Lesson] = deque(maxlen=settings.population)
 
     def learn(self, lesson: Lesson) -> None:
-        self._population.append(lesson)
+        if lesson.within_limits:
+            self._population.append(lesson)
 
     def draw(self, rng: np.random.Generator) -> Draw:
         if len(self._population) < (self._population.maxlen or 0) or not self._free:

@@ -23,6 +23,9 @@ class Lesson:
             be minimised; empty for a learner that is told the reward alone.
         log_prob: Natural log-probability of the choices under the policy that drew them; None
             for a trial that no policy drew (enqueued, or made by another sampler).
+        excess: How far the candidate is beyond the limits of the search, as the sum of the natural
+            logarithms of cost / limit; 0 for one within. Beyond them, the reward is 0 and there
+            are no values.
     """
 
     completed: datetime
@@ -31,6 +34,12 @@ class Lesson:
     reward: float = field(compare=False)
     log_prob: float | None = field(compare=False, default=None)
     values: tuple[float, ...] = field(compare=False, default=())
+    excess: float = field(compare=False, default=0.0)
+
+    @property
+    def within_limits(self) -> bool:
+        """False for a candidate that is of no use, however good it may be."""
+        return self.excess == 0
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,16 @@ class LocalSearch(Learner):
 
     def learn(self, lesson: Lesson) -> None:
         self._known.add(self._pool.network(lesson.choices))
-        # A lesson that comes when a climb has finished is where the next one starts.
-        if self._finished or self._centre is None or lesson.reward > self._centre.reward:
+        if lesson.within_limits and self._is_higher(lesson):
             self._centre = lesson
+        if self._centre is None:
+            return
         around = neighbours(self._space, self._centre.choices).tolist()
         self._finished = all(self._pool.network(choices) in self._known for choices in around)
+
+    def _is_higher(self, lesson: Lesson) -> bool:
+        # A lesson that comes when a climb has finished is where the next one starts.
+        return self._finished or self._centre is None or lesson.reward > self._centre.reward
 
     def draw(self, rng: np.random.Generator) -> Draw:
         if self._finished or self._centre is None:

@@ -76,6 +76,8 @@ class PymooNSGA2(Learner):
 
     def learn(self, lesson: Lesson) -> None:
         self._known.add(self._pool.network(lesson.choices))
+        if not lesson.within_limits:
+            return
         self._finished.append(lesson)
         if len(self._finished) == self._size:
             self._complete_generation()

@@ -23,12 +23,17 @@ _GROWTH = 0.12
 _FEWEST_ADDED = 3
 _MOST_ADDED = 50
 
+# What a candidate beyond a limit counts as: this quantile of the gains within. With the worst
+# gains, the model would shy at all that is close to the limit, where the best often are; with
+# better ones, it would not mind being beyond.
+_BEYOND = 0.25
+
 
 class PreferenceSettings(Settings):
     """Settings of the preference-conditioned search.
 
     Attributes:
-        startup: Different networks tried at random before the first model.
+        startup: Different networks within the limits tried at random before the first model.
         preferences: Random preferences per trial; that which promises the largest improvement is
             taken. With 1 they are uniform, and workers differ most.
         fitted: Largest number of trials that a new model is fitted to; time is cubic in it.
@@ -54,7 +59,8 @@ class PreferenceSearch(Learner):
     preference they were drawn for: so one search serves all preferences, and nothing about a draw
     needs to be recorded. The rewards are not looked at. With a single objective it is a search by
     expected improvement. A network that was tried, or that another worker tries, is not proposed
-    again while there are others.
+    again while there are others. Candidates beyond a limit of the search are mediocre to the
+    models, whatever their costs.
 
     Args:
         space: The search space.
@@ -69,6 +75,7 @@ class PreferenceSearch(Learner):
         self._settings = settings
         self._choices: list[tuple[int, ...]] = []
         self._gains: list[tuple[float, ...]] = []
+        self._within: list[tuple[float, ...]] = []
         self._known: set[Hashable] = set()
         self._model: FrontModel | None = None
 
@@ -77,6 +84,7 @@ class PreferenceSearch(Learner):
         other = copy.copy(self)
         other._choices = list(self._choices)
         other._gains = list(self._gains)
+        other._within = list(self._within)
         other._known = set(self._known)
         other._model = None
         return other
@@ -85,17 +93,24 @@ class PreferenceSearch(Learner):
         network = self._pool.network(lesson.choices)
         if network in self._known:
             return
-        quality, *costs = lesson.values or (lesson.reward,)
         self._known.add(network)
+        if lesson.within_limits:
+            quality, *costs = lesson.values or (lesson.reward,)
+            self._within.append((quality, *(-cost for cost in costs)))
+            gains = self._within[-1]
+        elif self._within:
+            gains = tuple(np.quantile(np.array(self._within), _BEYOND, axis=0).tolist())
+        else:
+            return
         self._choices.append(lesson.choices)
-        self._gains.append((quality, *(-cost for cost in costs)))
+        self._gains.append(gains)
 
     def draw(self, rng: np.random.Generator) -> Draw:
         return self.draw_beside((), rng)
 
     def draw_beside(self, running: Sequence[tuple[int, ...]], rng: np.random.Generator) -> Draw:
         known = self._known.union(map(self._pool.network, running))
-        if len(self._choices) < self._settings.startup:
+        if len(self._within) < self._settings.startup:
             return Draw(self._pool.random(known, rng))
         ranked = self._caught_up().ranked(self._settings.preferences, rng)
         return Draw(self._pool.first_fresh(ranked.tolist(), known))

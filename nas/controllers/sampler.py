@@ -22,7 +22,14 @@ from search_spaces.space import SearchSpace
 DRAW_KEY = "nas:draw"
 """System attribute of a trial: the choices that were drawn and their log-probability."""
 
+BEYOND = "beyond"
+"""User attribute of a trial whose candidate is beyond limits of the search: ``limit`` and larger
+``value`` by cost."""
+
 RewardFunction = Callable[[FrozenTrial], float | None]
+
+
+_TELLING = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class ControllerSampler(BaseSampler):
@@ -34,9 +41,11 @@ class ControllerSampler(BaseSampler):
     worker proposes what a long-lived one would have, and workers need to share nothing but the
     storage. A study may have any number of objectives.
 
-    Not learned from: trials that failed or were pruned, whose reward is None or not finite, or
-    whose parameters are not a complete candidate of the space. Trials that no controller drew
-    (enqueued, or made by another sampler) are learned from without a log-probability.
+    A candidate beyond a limit of the search, pruned or not, is a lesson with reward 0. Not learned
+    from: trials that failed or were pruned for something else, whose reward is None or not
+    finite, or whose parameters are not a complete candidate of the space. Trials that no
+    controller drew (enqueued, or made by another sampler) are learned from without a
+    log-probability.
 
     Args:
         space: The search space; every decision is a categorical parameter of the study.
@@ -107,8 +116,7 @@ class ControllerSampler(BaseSampler):
     def _catch_up(self, study: Study, number: int) -> list[tuple[int, ...]]:
         """Learns, and returns the choices of the trials that run, except that of this number."""
         look = self._watch.look(study.get_trials(deepcopy=False))
-        complete = [trial for trial in look.finished if trial.state == TrialState.COMPLETE]
-        lessons = [self._lesson(trial) for trial in complete]
+        lessons = [self._lesson(trial) for trial in look.finished]
         self._history.add(lesson for lesson in lessons if lesson is not None)
         others = [trial for trial in look.unfinished if trial.number != number]
         running = [self._choices(trial.params) for trial in others]
@@ -116,16 +124,18 @@ class ControllerSampler(BaseSampler):
 
     def _lesson(self, trial: FrozenTrial) -> Lesson | None:
         choices = self._choices(trial.params)
-        if choices is None or trial.datetime_complete is None:
-            return None
-        reward = self._reward(trial)
-        if reward is None or not math.isfinite(reward):
+        completed = trial.datetime_complete
+        if choices is None or completed is None or trial.state not in _TELLING:
             return None
         log_prob = _recorded_log_prob(trial, choices)
+        if BEYOND in trial.user_attrs:
+            excess = _excess(trial.user_attrs[BEYOND])
+            return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=excess)
+        reward = self._reward(trial) if trial.state == TrialState.COMPLETE else None
+        if reward is None or not math.isfinite(reward):
+            return None
         values = tuple(trial.values)
-        return Lesson(
-            trial.datetime_complete, trial.number, choices, float(reward), log_prob, values
-        )
+        return Lesson(completed, trial.number, choices, float(reward), log_prob, values)
 
     def _choices(self, parameters: Mapping[str, Any]) -> tuple[int, ...] | None:
         try:
@@ -137,6 +147,10 @@ class ControllerSampler(BaseSampler):
 def derived_seed(*key: int) -> int:
     """A 32-bit seed from several non-negative integers."""
     return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def _excess(beyond: Mapping[str, Mapping[str, float]]) -> float:
+    return sum(math.log(cost["value"] / cost["limit"]) for cost in beyond.values())
 
 
 def _record(study: Study, trial: FrozenTrial, draw: Draw) -> None:

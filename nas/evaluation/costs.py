@@ -2,87 +2,142 @@
 
 from __future__ import annotations
 
-import copy
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 import latency
-from nas.models.encoder import Encoder
-from nas.models.segmentation import SegmentationNetwork, without_auxiliary
+from latency.costs import Cost
+from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.failures import reasons
+from nas.evaluation.known import Known, Remembered
+from nas.evaluation.latency.candidates import Candidates
+from nas.evaluation.latency.details import predicted_details
+from nas.evaluation.latency.forecast import Forecast
 from search_spaces.genotype import Genotype
-from search_spaces.space import DecoderSpace
+
+LATENCY = "latency"
+"""The cost in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Costs besides the counts, which take longer and so are told only where they are asked for.
+
+    Attributes:
+        forecast: Predicts latencies; None predicts none.
+        counted: Costs that are told of a network on the meta device, which does not run.
+        measured: Costs for which each network has to run.
+    """
+
+    forecast: Forecast | None = None
+    counted: tuple[Cost, ...] = ()
+    measured: tuple[Cost, ...] = ()
+
+
+COUNTS_ONLY = Extras()
 
 
 class CostMeter:
-    """Counts and measures whole networks: encoder included, auxiliary heads left out.
+    """Tells what whole networks cost: encoder included, auxiliary heads left out.
+
+    Every figure is found once, so that asking again costs nothing. Torch's random numbers stay as
+    they are.
 
     Args:
-        space: Builds the decoders.
-        encoder: The backbone that all candidates share.
-        num_classes: Number of classes.
-        input_size: Height and width of the images, in pixels.
-        latency_device: ``cpu`` or ``cuda:N`` to measure latency there, None for counts only.
+        candidates: The networks.
+        extras: What is told besides params, macs and flops.
+
+    Attributes:
+        candidates: The networks.
     """
 
-    def __init__(
-        self,
-        space: DecoderSpace,
-        encoder: Encoder,
-        num_classes: int,
-        input_size: tuple[int, int],
-        latency_device: str | None = None,
-    ):
-        self._space = space
-        self._encoder = encoder
-        self._num_classes = num_classes
-        self._input_shape = (1, 3, *input_size)
-        self._latency_device = latency_device
-
-    def build(self, genotype: Genotype) -> nn.Module:
-        """The decoder of a candidate, auxiliary heads included, with random weights."""
-        return self._space.build(
-            genotype,
-            encoder_channels=self._encoder.channels,
-            encoder_strides=self._encoder.strides,
-            num_classes=self._num_classes,
-        )
+    def __init__(self, candidates: Candidates, extras: Extras = COUNTS_ONLY) -> None:
+        self.candidates = candidates
+        self._extras = extras
+        self._counted = Remembered(self._count)
+        self._known = Remembered(self._measure)
 
     def counts(self, genotype: Genotype) -> dict[str, float]:
-        """Parameters, MACs and FLOPs of one forward pass of one image.
+        """The costs that are told without running a network.
 
-        Nothing is computed. The counts of encoder and decoder add up, so that of the encoder is
-        taken once.
-        """
-        # Built on the CPU: drawing weights on the meta device takes three times as long.
-        decoder = without_auxiliary(self.build(genotype)).eval().to("meta")
-        height, width = self._input_shape[2:]
-        maps = [
-            (1, channels, -(-height // stride), -(-width // stride))
-            for channels, stride in zip(self._encoder.channels, self._encoder.strides, strict=True)
-        ]
-        parts = (self._encoder_counts, latency.count_of_maps(decoder, maps))
-        return {
-            "params": float(sum(part.parameters for part in parts)),
-            "macs": float(sum(part.macs for part in parts)),
-            "flops": float(sum(part.flops for part in parts)),
-        }
-
-    def measured(self, genotype: Genotype) -> tuple[dict[str, float], dict[str, Any]]:
-        """The counts, the latency in milliseconds if there is a device for it, and its details.
+        Those are parameters, MACs and FLOPs of one forward pass of one image, and the predicted
+        latency and the memory where they are asked for.
 
         Raises:
-            LatencyError: If it cannot be measured on that device.
+            EvaluationError: If the candidate cannot be built.
         """
-        counts = self.counts(genotype)
-        if self._latency_device is None:
-            return counts, {}
-        network = SegmentationNetwork(copy.deepcopy(self._encoder), self.build(genotype)).cpu()
-        without_auxiliary(network.decoder)
-        figure = latency.measure(network.eval(), self._input_shape, device=self._latency_device)
-        return counts | {"latency": figure.median_ms}, {"latency": figure.to_dict()}
+        with reasons(genotype):
+            return dict(self._counted(genotype).costs)
 
-    @cached_property
-    def _encoder_counts(self) -> latency.Counts:
-        return latency.count(self._encoder, self._input_shape)
+    def known(self, genotype: Genotype) -> Known:
+        """Every cost, those included for which the network has to run.
+
+        Raises:
+            EvaluationError: If the candidate cannot be built, exported or run, or computes nothing.
+        """
+        with reasons(genotype):
+            check_computes(self.counts(genotype))
+            return self._known(genotype)
+
+    def known_costs(self, genotype: Genotype) -> dict[str, float]:
+        """The costs of `known`, without their details."""
+        return dict(self.known(genotype).costs)
+
+    def _count(self, genotype: Genotype) -> Known:
+        # Building draws random weights.
+        with torch.random.fork_rng(devices=[]):
+            if self._extras.forecast is None:
+                known = Known(_by_name(self.candidates.counts(genotype)))
+            else:
+                known = self._predicted(genotype, self._extras.forecast)
+            if not self._extras.counted:
+                return known
+            return self._with(known, self._extras.counted, self.candidates.outline(genotype))
+
+    def _predicted(self, genotype: Genotype, forecast: Forecast) -> Known:
+        dissected = self.candidates.dissected(genotype)
+        prediction = forecast.predict_operators(dissected.operators)
+        return Known(
+            _by_name(dissected.counts) | {LATENCY: prediction.ms},
+            {LATENCY: predicted_details(prediction, forecast.device)},
+        )
+
+    def _measure(self, genotype: Genotype) -> Known:
+        with torch.random.fork_rng(devices=[]):
+            known = self._counted(genotype)
+            if not self._extras.measured:
+                return known
+            return self._with(known, self._extras.measured, self.candidates.network(genotype))
+
+    def _with(self, known: Known, more: tuple[Cost, ...], network: nn.Module) -> Known:
+        shape = self.candidates.input_shape
+        figures = {cost.name: cost.measure(network, shape) for cost in more}
+        costs: dict[str, float] = {name: figure.value for name, figure in figures.items()}
+        details: dict[str, Any] = {
+            name: {"source": "measured"} | figure.details for name, figure in figures.items()
+        }
+        return Known(known.costs | costs, known.details | details)
+
+
+def check_computes(costs: Mapping[str, float]) -> None:
+    """Refuses a network that is none.
+
+    A penalty would reward it beyond measure, and no controller should learn that.
+
+    Raises:
+        EvaluationError: If no path leads through it.
+    """
+    if not costs["macs"]:
+        raise EvaluationError("no path leads from the image to the logits")
+
+
+def _by_name(counts: latency.Counts) -> dict[str, float]:
+    return {
+        "params": float(counts.parameters),
+        "macs": float(counts.macs),
+        "flops": float(counts.flops),
+    }

@@ -12,6 +12,7 @@ from nas.evaluation.clock import Clock
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, Rung, go_on
 from nas.evaluation.failures import reasons
+from nas.evaluation.latency.candidates import SegmentationCandidates
 from nas.evaluation.preparation import Prepared
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder, train_network
@@ -30,10 +31,10 @@ class SegmentationEvaluator:
         space: Builds the decoders.
         prepared: Encoder, teacher and cached maps.
         settings: Stages, distillation, auxiliary heads.
-        latency_device: ``cpu`` or ``cuda:N`` to measure the latency there, None for counts only.
+        costs: Tells what candidates cost; they are counted unless it is given.
 
     Attributes:
-        costs: Counts and measures candidates without training them.
+        costs: Tells what candidates cost without training them.
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class SegmentationEvaluator:
         space: DecoderSpace,
         prepared: Prepared,
         settings: EvaluationSettings,
-        latency_device: str | None = None,
+        costs: CostMeter | None = None,
     ):
         task = prepared.task
         self._prepared = prepared
         self._settings = settings
         self._device = next(prepared.encoder.parameters()).device
-        self.costs = CostMeter(
-            space, prepared.encoder, len(task.classes), task.input_size, latency_device
+        self.costs = costs or CostMeter(
+            SegmentationCandidates(space, prepared.encoder, len(task.classes), task.input_size)
         )
 
     def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
@@ -67,11 +68,11 @@ class SegmentationEvaluator:
         curves: dict[str, list[float]] = {}
         with seeded(seed, "candidate"):
             # Costs come before training: what cannot be counted need not be trained.
-            costs, details = self.costs.measured(genotype)
+            known = self.costs.known(genotype)
             clock.lap("costs")
             decoder = self._build(genotype, seed)
             clock.lap("build")
-            climb = _Climb(decide, costs)
+            climb = _Climb(decide, known.costs)
             if self._settings.stage0.enabled:
                 curves["stage0"] = self._stage0(decoder, seed, climb)
                 clock.lap("stage0")
@@ -90,10 +91,10 @@ class SegmentationEvaluator:
             scores=card.scores,
             macro=card.macro,
             groups=card.groups,
-            costs=costs,
+            costs=known.costs,
             curves=curves,
             seconds=clock.laps | {"total": sum(clock.laps.values())},
-            details=details,
+            details=known.details,
             rung=climb.last if climb.stopped else list(curves)[-1],
             stopped=climb.stopped,
         )
@@ -105,9 +106,8 @@ class SegmentationEvaluator:
         return train_decoder(decoder, self._prepared, self._settings, seed, at_rung)
 
     def _build(self, genotype: Genotype, seed: int) -> nn.Module:
-        # Seeded apart from the costs, whose building draws random weights too.
         with seeded(seed, "weights"):
-            decoder = self.costs.build(genotype)
+            decoder = self.costs.candidates.build(genotype)
         if self._settings.auxiliary_weight == 0:
             without_auxiliary(decoder)
         return decoder.to(self._device)

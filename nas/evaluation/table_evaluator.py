@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError, Rung, go_on
+from nas.evaluation.known import Known
 from nas.evaluation.table import Table
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.space import SearchSpace
@@ -57,9 +57,7 @@ class TableEvaluator:
         Raises:
             EvaluationError: If the table lacks it.
         """
-        if genotype not in self._rows:
-            raise EvaluationError(f"{self._table.path} has no row for {genotype}")
-        row = self._rows[genotype]
+        row = self._row(genotype)
         costs = self._costs_of(row)
         *rungs, reached = self._scores
         stopped = False
@@ -79,8 +77,16 @@ class TableEvaluator:
             stopped=stopped,
         )
 
-    def counts(self, genotype: Genotype) -> dict[str, float]:
+    def known_costs(self, genotype: Genotype) -> dict[str, float]:
         """Every cost of a candidate.
+
+        Raises:
+            EvaluationError: If the table lacks it.
+        """
+        return self._costs_of(self._row(genotype))
+
+    def counts(self, genotype: Genotype) -> dict[str, float]:
+        """Every cost of a candidate, for the base of a penalty.
 
         Raises:
             UserError: If the table lacks it.
@@ -92,9 +98,14 @@ class TableEvaluator:
             )
         return self._costs_of(self._rows[genotype])
 
-    def measured(self, genotype: Genotype) -> tuple[dict[str, float], dict[str, Any]]:
+    def known(self, genotype: Genotype) -> Known:
         """The same: a table holds what was measured, too."""
-        return self.counts(genotype), {}
+        return Known(self.counts(genotype))
+
+    def _row(self, genotype: Genotype) -> int:
+        if genotype not in self._rows:
+            raise EvaluationError(f"{self._table.path} has no row for {genotype}")
+        return self._rows[genotype]
 
     def _scores_of(self, row: int, epochs: int) -> dict[str, dict[str, float]]:
         return {METRIC: {self._dataset: self._scores[epochs][row]}}

@@ -16,9 +16,11 @@ _TITLES = {
     "flops": "FLOPs",
     "macs": "Multiply–accumulates",
     "latency": "Latency",
+    "memory": "Memory",
+    "energy": "Energy",
 }
-_UNITS = {"latency": "ms"}
-_COUNTS = ("params", "flops", "macs")
+_UNITS = {"latency": "ms", "memory": "B", "energy": "mJ"}
+_COUNTS = ("params", "flops", "macs", "memory")
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"))
 
 
@@ -37,10 +39,10 @@ class Scale:
 def scale_of(objective: Objective, values: npt.NDArray[np.float64]) -> Scale:
     """The axis for an objective; counts get the prefix K, M, G or T that fits the largest."""
     title = objective.label or _TITLES.get(objective.name, objective.name)
+    symbol = _UNITS.get(objective.name, "")
     if objective.name in _COUNTS:
         largest = np.abs(values).max(initial=0.0)
         for unit, prefix in _PREFIXES:
             if largest >= unit:
-                return Scale(f"{title} ({prefix})", unit)
-    symbol = _UNITS.get(objective.name)
+                return Scale(f"{title} ({prefix}{symbol})", unit)
     return Scale(f"{title} ({symbol})" if symbol else title)

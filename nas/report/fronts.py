@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from nas.pareto.candidates import front_of
-from nas.report.runs import Reading, default_cost, read_series
+from nas.report.runs import Reading, default_cost, read_searches
 from nas.report.tables import front_table
+from nas.search.latency_sources import latency_sources, told_sources
 from nas.search.run_folder import RunFolder
 
 
@@ -28,7 +29,8 @@ def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table
     Raises:
         UserError: If a run has no finished trial, or a trial lacks the cost.
     """
-    searches = read_series(runs, reading)
+    read = read_searches(runs, reading)
+    searches = [search.series for search in read]
     owner = {id(c): search.name for search in searches for c in search.candidates}
     everything = [candidate for search in searches for candidate in search.candidates]
     front = front_of(everything, reading.objectives)
@@ -37,4 +39,16 @@ def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table
         f"Pareto front of quality and {reading.cost}: {len(front)} of {len(everything)} candidates"
     )
     names = [owner[id(candidate)] for candidate in ordered] if len(runs) > 1 else []
-    return front_table(ordered, title, width, names, ("quality", "reward", reading.cost))
+    table = front_table(ordered, title, width, names, ("quality", "reward", reading.cost))
+    on_front = {(owner[id(candidate)], candidate.trial) for candidate in front}
+    told = told_sources(
+        latency_sources(
+            record
+            for search in read
+            for record in search.complete
+            if (search.series.name, record.number) in on_front
+        )
+    )
+    if told is not None:
+        table.caption, table.caption_justify = f"latency: {told}", "left"
+    return table

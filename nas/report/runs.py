@@ -55,7 +55,8 @@ class Search:
     """A run as it was read.
 
     Attributes:
-        series: Its candidates, as `nas.pareto` compares them: no repeats, and none cut short.
+        series: Its candidates, as `nas.pareto` compares them: no repeats, none cut short, and
+            none beyond a limit of the search.
         complete: Every finished trial, in the order of their numbers.
     """
 
@@ -84,7 +85,7 @@ def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
 
 
 def trained_records(run: RunFolder) -> list[TrialRecord]:
-    """The finished trials of a run that are not repeats and were trained to their end.
+    """The finished trials of a run that repeat no other, were trained to their end and are of use.
 
     Raises:
         UserError: If there is none.
@@ -95,8 +96,10 @@ def trained_records(run: RunFolder) -> list[TrialRecord]:
 def _trained(run: RunFolder, complete: Sequence[TrialRecord]) -> list[TrialRecord]:
     records = trained(complete)
     if not records and complete:
+        beyond = any(record.beyond for record in complete)
+        reason = "cut short or measured beyond a limit" if beyond else "cut short"
         raise UserError(
-            f"{run.path}: every finished trial was cut short; wait for one that is trained to its "
+            f"{run.path}: every finished trial was {reason}; wait for one that is trained to its "
             "end."
         )
     if not records:

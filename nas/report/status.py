@@ -10,11 +10,20 @@ from rich.text import Text
 
 from nas.pareto.course import Course
 from nas.report.tables import COSTS, figure
+from nas.search.latency_sources import told_sources
 from nas.search.records import TrialRecord
 from nas.search.search_quality import SearchQuality
 from nas.search.status import Status
 
-_UNITS = {"params": "parameters", "latency": "ms", "flops": "FLOPs", "macs": "MACs"}
+_UNITS = {
+    "params": "parameters",
+    "latency": "ms",
+    "flops": "FLOPs",
+    "macs": "MACs",
+    "memory": "bytes",
+    "energy": "mJ",
+}
+_STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4
 """Parts of the search that have a column."""
 
@@ -26,10 +35,14 @@ def status_table(status: Status) -> RenderableType:
     rows.add_row("trials", f"{complete} of {status.asked} complete")
     for state, count in status.states.items():
         if state != "complete":
-            rows.add_row("", f"{count} {'failed' if state == 'fail' else state}")
+            rows.add_row("", f"{count} {_STATES.get(state, state)}")
+    for number, (cost, count) in enumerate(status.beyond.items()):
+        rows.add_row("" if number else "beyond a limit", f"{count} x {_name(cost)}")
     _add_quality(rows, status.quality)
     if status.seconds is not None:
         rows.add_row("time per candidate", f"{status.seconds:.1f} s (median)")
+    if (sources := told_sources(status.latencies)) is not None:
+        rows.add_row("latency", sources)
     for host, count in status.hosts.items():
         rows.add_row("host", f"{host}: {count} complete")
     for reason, count in status.failures.items():

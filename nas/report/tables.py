@@ -15,7 +15,14 @@ from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.data_check import SplitReport
 
-COSTS = {"params": "parameters", "latency": "latency (ms)", "flops": "FLOPs", "macs": "MACs"}
+COSTS = {
+    "params": "parameters",
+    "latency": "latency (ms)",
+    "flops": "FLOPs",
+    "macs": "MACs",
+    "memory": "memory (bytes)",
+    "energy": "energy (mJ)",
+}
 """What a column calls a cost."""
 _ANY = 10_000
 """Characters of a line that holds every table as it would like to be."""
@@ -120,61 +127,6 @@ def _sizes(sizes: Mapping[tuple[int, int], int]) -> str:
     height, width = next(iter(sizes))
     others = len(sizes) - 1
     return f"{height}x{width}" + (f", {others} more" if others else "")
-
-
-def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
-    """All figures of one retrained network."""
-    table = Table(title=f"Retrained network {name}", title_justify="left", show_header=False)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("value", justify="right")
-    table.add_row("quality in the search", _score(metrics["search_quality"]))
-    table.add_row("quality on validation", _score(metrics["validation"]["quality"]))
-    table.add_row("quality on test", _score(metrics["test"]["quality"]))
-    headline = _headline(metrics)
-    table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
-    table.add_section()
-    for cost in ("params", "macs", "flops"):
-        table.add_row(COSTS[cost], figure(cost, metrics["costs"][cost]))
-    table.add_row("latency, median", f"{metrics['costs']['latency']:.2f} ms")
-    table.add_row("measured on", _device(metrics["latency"]["device"]))
-    table.add_section()
-    table.add_row("best epoch", f"{metrics['best_epoch'] + 1} of {metrics['epochs']}")
-    table.add_row("ONNX, largest difference", f"{metrics['onnx']['largest_difference']:.1e}")
-    return table
-
-
-def networks_table(networks: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """Several retrained networks, one in each row."""
-    table = Table(title="Quality of the retrained networks", title_justify="left")
-    table.add_column("network", overflow="fold")
-    headline = _headline(networks[0][1])
-    short = {"iou": "mIoU", "top1": "accuracy"}[headline]
-    for column in ("search", "validation", "test", f"{short}\n(test)", "params", "MACs", "ms"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, metrics in networks:
-        table.add_row(
-            name,
-            _score(metrics["search_quality"]),
-            _score(metrics["validation"]["quality"]),
-            _score(metrics["test"]["quality"]),
-            _score(metrics["test"]["macro"][headline]),
-            figure("params", metrics["costs"]["params"]),
-            figure("macs", metrics["costs"]["macs"]),
-            f"{metrics['costs']['latency']:.2f}",
-        )
-    return table
-
-
-_HEADLINES = {"iou": "mean IoU", "top1": "accuracy"}
-"""What a network of each kind of task is usually told by."""
-
-
-def _headline(metrics: Mapping[str, Any]) -> str:
-    return next(name for name in _HEADLINES if name in metrics["test"]["macro"])
-
-
-def _device(identity: Mapping[str, Any]) -> str:
-    return f"{identity['model']}, threads: {identity['threads']}"
 
 
 def score_table(values: dict[str, Any], classes: Sequence[str]) -> Table:

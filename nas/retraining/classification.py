@@ -10,24 +10,22 @@ from torch import nn
 
 from nas.evaluation.ahead import Announce
 from nas.evaluation.classification.preparation import PreparedClassifiers, prepare_classifiers
-from nas.files import finite_only
 from nas.models.classifier_file import ClassifierDescription, save_classifier
 from nas.models.encoder import fingerprint
 from nas.models.searched_classifier import SearchedClassifierSettings
 from nas.models.weights import FILE
 from nas.retraining.options import RetrainOptions
+from nas.retraining.scores import scores_of
 from nas.retraining.work import Work
 from nas.search.classification import ClassificationAssembly, load_images, reward_on_images
 from nas.search.kinds import ClassificationSearchConfig
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of
-from nas.training.classification.scoring import ClassifierCard, score_classifier
 from nas.training.classification.settings import ClassifierFitSettings
 from nas.training.classification.stages import classifier_subject
 from nas.training.device import resolve_device
 from nas.training.seeding import seeded
 from nas.training.stages import StageTeacher, Subject
-from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 
@@ -53,7 +51,7 @@ class ClassificationWork(Work):
     ) -> None:
         super().__init__(options, config.evaluation.distillation.enabled, config.retraining_losses)
         self._config, self._announce = config, announce
-        self._task = load_images(config)
+        self._task = self.task = load_images(config)
         self._space = ClassificationAssembly().space(config)
         self._reward = reward_on_images(self._task, config)
         self._device = resolve_device(options.device)
@@ -83,11 +81,7 @@ class ClassificationWork(Work):
 
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """See `Work.scores`."""
-        network.eval()
-        return {
-            split: self._record(score_classifier(network, self._task, split, self._device))
-            for split in ("validation", "test")
-        }
+        return scores_of(network.eval(), self._task, self._device, self._reward.quality)
 
     def save(self, network: nn.Module, genotype: Genotype, folder: Path) -> None:
         """See `Work.save`."""
@@ -117,26 +111,3 @@ class ClassificationWork(Work):
             self._config.seed,
             self._announce,
         )
-
-    def _record(self, card: ClassifierCard) -> dict[str, Any]:
-        record: dict[str, Any] = finite_only(
-            {
-                "quality": self._quality_if_known(card),
-                "macro": {
-                    "f1": card.macro_f1,
-                    "accuracy": card.mean_class_accuracy,
-                    "top1": card.accuracy,
-                },
-                "groups": {},
-                **card.scores,
-            }
-        )
-        return record
-
-    def _quality_if_known(self, card: ClassifierCard) -> float | None:
-        try:
-            return self._reward.quality(card.scores)
-        except RewardError:
-            # The test split has no image of one of the reward classes, which is no reason to lose
-            # the other scores.
-            return None

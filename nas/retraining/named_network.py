@@ -68,7 +68,8 @@ def named_network(
         raise UserError(f"{path}: no such run folder, network or ONNX file.")
     if path.suffix == ONNX:
         _refuse(selection, path, "an ONNX file")
-        shape = OnnxFile.read(path).input_shape((1, 3, *size) if size else None)
+        file = OnnxFile.read(path)
+        shape = file.input_shape((1, 3, *size) if size else file.one_image)
         return NamedNetwork(path.name, path, shape)
     if (path / "run.json").is_file() or (path / "config.yaml").is_file():
         return _candidate(RunFolder.open(path), selection, size)

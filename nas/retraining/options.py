@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from latency.exporting import OPSETS
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.retraining.onnx_export import ExportOptions
 from nas.search.run_folder import RunFolder
 from nas.training.stage_settings import StageSettings, StageTraining
 from search_spaces.genotype import Genotype
@@ -38,11 +38,11 @@ class RetrainOptions:
         losses: Losses towards the teacher; the configuration's unless given.
         stages: Several stages in order, in place of `losses`.
         device: Where it is trained and measured.
-        opset: Of the ONNX file.
         seed: Of weights, order and augmentation.
+        export: What is exported.
 
     Raises:
-        UserError: If the opset is not one that can be written, or options exclude each other.
+        UserError: If options exclude each other.
     """
 
     training: StageTraining
@@ -50,17 +50,25 @@ class RetrainOptions:
     losses: tuple[TermSettings, ...] = ()
     stages: tuple[StageSettings, ...] = ()
     device: str = "auto"
-    opset: int = 18
     seed: int = 0
+    export: ExportOptions = field(default_factory=ExportOptions)
 
     def __post_init__(self) -> None:
-        # Otherwise it would be refused after hours of training.
-        if self.opset not in OPSETS:
-            raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
         if self.losses and self.stages:
             raise UserError("losses and stages are both given; give the losses within the stages.")
         if self.losses and not self.distill:
             raise UserError("there are losses towards a teacher, but distillation is off.")
+        taught = [stage.name for stage in self.stages if stage.losses]
+        if taught and not self.distill:
+            raise UserError(
+                f"stage {taught[0]!r} has losses towards the search's teacher, but distillation is "
+                "off; leave out --no-distillation, or these losses."
+            )
+        if self.stages and self.distill and not taught:
+            raise UserError(
+                "no stage has a loss towards the search's teacher; give one in the stages, or use "
+                "--no-distillation."
+            )
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""

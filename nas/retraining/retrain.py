@@ -13,11 +13,15 @@ from typing import Any
 from torch import nn
 
 import latency
+from latency.figures import Latency
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
 from nas.files import write_json, write_text
 from nas.models.weights import FILE
 from nas.retraining.classification import ClassificationWork
+from nas.retraining.file_latency import device_latency
+from nas.retraining.int8 import int8_version
+from nas.retraining.onnx_export import ExportOptions, try_export, write_onnx
 from nas.retraining.options import Choice, RetrainOptions
 from nas.retraining.segmentation import SegmentationWork
 from nas.retraining.work import Work
@@ -70,6 +74,7 @@ def retrain(
     network = work.build(choice.genotype)
     # Refused before anything is spent on what comes before the stages.
     try_stages(work.subject(network), work.stages, work.teacher())
+    try_export(network, work.input_shape, options.export)
     work.warm_up(network)
     results = train_stages(
         work.subject(network),
@@ -90,7 +95,7 @@ def retrain(
         "epochs": sum(len(result.fit.history) for result in results),
         "best_epoch": best_epoch(results),
         **work.scores(network),
-        **_costs(network, work.input_shape, folder, options),
+        **_costs(network, work, folder, options),
     }
     write_json(folder / METRICS, metrics)
     for result in results:
@@ -114,15 +119,12 @@ def _work(
     raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
 
 
-def _costs(
-    network: nn.Module, shape: tuple[int, int, int, int], folder: Path, options: RetrainOptions
-) -> dict[str, Any]:
+def _costs(network: nn.Module, work: Work, folder: Path, options: RetrainOptions) -> dict[str, Any]:
     network.cpu().eval()
+    shape, path = work.input_shape, folder / ONNX
     counts = latency.count(network, shape)
-    path = latency.export_onnx(network, shape, folder / ONNX, opset=options.opset)
-    difference = latency.check_onnx(network, path, shape)
-    device = str(resolve_device(options.device))
-    measured = latency.measure_onnx(path, device=device)
+    onnx = write_onnx(network, shape, path, options.export)
+    measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
     return {
         "costs": {
             "params": counts.parameters,
@@ -131,16 +133,38 @@ def _costs(
             "latency": measured.median_ms,
         },
         "latency": measured.to_dict(),
-        "onnx": {"opset": options.opset, "largest_difference": difference},
+        "notes": notes,
+        "onnx": onnx,
+        **_int8(path, work, measured, options.export),
     }
+
+
+def _int8(path: Path, work: Work, measured: Latency, options: ExportOptions) -> dict[str, Any]:
+    if options.int8 is None:
+        return {}
+    known = measured if measured.device.kind == "cpu" else None
+    try:
+        return {"int8": int8_version(path, work.task, options.int8, work.scores, known)}
+    except latency.ExportError as error:
+        # No reason to lose the training and all other figures.
+        return {"int8": {"failed": str(error)}}
 
 
 def _identity(choice: Choice, options: RetrainOptions) -> str:
-    settings = asdict(options) | {
+    settings = {
         "training": options.training.model_dump(mode="json"),
+        "distill": options.distill,
         "losses": [loss.model_dump(mode="json") for loss in options.losses],
         "stages": [stage.model_dump(mode="json") for stage in options.stages],
+        "device": options.device,
+        "seed": options.seed,
+        "opset": options.export.opset,
     }
+    # A folder of before these options were there keeps its identity.
+    if options.export.dynamic_batch:
+        settings["dynamic_batch"] = True
+    if options.export.int8 is not None:
+        settings["int8"] = asdict(options.export.int8)
     return f"{derive(choice.genotype.to_json(), json.dumps(settings, sort_keys=True)):016x}"
 
 
@@ -152,7 +176,7 @@ def _finished(folder: Path, identity: str) -> dict[str, Any] | None:
     if metrics.get("identity") != identity:
         raise UserError(
             f"{folder}: it holds a retrained network of other settings; remove the folder or "
-            "give the same settings."
+            "give the same settings (nas export writes other files of it)."
         )
     return metrics
 

@@ -12,20 +12,19 @@ from nas.evaluation.ahead import Announce
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.stages import train_decoder
-from nas.files import finite_only
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.retraining.network_file import NetworkDescription, save_network
 from nas.retraining.options import RetrainOptions
+from nas.retraining.scores import scores_of
 from nas.retraining.work import Work
 from nas.search.kinds import SegmentationSearchConfig
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import SegmentationAssembly, cache_of, load_task, reward_on
 from nas.training.device import resolve_device
-from nas.training.fitting import FitSettings, score_network, segmentation_subject
+from nas.training.fitting import FitSettings, segmentation_subject
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
 from nas.training.stages import StageTeacher, Subject
-from rewards import RewardError
 from search_spaces.genotype import Genotype
 
 
@@ -51,7 +50,7 @@ class SegmentationWork(Work):
     ) -> None:
         super().__init__(options, config.evaluation.distillation.enabled, config.retraining_losses)
         self._config, self._announce = config, announce
-        self._task = load_task(config)
+        self._task = self.task = load_task(config)
         self._space = SegmentationAssembly().space(config)
         self._reward = reward_on(self._task, config)
         self._device = resolve_device(options.device)
@@ -91,11 +90,7 @@ class SegmentationWork(Work):
 
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """See `Work.scores`."""
-        trained = _segmentation(network).eval()
-        return {
-            split: self._record(score_network(trained, self._task, split, self._device))
-            for split in ("validation", "test")
-        }
+        return scores_of(network.eval(), self._task, self._device, self._reward.quality)
 
     def save(self, network: nn.Module, genotype: Genotype, folder: Path) -> None:
         """See `Work.save`; the auxiliary heads are dropped."""
@@ -139,25 +134,6 @@ class SegmentationWork(Work):
 
     def _quality(self, card: ScoreCard) -> float:
         return self._reward.quality(card.scores)
-
-    def _record(self, card: ScoreCard) -> dict[str, Any]:
-        record: dict[str, Any] = finite_only(
-            {
-                "quality": self._quality_if_known(card),
-                "macro": card.macro,
-                "groups": card.groups,
-                **card.scores,
-            }
-        )
-        return record
-
-    def _quality_if_known(self, card: ScoreCard) -> float | None:
-        try:
-            return self._quality(card)
-        except RewardError:
-            # No mask of the test split holds one of the reward classes, which is no reason to
-            # lose the other scores.
-            return None
 
 
 def _segmentation(network: nn.Module) -> SegmentationNetwork:

@@ -11,6 +11,7 @@ from torch import nn
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.retraining.options import RetrainOptions
+from nas.tasks import AnyTask
 from nas.training.stage_settings import StageSettings
 from nas.training.stages import StageTeacher, Subject
 from search_spaces.genotype import Genotype
@@ -27,12 +28,14 @@ class Work(ABC):
         losses: Losses towards the teacher unless the options have their own.
 
     Attributes:
+        task: Its data.
         input_shape: N x channels x height x width of its images.
 
     Raises:
-        UserError: If there is no teacher to learn from.
+        UserError: If there is no teacher to learn from, or nothing to learn from it.
     """
 
+    task: AnyTask
     input_shape: tuple[int, int, int, int]
 
     def __init__(
@@ -42,6 +45,11 @@ class Work(ABC):
             raise UserError(
                 "the search had no teacher, so there is none to retrain with; "
                 "use --no-distillation."
+            )
+        if options.distill and not (options.losses or options.stages or losses):
+            raise UserError(
+                "the search's configuration has no retraining_losses to learn from its teacher "
+                "with; give --distill.method, or use --no-distillation."
             )
         self._options = options
         self._losses = losses
@@ -64,7 +72,11 @@ class Work(ABC):
 
     @abstractmethod
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
-        """Scores on the validation and the test split."""
+        """Scores on the validation and the test split.
+
+        Args:
+            network: What `build` made, or anything else that gives its logits.
+        """
 
     @abstractmethod
     def save(self, network: nn.Module, genotype: Genotype, folder: Path) -> None:

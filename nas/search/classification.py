@@ -14,16 +14,12 @@ from nas.evaluation.classification.preparation import (
     check_teaching,
     prepare_classifiers,
 )
-from nas.search.bases import with_bases, with_reward
+from nas.evaluation.latency.candidates import ClassifierCandidates
+from nas.search.bases import with_reward
 from nas.search.config import SearchConfig
+from nas.search.device_costs import check_device_costs, resolved, told_costs
 from nas.search.kinds import ClassificationSearchConfig
-from nas.search.making import (
-    check_latency_device,
-    make_controller,
-    make_reward,
-    make_space,
-    of_kind,
-)
+from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of
@@ -83,7 +79,7 @@ class ClassificationAssembly:
         space = self.space(config)
         task = load_images(config)
         make_controller(config, space, reward_on_images(task, config))
-        check_latency_device(config.latency_device)
+        check_device_costs(config, str(device))
         task.augmentation(config.evaluation.training.augmentation)
         nas.tasks.check(task).raise_if_bad()
         candidate = space.build(space.sample(random.Random(0)), num_classes=task.num_classes)
@@ -99,15 +95,16 @@ class ClassificationAssembly:
         task = load_images(config)
         config = with_reward(config, classes=config.reward.classes or task.reward_classes)
         device = str(resolve_device(config.device))
+        # Before anything is trained: a search whose limits leave nothing ends here.
+        candidates = ClassifierCandidates(self.space(config), task.num_classes, task.input_size)
+        config = resolved(config, candidates, device, self._say)
         prepared = self._prepared(run, config, task, device)
         if prepared.teacher is not None:
             card = prepared.teacher.card
             self._say(
                 f"teacher: accuracy {card.accuracy:.3f}, mean F1 {card.macro_f1:.3f} on validation"
             )
-        space = self.space(config)
-        evaluator = _evaluator(space, prepared, config, device)
-        return with_bases(config, space, evaluator.costs, self._say)
+        return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
         """Everything that a worker needs."""
@@ -116,12 +113,18 @@ class ClassificationAssembly:
         space = self.space(config)
         reward = reward_on_images(task, config)
         prepared = self._prepared(run, config, task, device)
+        candidates = ClassifierCandidates(space, task.num_classes, task.input_size)
+        told = told_costs(config, candidates, device, self._say)
         return Parts(
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=_evaluator(space, prepared, config, device),
+            evaluator=ClassifierEvaluator(
+                space, prepared, config.evaluation.training, resolve_device(device), told.meter
+            ),
             promotion=config.promotion,
+            known_costs=told.meter.known_costs,
+            confirm=told.confirm,
         )
 
     def _prepared(
@@ -169,18 +172,3 @@ def reward_on_images(task: ClassificationTask, config: SearchConfig) -> Reward:
         )
     of = f"task {task.name!r}"
     return make_reward(config.reward, of, task.classes, task.reward_classes)
-
-
-def _evaluator(
-    space: ClassifierSpace,
-    prepared: PreparedClassifiers,
-    config: ClassificationSearchConfig,
-    device: str,
-) -> ClassifierEvaluator:
-    return ClassifierEvaluator(
-        space,
-        prepared,
-        config.evaluation.training,
-        resolve_device(device),
-        (config.latency_device or device) if "latency" in config.objectives else None,
-    )

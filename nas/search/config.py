@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -101,6 +102,8 @@ class SearchConfig(Settings):
         controller: What draws candidates.
         reward: How good they are.
         promotion: When a candidate's training is cut short; null trains every one to its end.
+        limits: Largest values of costs, by name, in the unit of the cost (latency: milliseconds,
+            memory: bytes). A candidate beyond one of them is not trained and is none of `trials`.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
         storage: URL of a database that several machines reach; null is a file in the run
@@ -109,12 +112,14 @@ class SearchConfig(Settings):
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
         failures_in_a_row: That many failing candidates without a success between end the search.
+        beyond_in_a_row: So do that many candidates beyond the limits without one within.
     """
 
     space: SpaceSettings = SpaceSettings()
     controller: ControllerSettings = ControllerSettings()
     reward: RewardSettings = RewardSettings()
     promotion: PromotionSettings | None = None
+    limits: dict[str, float] = Field(default_factory=dict)
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -122,6 +127,15 @@ class SearchConfig(Settings):
     device: str = "auto"
     heartbeat: int = Field(default=10, ge=1)
     failures_in_a_row: int = Field(default=5, ge=1)
+    beyond_in_a_row: int = Field(default=200, ge=1)
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_are_positive(cls, limits: dict[str, float]) -> dict[str, float]:
+        for cost, limit in limits.items():
+            if not (limit > 0 and math.isfinite(limit)):
+                raise ValueError(f"the limit of {cost} must be a number above 0, not {limit}")
+        return limits
 
     @property
     def objectives(self) -> tuple[str, ...]:

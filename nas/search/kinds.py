@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import search_spaces
 from nas.distillation.terms import TermSettings
 from nas.evaluation.classification.settings import ClassifierEvaluationSettings
+from nas.evaluation.latency.settings import LatencySettings
 from nas.evaluation.settings import EvaluationSettings
 from nas.search.config import RewardSettings, SearchConfig, SpaceSettings
 from nas.settings import overridden, read_yaml, validate
@@ -27,7 +28,7 @@ class ImageSearchConfig(SearchConfig):
         task_options: Options of a built-in task, or values that replace those of a task.yaml, for
             example ``{"input_size": [120, 160]}``.
         data: Folder of the images, where `task` is a YAML file elsewhere.
-        latency_device: Where latency is measured; null is where candidates are trained.
+        latency: Where and how the latency of candidates is told.
         cache: Folder of what can be computed again, shared by several runs; null is the run's own.
         retraining: Settings of ``nas retrain``.
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
@@ -37,10 +38,20 @@ class ImageSearchConfig(SearchConfig):
     task: str
     task_options: dict[str, Any] = {}
     data: str | None = None
-    latency_device: str | None = None
+    latency: LatencySettings = LatencySettings()
     cache: str | None = None
     retraining: StageTraining
     retraining_losses: tuple[TermSettings, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, values: Any) -> Any:
+        """Runs of before have one key, and measured every candidate."""
+        if not isinstance(values, dict) or "latency_device" not in values:
+            return values
+        device = values["latency_device"]
+        others = {key: value for key, value in values.items() if key != "latency_device"}
+        return {"latency": {"device": device, "source": "measured"}} | others
 
 
 class RetrainingSettings(FitSettings):

@@ -19,7 +19,7 @@ from nas.search.claims import Places, completed
 from nas.search.exits import ExitCode
 from nas.search.provenance import available_cpus
 from nas.search.run_folder import RunFolder
-from nas.search.stop import SearchError, check_failures
+from nas.search.stop import SearchError, check_beyond, check_failures
 from nas.search.study import first_trial
 
 # Deaths in a row, with no trial completed by any worker between, after which a search gives up.
@@ -75,7 +75,7 @@ class LocalProcesses:
         look: Callable[[optuna.Study], None],
     ) -> None:
         """See `Executor.run`."""
-        limit = run.config().failures_in_a_row
+        config = run.config()
         deaths = _Deaths()
         running = {index: self._launch(run, index) for index in range(self._workers)}
         try:
@@ -90,7 +90,9 @@ class LocalProcesses:
                         running[index] = self._launch(run, index)
                     _write_ids(run, running)
             look(study)
-            check_failures(study.get_trials(deepcopy=False), first_trial(study), limit)
+            trials, first = study.get_trials(deepcopy=False), first_trial(study)
+            check_failures(trials, first, config.failures_in_a_row)
+            check_beyond(trials, first, config.beyond_in_a_row)
         finally:
             _end(running)
             places.release_lost()

@@ -32,12 +32,12 @@ def work(
         study: The study.
         places: Its places.
         objective: What is done with a trial.
-        failures: Says when too many candidates have failed.
+        failures: Says when too many candidates have failed or were beyond the limits.
         should_stop: Asked between trials; True ends the work.
         after_trial: Called after every trial.
 
     Raises:
-        SearchError: If too many candidates fail in a row.
+        SearchError: If too many candidates in a row fail or are beyond the limits.
     """
 
     def stop(trials: Sequence[FrozenTrial]) -> bool:

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from optuna.samplers import BaseSampler
 
-import latency
 import search_spaces
 from nas import controllers
 from nas.errors import UserError
@@ -16,7 +15,7 @@ from nas.search.records import reward_of
 from rewards import Drop, Penalty, Reward, RewardError
 from search_spaces.space import SearchSpace
 
-MEASURED_COSTS = ("params", "macs", "flops", "latency")
+MEASURED_COSTS = ("params", "macs", "flops", "latency", "memory", "energy")
 """What is known of a network that is built."""
 
 C = TypeVar("C", bound=SearchConfig)
@@ -90,20 +89,6 @@ def make_reward(
         )
     except RewardError as error:
         raise UserError(f"reward: {error}") from error
-
-
-def check_latency_device(device: str | None) -> None:
-    """Refuses a device that latency cannot be measured on.
-
-    Raises:
-        UserError: With the reason.
-    """
-    if device is None:
-        return
-    try:
-        latency.identify(device)
-    except latency.LatencyError as error:
-        raise UserError(f"latency_device: {error}") from error
 
 
 def _penalty(settings: PenaltySettings, costs: Sequence[str]) -> Penalty:

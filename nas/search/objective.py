@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar, cast
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.controllers.sampler import BEYOND
 from nas.errors import UserError
 from nas.evaluation.evaluation import Rung
+from nas.search.breaches import Breaches, breaches
 from nas.search.claims import Places
+from nas.search.finalists import Finalists
 from nas.search.identity import WorkerIdentity
 from nas.search.parts import Parts
 from nas.search.promotion import RUNGS, RewardsSoFar, goes_on
@@ -27,8 +31,11 @@ from search_spaces.genotype import Genotype
 # What a repeated candidate takes over from the trial that it repeats.
 _COPIED = (
     *("scores", "macro", "groups", "quality", "costs", "curves", "details"),
-    *("rung", "stopped", RUNGS),
+    *("rung", "stopped", RUNGS, BEYOND),
 )
+
+
+T = TypeVar("T")
 
 
 class TrialError(Exception):
@@ -52,7 +59,11 @@ class Objective:
         origin: Who trains them and where; see `origin_of`.
         places: The places of the study.
         storage: The storage of the study.
+        limits: Largest values of costs by name; a candidate beyond one is not trained.
         poll: Seconds between two looks while another worker trains the same candidate.
+
+    Raises:
+        ValueError: If there are limits, and no part knows costs before a training.
     """
 
     def __init__(
@@ -63,17 +74,22 @@ class Objective:
         origin: Mapping[str, Any],
         places: Places,
         storage: Transactions,
+        limits: Mapping[str, float] = MappingProxyType({}),
         poll: float = 0.5,
     ) -> None:
+        if limits and parts.known_costs is None:
+            raise ValueError("limits need costs that are known before a training")
         self._parts = parts
         self._objectives = objectives
         self._seed = seed
         self._origin = origin
         self._places = places
         self._storage = storage
+        self._limits = limits
         self._poll = poll
         self._twins = Twins(seed)
         self._rivals = RewardsSoFar(parts.reward)
+        self._finalists = Finalists()
         self.trial_number: int | None = None
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
@@ -81,13 +97,14 @@ class Objective:
 
         Raises:
             TrialError: If the candidate failed or the trial has no place.
+            TrialPruned: If the candidate is beyond a limit.
             UserError: If the evaluation does not measure a penalised cost.
             Exception: Whatever else goes wrong, after it was recorded as the reason of failure.
         """
         self.trial_number = trial.number
         try:
             return self._run(trial)
-        except (TrialError, UpdateFinishedTrialError):
+        except (TrialError, TrialPruned, UpdateFinishedTrialError):
             raise
         except KeyboardInterrupt:
             trial.set_user_attr("failure", INTERRUPTED)
@@ -101,7 +118,7 @@ class Objective:
         if not self._places.claim(trial, self._origin):
             raise self._failed(trial, SURPLUS)
         genotype, keys = self._draw(trial)
-        record = self._copied(trial, keys) or self._evaluated(trial, genotype)
+        record = self._copied(trial, keys) or self._new(trial, genotype, started)
         record["seconds"]["total"] = time.perf_counter() - started
         values = self._values(trial, record)
         with self._storage.together():
@@ -135,10 +152,42 @@ class Objective:
             self._places.release_lost()
         return None
 
-    def _evaluated(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
+    def _new(self, trial: optuna.Trial, genotype: Genotype, started: float) -> dict[str, Any]:
+        if self._limits:
+            self._hold_to_limits(trial, genotype, started)
+        record = self._tried(trial, lambda: self._trained(trial, genotype))
+        if self._parts.confirm is None or record["stopped"]:
+            return record
+        values = self._values(trial, record)
+        if not self._finalists.would_be_one(values, trial.study.get_trials(deepcopy=False)):
+            return record
+        confirm = self._parts.confirm
+        record = self._tried(trial, lambda: confirm(genotype, record))
+        beyond = breaches(record["costs"], self._limits)
+        return record | {BEYOND: _recorded(beyond)} if beyond else record
+
+    def _hold_to_limits(self, trial: optuna.Trial, genotype: Genotype, started: float) -> None:
+        known_costs = self._parts.known_costs
+        assert known_costs is not None  # the constructor sees to it
+        costs = self._tried(trial, lambda: dict(known_costs(genotype)))
+        beyond = breaches(costs, self._limits)
+        for cost, limit in self._limits.items():
+            if not math.isfinite(costs[cost]):
+                raise self._failed(trial, f"{cost} is {costs[cost]}")
+            # Optuna's own samplers learn from these.
+            trial.set_constraint(cost, costs[cost] / limit - 1)
+        if not beyond:
+            return
+        with self._storage.together():
+            trial.set_user_attr("costs", costs)
+            trial.set_user_attr("seconds", {"total": time.perf_counter() - started})
+            trial.set_user_attr(BEYOND, _recorded(beyond))
+        raise TrialPruned
+
+    def _tried(self, trial: optuna.Trial, step: Callable[[], T]) -> T:
         reason = ""
         try:
-            return self._trained(trial, genotype)
+            return step()
         except RewardError as error:
             reason = _describe(error)
         except self._parts.failures as error:
@@ -200,6 +249,10 @@ def origin_of(worker: WorkerIdentity, device: str, seed: int) -> dict[str, Any]:
         "seed": seed,
         "worker": worker.to_record(),
     }
+
+
+def _recorded(beyond: Breaches) -> dict[str, dict[str, float]]:
+    return {cost: breach.to_record() for cost, breach in beyond.items()}
 
 
 def _describe(error: Exception) -> str:

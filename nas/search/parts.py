@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,12 @@ class CandidateEvaluator(Protocol):
         """Trains and scores one candidate; raises rather than scoring a failure."""
 
 
+KnownCosts = Callable[[Genotype], Mapping[str, float]]
+"""Costs of a candidate that are known before it is trained, by name."""
+Confirm = Callable[[Genotype, dict[str, Any]], dict[str, Any]]
+"""Measures what was predicted of a trained candidate, and gives its record with that in it."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What one worker needs to evaluate candidates.
@@ -39,6 +46,10 @@ class Parts:
         controller: What draws the next candidate.
         evaluator: What trains and scores it.
         promotion: When a candidate's training is cut short, or None.
+        known_costs: What is held against the limits of the search before a candidate is trained;
+            None goes with no limits. It raises as the evaluator does.
+        confirm: Called for a trained candidate that would be on the front of the search, before
+            its values count; None where nothing was predicted.
         failures: Exceptions of the evaluator that fail the candidate. Every other one is a
             defect, which ends the worker.
     """
@@ -48,6 +59,8 @@ class Parts:
     controller: BaseSampler
     evaluator: CandidateEvaluator
     promotion: PromotionSettings | None = None
+    known_costs: KnownCosts | None = None
+    confirm: Confirm | None = None
     failures: tuple[type[Exception], ...] = (EvaluationError, RuntimeError, MemoryError)
 
 

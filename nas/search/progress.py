@@ -13,7 +13,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from nas.controllers.finished import FinishedTrials
 from nas.search.claims import trials_asked
+from nas.search.quantities import amount, quantity
 from nas.search.records import SURPLUS, TrialRecord, record_of
+
+_TOLD_AFTER = 50
+"""Of so many candidates beyond the limits in a row, one is told of."""
 
 
 class SearchProgress:
@@ -40,6 +44,8 @@ class SearchProgress:
         self._bar = self._progress.add_task("search", total=None, left="")
         self._watch = FinishedTrials()
         self._complete = 0
+        self._beyond = 0
+        self._beyond_in_a_row = 0
         self._first: datetime | None = None
         self._done = 0
         self._best: TrialRecord | None = None
@@ -64,17 +70,30 @@ class SearchProgress:
         for record in map(record_of, sorted(finished, key=_end)):
             if record.failure == SURPLUS:
                 continue
+            told = self._line(record)
             self._count(record)
-            if self._looked:
-                self._say(f"{describe(record)}  [{self._complete}/{asked}, {self._left(asked)}]")
+            if self._looked and told:
+                self._say(f"{told}  [{self._complete}/{asked}, {self._left(asked)}]")
         self._looked = True
         self._progress.update(
             self._bar,
             completed=self._complete,
             total=asked,
             left=self._left(asked),
-            description=_named(self._best),
+            description=_named(self._best, self._beyond),
         )
+
+    def _line(self, record: TrialRecord) -> str | None:
+        """What is said of a trial; only now and then anything where it is one of many alike."""
+        before = self._beyond_in_a_row
+        if record.state != "pruned":
+            self._beyond_in_a_row = 0
+            return describe(record) + (f"  after {before} beyond the limits" if before else "")
+        self._beyond += 1
+        self._beyond_in_a_row += 1
+        if self._beyond_in_a_row % _TOLD_AFTER:
+            return None
+        return f"{self._beyond_in_a_row} in a row beyond the limits, {describe(record)}"
 
     def _count(self, record: TrialRecord) -> None:
         if not record.is_complete or record.quality is None:
@@ -83,8 +102,8 @@ class SearchProgress:
         if self._looked and record.started is not None:
             self._done += 1
             self._first = min(self._first or record.started, record.started)
-        # A candidate whose training was cut short is no candidate for the best.
-        if record.stopped is None and (
+        # Neither is one whose training was cut short a candidate for the best, nor one of no use.
+        if (record.stopped is None and not record.beyond) and (
             self._best is None or record.quality > (self._best.quality or 0.0)
         ):
             self._best = record
@@ -103,6 +122,8 @@ class SearchProgress:
 
 def describe(record: TrialRecord) -> str:
     """One line about a finished trial."""
+    if record.state == "pruned":
+        return f"trial {record.number}  beyond the limits: {_beyond(record)}"
     if not record.is_complete or record.quality is None:
         return f"trial {record.number}  failed: {record.failure}"
     costs = "  ".join(f"{name} {quantity(cost)}" for name, cost in record.costs.items())
@@ -111,15 +132,9 @@ def describe(record: TrialRecord) -> str:
         return f"{line}  repeats trial {record.duplicate_of}"
     if record.stopped is not None:
         line += f"  cut short at {record.stopped}"
+    if record.beyond:
+        line += f"  measured beyond the limits: {_beyond(record)}"
     return f"{line}  {duration(record.seconds.get('total', 0.0))}"
-
-
-def quantity(value: float) -> str:
-    """Three figures and a unit prefix, for example 31.2M."""
-    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g}{suffix}"
-    return f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:
@@ -136,5 +151,13 @@ def _end(trial: FrozenTrial) -> datetime:
     return trial.datetime_complete or datetime.max
 
 
-def _named(best: TrialRecord | None) -> str:
-    return "search" if best is None else f"best {best.quality:.4f} (trial {best.number})"
+def _beyond(record: TrialRecord) -> str:
+    return ", ".join(
+        f"{cost} {amount(cost, one.value)} of {amount(cost, one.limit)}"
+        for cost, one in record.beyond.items()
+    )
+
+
+def _named(best: TrialRecord | None, beyond: int) -> str:
+    name = "search" if best is None else f"best {best.quality:.4f} (trial {best.number})"
+    return f"{name}, {beyond} beyond the limits" if beyond else name

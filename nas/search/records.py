@@ -10,6 +10,8 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.sampler import BEYOND
+from nas.search.breaches import Breaches, breaches_of
 from rewards import Reward
 
 LOST = "worker lost"
@@ -26,7 +28,8 @@ class TrialRecord:
 
     Attributes:
         number: Number of the trial, from 0.
-        state: "complete", "running" or "fail".
+        state: "complete", "running", "fail", or "pruned" for a candidate beyond a limit, which was
+            not trained.
         genotype: Nested form of the genotype as text; empty if there was none yet.
         canonical_key: The same for genotypes that compute the same function.
         choices: Option of every decision, by name.
@@ -43,6 +46,8 @@ class TrialRecord:
         origin: host, device, commit, seed and worker.
         failure: Reason of failure, or None.
         duplicate_of: Number of the trial that this one repeats, or None.
+        beyond: Limits that the candidate is beyond, by cost. A trial that is complete all the same
+            was found beyond them by a measurement after its training.
         started: Local time of the start, or None.
         finished: Local time of the end, or None.
     """
@@ -65,6 +70,7 @@ class TrialRecord:
     origin: Mapping[str, Any]
     failure: str | None
     duplicate_of: int | None
+    beyond: Breaches
     started: datetime | None
     finished: datetime | None
 
@@ -109,6 +115,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),
         duplicate_of=attributes.get("duplicate_of"),
+        beyond=breaches_of(attributes),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )
@@ -121,6 +128,11 @@ def failure_of(trial: FrozenTrial) -> str | None:
     # Whoever fails the trial of a dead worker can add nothing to it: Optuna has no call for that.
     reason: str = trial.user_attrs.get("failure", LOST)
     return reason
+
+
+def is_beyond_limits(trial: FrozenTrial) -> bool:
+    """True for a candidate that was not trained, as it is beyond a limit of the search."""
+    return trial.state == TrialState.PRUNED and BEYOND in trial.user_attrs
 
 
 def is_candidate_failure(trial: FrozenTrial) -> bool:

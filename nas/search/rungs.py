@@ -41,11 +41,13 @@ def first_of_their_kind(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The finished trials that repeat no other and were trained to their end.
+    """The finished trials that repeat no other, were trained to their end and are within limits.
 
-    A candidate that was cut short had less training than these and is not compared with them.
+    A candidate that was cut short had less training than these and is not compared with them. One
+    that a measurement found beyond a limit of the search is of no use, however good.
     """
-    return [record for record in first_of_their_kind(records) if record.stopped is None]
+    first = first_of_their_kind(records)
+    return [record for record in first if record.stopped is None and not record.beyond]
 
 
 def rung_names(records: Sequence[TrialRecord]) -> tuple[str, ...]:

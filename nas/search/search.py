@@ -22,7 +22,7 @@ from nas.search.stop import SearchError
 from nas.search.study import check_storage, create_study, working_storage
 from nas.settings import validate
 
-CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row")
+CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row")
 """What of a configuration may differ when a search continues."""
 
 

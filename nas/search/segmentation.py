@@ -8,18 +8,14 @@ from pathlib import Path
 import nas.tasks
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
+from nas.evaluation.latency.candidates import SegmentationCandidates, untrained_encoder
 from nas.evaluation.preparation import Prepared, check_networks, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
-from nas.search.bases import with_bases, with_reward
+from nas.search.bases import with_reward
 from nas.search.config import SearchConfig
+from nas.search.device_costs import check_device_costs, resolved, told_costs
 from nas.search.kinds import ImageSearchConfig, SegmentationSearchConfig
-from nas.search.making import (
-    check_latency_device,
-    make_controller,
-    make_reward,
-    make_space,
-    of_kind,
-)
+from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
 from nas.tasks import Task
@@ -65,12 +61,12 @@ class SegmentationAssembly:
             UserError: If the data or a setting is wrong.
         """
         config = of_kind(config, SegmentationSearchConfig)
-        resolve_device(config.device)
+        device = str(resolve_device(config.device))
         check_promotion(config)
         space = self.space(config)
         task = load_task(config)
         make_controller(config, space, reward_on(task, config))
-        check_latency_device(config.latency_device)
+        check_device_costs(config, device)
         check_networks(task, config.evaluation, space.encoder_strides)
         nas.tasks.check(task).raise_if_bad()
 
@@ -85,11 +81,14 @@ class SegmentationAssembly:
         config = with_reward(config, classes=config.reward.classes or task.reward_classes)
         space = self.space(config)
         device = str(resolve_device(config.device))
+        # Before anything is trained: a search whose limits leave nothing ends here.
+        encoder = untrained_encoder(config.evaluation.encoder, space)
+        candidates = SegmentationCandidates(space, encoder, len(task.classes), task.input_size)
+        config = resolved(config, candidates, device, self._say)
         prepared = self._prepared(run, config, task, space, device)
         if prepared.report is not None:
             self._say(_describe(prepared))
-        evaluator = _evaluator(space, prepared, config, device)
-        return with_bases(config, space, evaluator.costs, self._say)
+        return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
         """Everything that a worker needs."""
@@ -98,12 +97,18 @@ class SegmentationAssembly:
         space = self.space(config)
         reward = reward_on(task, config)
         prepared = self._prepared(run, config, task, space, device)
+        candidates = SegmentationCandidates(
+            space, prepared.encoder, len(task.classes), task.input_size
+        )
+        told = told_costs(config, candidates, device, self._say)
         return Parts(
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=_evaluator(space, prepared, config, device),
+            evaluator=SegmentationEvaluator(space, prepared, config.evaluation, told.meter),
             promotion=config.promotion,
+            known_costs=told.meter.known_costs,
+            confirm=told.confirm,
         )
 
     def _prepared(
@@ -170,17 +175,6 @@ def reward_on(task: Task, config: SearchConfig) -> Reward:
 def cache_of(run: RunFolder, config: ImageSearchConfig) -> Path:
     """Where encoder, teacher and maps are kept: the run's own folder unless told otherwise."""
     return Path(config.cache) if config.cache else run.cache
-
-
-def _evaluator(
-    space: DecoderSpace, prepared: Prepared, config: SegmentationSearchConfig, device: str
-) -> SegmentationEvaluator:
-    return SegmentationEvaluator(
-        space,
-        prepared,
-        config.evaluation,
-        (config.latency_device or device) if "latency" in config.objectives else None,
-    )
 
 
 def _describe(prepared: Prepared) -> str:

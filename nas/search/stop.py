@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
-from nas.search.records import failure_of, is_candidate_failure
+from nas.search.breaches import breaches_of, told_hardest
+from nas.search.records import failure_of, is_beyond_limits, is_candidate_failure
 
 
 class SearchError(Exception):
@@ -15,20 +16,23 @@ class SearchError(Exception):
 
 
 class FailureWatch:
-    """Stops a search in which one candidate after the other fails; see `check_failures`.
+    """Stops a search that gets nowhere; see `check_failures` and `check_beyond`.
 
     It looks at every trial once, however often it is asked.
 
     Args:
         first: Number of the first trial since the search was started or resumed.
         limit: That many failures in a row stop it.
+        beyond: That many candidates beyond the limits of the search in a row stop it.
     """
 
-    def __init__(self, first: int, limit: int) -> None:
+    def __init__(self, first: int, limit: int, beyond: int) -> None:
         self._first = first
         self._limit = limit
+        self._beyond = beyond
         self._watch = FinishedTrials()
-        self._last: list[FrozenTrial] = []
+        self._trained: list[FrozenTrial] = []
+        self._tried: list[FrozenTrial] = []
 
     def check(self, trials: Sequence[FrozenTrial]) -> None:
         """Looks at what has finished since.
@@ -37,11 +41,14 @@ class FailureWatch:
             trials: All trials of the study.
 
         Raises:
-            SearchError: If the last `limit` finished candidates all failed.
+            SearchError: If the last `limit` finished candidates all failed, or the last `beyond`
+                were all beyond the limits of the search.
         """
         finished = self._watch.look(trials).finished
-        self._last = _last_judged([*self._last, *finished], self._first, self._limit)
-        check_failures(self._last, self._first, self._limit)
+        self._trained = _last_trained([*self._trained, *finished], self._first, self._limit)
+        self._tried = _last_tried([*self._tried, *finished], self._first, self._beyond)
+        check_failures(self._trained, self._first, self._limit)
+        check_beyond(self._tried, self._first, self._beyond)
 
 
 def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
@@ -57,7 +64,7 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
     Raises:
         SearchError: If the last `limit` finished candidates all failed.
     """
-    last = _last_judged(trials, first, limit)
+    last = _last_trained(trials, first, limit)
     if len(last) == limit and all(is_candidate_failure(trial) for trial in last):
         raise SearchError(
             f"{limit} candidates in a row failed, the last one (trial {last[-1].number}) with: "
@@ -65,12 +72,43 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
         )
 
 
-def _last_judged(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
-    judged = [trial for trial in trials if trial.number >= first and _is_judged(trial)]
-    return sorted(judged, key=_finished)[-limit:]
+def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
+    """Stops a search in which one candidate after the other is beyond its limits.
+
+    Args:
+        trials: The trials of the study.
+        first: Number of the first trial since the search was started or resumed.
+        limit: That many of them in a row stop it.
+
+    Raises:
+        SearchError: If the last `limit` finished candidates were all beyond the limits.
+    """
+    last = _last_tried(trials, first, limit)
+    if len(last) < limit or not all(is_beyond_limits(trial) for trial in last):
+        return
+    found = [breaches_of(trial.user_attrs) for trial in last]
+    costs = [trial.user_attrs["costs"] for trial in last]
+    raise SearchError(
+        f"{limit} candidates in a row are beyond the limits: {told_hardest(found, costs)}; "
+        "start a new search with a higher limit, or look on with --resume."
+    )
 
 
-def _is_judged(trial: FrozenTrial) -> bool:
+def _last_trained(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    return _last([trial for trial in trials if _was_trained(trial)], first, limit)
+
+
+def _last_tried(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    tried = [trial for trial in trials if _was_trained(trial) or is_beyond_limits(trial)]
+    return _last(tried, first, limit)
+
+
+def _last(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    since = [trial for trial in trials if trial.number >= first]
+    return sorted(since, key=_finished)[-limit:]
+
+
+def _was_trained(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE or is_candidate_failure(trial)
 
 

@@ -10,8 +10,10 @@ from nas.evaluation.ahead import Announce
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import METRIC, TableEvaluator, rows_of
 from nas.search.bases import with_bases, with_reward
+from nas.search.breaches import check_limited_costs
 from nas.search.config import SearchConfig
 from nas.search.kinds import TableSearchConfig
+from nas.search.limits import check_limits
 from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
@@ -56,7 +58,9 @@ class TableAssembly:
         config = of_kind(config, TableSearchConfig)
         table, space = load_table(config), self.space(config)
         make_controller(config, space, reward_in(table, config))
-        rows_of(table, space)
+        evaluator = TableEvaluator(table, rows_of(table, space), config.dataset)
+        check_limited_costs(config.limits, table.costs)
+        check_limits(config, space, evaluator.known_costs, lambda sentence: None)
         check_promotion(table, config)
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> TableSearchConfig:
@@ -65,6 +69,7 @@ class TableAssembly:
         config = with_reward(config, classes=(config.dataset,))
         table, space = load_table(config), self.space(config)
         evaluator = TableEvaluator(table, rows_of(table, space), config.dataset)
+        check_limits(config, space, evaluator.known_costs, self._say)
         return with_bases(config, space, evaluator, self._say)
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
@@ -90,6 +95,7 @@ def parts_in(
         controller=make_controller(config, space, reward),
         evaluator=evaluator,
         promotion=config.promotion,
+        known_costs=evaluator.known_costs,
     )
 
 

@@ -40,7 +40,7 @@ def run_worker(
         after_trial: Called after every trial of this worker.
 
     Raises:
-        SearchError: If too many candidates fail in a row.
+        SearchError: If too many candidates in a row fail or are beyond the limits.
         UserError: If the configuration or the study is wrong.
     """
     config = run.config()
@@ -53,8 +53,12 @@ def run_worker(
     with working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace)
-        objective = Objective(parts, config.objectives, config.seed, origin, places, storage)
-        failures = FailureWatch(first_trial(study), config.failures_in_a_row)
+        objective = Objective(
+            parts, config.objectives, config.seed, origin, places, storage, config.limits
+        )
+        failures = FailureWatch(
+            first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
+        )
         work(study, places, objective, failures, should_stop=should_stop, after_trial=after_trial)
 
 

@@ -18,6 +18,7 @@ from search_spaces.fastnas.vocabulary import OPERATIONS
 from search_spaces.mobile.operations import InvertedResidual
 from search_spaces.mobile.plan import Block
 from search_spaces.nasbench201.network import Reduction
+from search_spaces.space import DecoderSpace
 from search_spaces.template import aggregation, operations
 from search_spaces.template.plan import OperationStep
 from search_spaces.template.vocabulary import OPERATIONS as TEMPLATE_OPERATIONS
@@ -198,3 +199,37 @@ def test_counting_a_candidate_leaves_the_generator_alone():
     state = torch.get_rng_state()
     count(network, (1, 3, 8, 8))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", search_spaces.names())
+def test_counting_leaves_candidates_of_every_space_as_they_are(name):
+    space = search_spaces.create(name)
+    genotype = space.sample(random.Random(1))
+    maps = [(1, 8, side, side) for side in (16, 8, 4, 2)]
+    if isinstance(space, DecoderSpace):
+        strides = space.encoder_strides
+        maps = maps[: len(strides)]
+        network = space.build(
+            genotype,
+            encoder_channels=(8,) * len(strides),
+            encoder_strides=strides,
+            num_classes=2,
+        )
+    else:
+        network = space.build(genotype, num_classes=2)
+    network.train()
+    next(network.children()).eval()
+    network.register_forward_pre_hook(lambda *_: None)
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    modes = [module.training for module in network.modules()]
+
+    if isinstance(space, DecoderSpace):
+        assert count_of_maps(network, maps).macs > 0
+    else:
+        assert count(network, (1, 3, 32, 32)).macs > 0
+
+    assert network.state_dict().keys() == state.keys()
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+    assert [module.training for module in network.modules()] == modes
+    assert all(value.device.type == "cpu" for value in network.state_dict().values())
+    assert len(network._forward_pre_hooks) == 1

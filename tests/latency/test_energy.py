@@ -5,7 +5,7 @@ import json
 import pytest
 from torch import nn
 
-from latency import LatencyError, UnavailableError, measure_energy
+from latency import LatencyError, UnavailableError, measure_energy, measure_onnx_energy
 from latency.energy import _idle_watts, _use
 
 SHAPE = (1, 3, 8, 8)
@@ -55,6 +55,19 @@ def test_the_energy_of_a_run_is_told_with_and_without_that_of_the_idle_device(ma
     assert (found.runs, found.seconds, found.source) == (4, 2.0, "fake")
     assert found.device.engine == "torch"
     assert json.loads(json.dumps(found.to_dict()))["input_shape"] == list(SHAPE)
+
+
+def test_an_onnx_file_is_measured_as_it_is(machine, monkeypatch, onnx_file):
+    monkeypatch.setattr("latency.energy.open_meter", lambda _: machine)
+    monkeypatch.setattr("latency.energy._use", lambda *_: (4, 2.0, 60_000.0))
+    found = measure_onnx_energy(onnx_file)
+    assert (found.mj, found.input_shape) == (15_000, (1, 3, 24, 32))
+    assert (found.device.engine, found.device.precision) == ("onnxruntime", "float32")
+
+
+def test_an_engine_of_networks_measures_no_file(onnx_file):
+    with pytest.raises(LatencyError, match="torch does not run ONNX files: use onnxruntime"):
+        measure_onnx_energy(onnx_file, engine="torch")
 
 
 def test_a_machine_that_counts_no_energy_says_so(monkeypatch, tmp_path):

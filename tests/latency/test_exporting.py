@@ -106,6 +106,18 @@ def test_a_network_that_gives_nan_is_found_out(segmenter, onnx_file):
         check_onnx(segmenter, onnx_file, SHAPE)
 
 
+def test_large_outputs_may_differ_by_as_large_a_share(tmp_path):
+    network = nn.Conv2d(3, 2, 1, bias=False)
+    nn.init.constant_(network.weight, 1e4)
+    path = export_onnx(network, (1, 3, 4, 4), tmp_path / "large.onnx")
+    nn.init.constant_(network.weight, 1e4 * (1 + 5e-5))
+    # Of the largest image, ones in three channels.
+    assert check_onnx(network, path, (1, 3, 4, 4)) > 1
+    nn.init.constant_(network.weight, 1e4 * (1 + 2e-4))
+    with pytest.raises(ExportError, match="outputs differ"):
+        check_onnx(network, path, (1, 3, 4, 4))
+
+
 def test_an_output_of_another_shape_is_found_out(onnx_file):
     with pytest.raises(ExportError, match=r"\(1, 5, 24, 32\).*\(1, 3, 24, 32\)"):
         check_onnx(nn.Identity(), onnx_file, SHAPE)

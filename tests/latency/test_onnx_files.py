@@ -37,6 +37,15 @@ def test_an_open_batch_must_be_said(open_file):
         file.input_shape()
 
 
+def test_a_single_image_is_known_where_the_batch_alone_is_open(open_file, onnx_file, tmp_path):
+    assert OnnxFile.read(open_file).one_image == (1, 3, 24, 32)
+    assert OnnxFile.read(onnx_file).one_image is None
+    model = onnx.load(open_file)
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "width"
+    onnx.save(model, tmp_path / "wide.onnx")
+    assert OnnxFile.read(tmp_path / "wide.onnx").one_image is None
+
+
 def test_an_open_file_still_has_its_fixed_sizes(open_file):
     with pytest.raises(LatencyError, match="not "):
         OnnxFile.read(open_file).input_shape((4, 3, 24, 33))

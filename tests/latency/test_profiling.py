@@ -36,9 +36,10 @@ def test_an_open_input_is_refused(tmp_path):
 
 
 def test_slow_runs_do_not_count():
-    assert typical([10.0] * 10 + [500.0] * 10) == 10.0
+    assert typical([500.0] * 16 + [10.0] * 4) == 10.0
     assert typical([3.0]) == 3.0
-    assert typical([1.0, 2.0, 3.0]) == 1.5
+    # The fastest of twenty is left out.
+    assert typical([4.0, 5.0, 6.0, 1.0, *[9.0] * 16]) == 5.0
 
 
 def test_a_change_of_layout_belongs_to_whom_it_is_made_for():

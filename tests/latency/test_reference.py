@@ -17,8 +17,11 @@ def test_the_reference_is_the_same_every_time_and_draws_from_no_global_generator
 
 
 def test_the_reference_has_the_work_that_it_names():
-    per_pixel = 16 * 32 * 9 + 32 * 25 + 32 * 64 + 64 * 64 * 9 + 64 * 16
-    assert count(reference_network(), INPUT_SHAPE).macs == per_pixel * 32 * 32 == 46_432_256
+    large = 32 * 32 * (2 * 16 * 96 + 96 * 9)
+    between = 16 * 16 * 16 * 64 * 9
+    small = 16 * 16 * (2 * 64 * 256 + 256 * 9)
+    macs = count(reference_network(), INPUT_SHAPE).macs
+    assert macs == large + between + 3 * small == 33_325_056
 
 
 def test_the_file_is_the_network(tmp_path):

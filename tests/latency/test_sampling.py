@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from latency.clocks import Timing
-from latency.sampling import repeats_for, sample, warm_up
+from latency.sampling import Samples, quietest, repeats_for, sample, warm_up
 
 
 def scripted(times: Iterable[float], log: list[str] | None = None, name: str = ""):
@@ -61,3 +61,26 @@ def test_the_networks_take_turns():
 def test_short_runs_are_timed_several_in_a_row():
     assert repeats_for([50.0, 0.3, 0.3, 0.3, 0.3, 0.3]) == 4
     assert repeats_for([7.0] * 5) == 1
+
+
+def samples(candidate: list[float], reference: list[float]) -> Samples:
+    return Samples(
+        tuple(Timing(ms, ms) for ms in candidate), tuple(Timing(ms, ms) for ms in reference)
+    )
+
+
+def test_the_quietest_runs_are_those_between_fast_runs_of_the_reference():
+    every = samples([50.0, 51.0, 52.0, 53.0, 54.0, 55.0], [1.0, 1.0, 1.3, 1.0, 1.1, 1.0])
+    # The run of 51 ms came before a slow run of the reference, that of 52 ms after it.
+    assert quietest(every, 3) == samples([50.0, 53.0, 55.0], [1.0, 1.0, 1.0])
+    assert quietest(every, 6) == every
+
+
+def test_a_fast_run_is_not_chosen_for_being_fast():
+    every = samples([5.0, 4.0, 5.0, 5.0], [1.0, 1.5, 1.0, 1.0])
+    assert quietest(every, 2) == samples([5.0, 5.0], [1.0, 1.0])
+
+
+def test_later_runs_join_earlier_ones():
+    joined = samples([5.0], [1.0]).joined(samples([6.0], [1.1]))
+    assert joined == samples([5.0, 6.0], [1.0, 1.1])

@@ -58,3 +58,39 @@ def test_no_buffer_of_thop_stays_behind(segmenter):
     assert list(segmenter.state_dict()) == names
     assert all(module.training for module in segmenter.modules())
     assert not any(hasattr(module, "total_ops") for module in segmenter.modules())
+
+
+CHANNELS, PIXELS, OUTPUTS = 8, 60, 5
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(CHANNELS, 2, batch_first=True)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        tokens = image.flatten(2).mT
+        return self.attention(tokens, tokens, tokens)[0]
+
+
+@pytest.mark.filterwarnings("ignore::latency.CountWarning")
+@pytest.mark.parametrize(
+    ("model", "ours", "thop"),
+    [
+        # A kernel at every pixel of the output, though it is applied to those of the input.
+        (
+            nn.ConvTranspose2d(CHANNELS, OUTPUTS, 3, stride=2),
+            CHANNELS * OUTPUTS * 9 * PIXELS,
+            CHANNELS * OUTPUTS * 9 * 13 * 21,
+        ),
+        (Attention(), 4 * PIXELS * CHANNELS**2 + 2 * PIXELS**2 * CHANNELS, 0),
+        (nn.BatchNorm2d(CHANNELS), 0, 4 * CHANNELS * PIXELS),
+        (nn.AvgPool2d(2), 0, CHANNELS * 15),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), 0, 11 * CHANNELS * 4 * PIXELS),
+        (nn.Softmax(1), 0, 23 * PIXELS),
+    ],
+    ids=["transposed", "attention", "batch norm", "pooling", "resizing", "softmax"],
+)
+def test_the_known_errors_of_thop_are_as_they_were(model, ours, thop):
+    found = cross_check(model, (1, CHANNELS, 6, 10))
+    assert (found.ours, found.thop) == (ours, thop)

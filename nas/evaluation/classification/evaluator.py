@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from nas.distillation.distiller import Distiller
-from nas.evaluation.classification.costs import ClassifierCosts
 from nas.evaluation.classification.preparation import PreparedClassifiers, make_distiller
 from nas.evaluation.classification.settings import CandidateTrainingSettings
 from nas.evaluation.clock import Clock
-from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError, Rung, go_on
+from nas.evaluation.costs import CostMeter
+from nas.evaluation.evaluation import Decide, Evaluation, Rung, go_on
 from nas.evaluation.failures import reasons
+from nas.evaluation.latency.candidates import ClassifierCandidates
 from nas.training.classification.fitting import training_of
 from nas.training.classification.scoring import ClassifierCard, score_classifier
 from nas.training.seeding import derive, seeded
@@ -32,10 +33,10 @@ class ClassifierEvaluator:
         prepared: The data and the teacher.
         settings: Of a candidate's training.
         device: Where candidates are trained.
-        latency_device: ``cpu`` or ``cuda:N`` to measure the latency there, None for counts only.
+        costs: Tells what candidates cost; they are counted unless it is given.
 
     Attributes:
-        costs: Counts and measures candidates without training them.
+        costs: Tells what candidates cost without training them.
     """
 
     def __init__(
@@ -44,13 +45,15 @@ class ClassifierEvaluator:
         prepared: PreparedClassifiers,
         settings: CandidateTrainingSettings,
         device: torch.device,
-        latency_device: str | None = None,
+        costs: CostMeter | None = None,
     ) -> None:
         task = prepared.task
         self._prepared = prepared
         self._settings = settings
         self._device = device
-        self.costs = ClassifierCosts(space, task.num_classes, task.input_size, latency_device)
+        self.costs = costs or CostMeter(
+            ClassifierCandidates(space, task.num_classes, task.input_size)
+        )
 
     def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
         """Trains a candidate from random weights and scores it on the validation split.
@@ -65,14 +68,10 @@ class ClassifierEvaluator:
         clock = Clock()
         with seeded(seed, "candidate"):
             # Costs come before training: what cannot be counted need not be trained.
-            costs, details = self.costs.measured(genotype)
-            if not costs["macs"]:
-                # A penalty would reward it beyond measure, and no controller should learn that.
-                raise EvaluationError("no path leads from the image to the logits")
+            known = self.costs.known(genotype)
             clock.lap("costs")
-            # Seeded apart from the costs, whose building draws random weights too.
             with seeded(seed, "weights"):
-                network = self.costs.build(genotype).to(self._device)
+                network = self.costs.candidates.build(genotype).to(self._device)
             training = self._training(network, seed)
             clock.lap("build")
             curve: list[float] = []
@@ -84,7 +83,7 @@ class ClassifierEvaluator:
                 with _averaged(training):
                     card = self._score(network)
                 clock.lap("score")
-                if not decide(Rung(_name(epoch), card.scores, costs)):
+                if not decide(Rung(_name(epoch), card.scores, known.costs)):
                     break
             # A candidate that was stopped has just been scored.
             stopped = len(curve) < self._settings.epochs
@@ -100,10 +99,10 @@ class ClassifierEvaluator:
                 "top1": card.accuracy,
             },
             groups={},
-            costs=costs,
+            costs=known.costs,
             curves={"training": curve},
             seconds=clock.laps | {"total": sum(clock.laps.values())},
-            details=details,
+            details=known.details,
             rung=_name(len(curve) - 1),
             stopped=stopped,
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import latency
 from latency.device import Placement, parse_device
+from latency.figures import Latency
 from latency.identity import DeviceIdentity
 from latency.operators import Operator
-from latency.prediction.files import shared_predictor
+from latency.prediction.files import clear_unreadable, shared_predictor
 from latency.prediction.operator_times import check_engine, time_operators
 from latency.prediction.predictor import Predictor
 from nas.evaluation.latency.candidates import Candidates
@@ -75,11 +76,13 @@ def calibrate(
         progress: Told of every measurement.
 
     Raises:
-        LatencyError: If the device is missing, or latencies of the engine cannot be predicted.
+        LatencyError: If the device is missing, latencies of the engine cannot be predicted, or the
+            file is of another device.
     """
     check_engine(engine)
     identity = latency.identify(device, threads, engine)
     target = path or predictor_path(identity)
+    clear_unreadable(target, identity)
     pool = _sampled(candidates, seed, networks)
     predictor = Predictor(identity)
     operators = list({one.key: one for _, parts in pool for one in parts}.values())
@@ -87,12 +90,14 @@ def calibrate(
     times = time_operators(operators, Placement(parse_device(device), threads), engine)
     predictor.table.add(operators, times)
     progress("operators", len(operators), len(operators))
-    noisy = 0
     chosen = _spread(pool, predictor, networks)
-    for done, (genotype, parts) in enumerate(chosen):
-        progress("networks", done, len(chosen))
-        noisy += _measure(candidates, genotype, parts, predictor, device)
-    progress("networks", len(chosen), len(chosen))
+    figures = _measured(
+        [genotype for genotype, _ in chosen], candidates, identity, device, progress
+    )
+    reference_ms = predictor.reference_ms = min(figure.reference_ms for figure in figures)
+    for (_, parts), figure in zip(chosen, figures, strict=True):
+        predictor.observe(candidates.family, parts, figure.ratio * reference_ms)
+    noisy = sum(figure.noisy for figure in figures)
     with shared_predictor(target, identity) as shared:
         shared.take(candidates.family, predictor)
     error = shared.calibration(candidates.family).error
@@ -127,26 +132,50 @@ def _spread(pool: list[_Candidate], predictor: Predictor, number: int) -> list[_
     return [ranked[min(max(place, 0), len(ranked) - 1)] for place in places]
 
 
+def _measured(
+    genotypes: list[Genotype],
+    candidates: Candidates,
+    identity: DeviceIdentity,
+    device: str,
+    progress: Progress,
+) -> list[Latency]:
+    """Measures networks, and once more those that met a busy machine."""
+    figures: list[Latency] = []
+
+    def measured(genotype: Genotype) -> Latency:
+        # The quietest moment so far shows which others were slow.
+        quiet_ms = min((figure.reference_ms for figure in figures), default=None)
+        return _measure(candidates, genotype, identity, device, quiet_ms)
+
+    for done, genotype in enumerate(genotypes):
+        progress("networks", done, len(genotypes))
+        figures.append(measured(genotype))
+    progress("networks", len(genotypes), len(genotypes))
+    noisy = [place for place, figure in enumerate(figures) if figure.noisy]
+    for done, place in enumerate(noisy):
+        progress("noisy networks again", done, len(noisy))
+        again = measured(genotypes[place])
+        figures[place] = min(figures[place], again, key=lambda figure: figure.noise.level)
+    if noisy:
+        progress("noisy networks again", len(noisy), len(noisy))
+    return figures
+
+
 def _measure(
     candidates: Candidates,
     genotype: Genotype,
-    operators: tuple[Operator, ...],
-    predictor: Predictor,
+    identity: DeviceIdentity,
     device: str,
-) -> bool:
-    """Measures a network for the predictor; tells whether the machine was busy."""
-    identity: DeviceIdentity = predictor.device
+    reference_ms: float | None,
+) -> Latency:
     with warnings.catch_warnings():
+        # The result tells how many were noisy.
         warnings.simplefilter("ignore", latency.NoiseWarning)
-        figure = latency.measure(
+        return latency.measure(
             candidates.network(genotype),
             candidates.input_shape,
             device=device,
             threads=identity.threads,
             engine=identity.engine,
-            reference_ms=predictor.reference_ms,
+            reference_ms=reference_ms,
         )
-    if predictor.reference_ms is None:
-        predictor.reference_ms = figure.reference_ms
-    predictor.observe(candidates.family, operators, figure.normalised_ms)
-    return figure.noisy

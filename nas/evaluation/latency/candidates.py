@@ -7,16 +7,31 @@ import hashlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor, nn
 
+import latency
 from latency.operators import Operator, operators_of, used_inputs
 from latency.tracing import Trace, Value, trace, trace_of_maps
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.segmentation import SegmentationNetwork, resize, without_auxiliary
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace, DecoderSpace, SearchSpace
+
+
+@dataclass(frozen=True)
+class Dissected:
+    """A network, taken apart without being run.
+
+    Attributes:
+        counts: Its parameters and multiply-accumulates.
+        operators: What it is made of.
+    """
+
+    counts: latency.Counts
+    operators: tuple[Operator, ...]
 
 
 class Candidates(ABC):
@@ -40,8 +55,24 @@ class Candidates(ABC):
         return self.space.sample(rng)
 
     @abstractmethod
+    def build(self, genotype: Genotype) -> nn.Module:
+        """The part that is trained from random weights, with all that only training needs."""
+
+    @abstractmethod
+    def counts(self, genotype: Genotype) -> latency.Counts:
+        """What the deployed network costs for one image; nothing is computed."""
+
+    @abstractmethod
+    def dissected(self, genotype: Genotype) -> Dissected:
+        """Counts and operators together, which takes less time than one after the other."""
+
     def operators(self, genotype: Genotype) -> tuple[Operator, ...]:
         """What the deployed network is made of; nothing is computed."""
+        return self.dissected(genotype).operators
+
+    @abstractmethod
+    def outline(self, genotype: Genotype) -> nn.Module:
+        """The deployed network on the meta device, to be looked at and left as it is."""
 
     @abstractmethod
     def network(self, genotype: Genotype) -> nn.Module:
@@ -74,31 +105,8 @@ class SegmentationCandidates(Candidates):
         operators = operators_of(self._trace)
         return f"{self.space.fingerprint} on encoder {_digest(operators)}"
 
-    def operators(self, genotype: Genotype) -> tuple[Operator, ...]:
-        """See `Candidates.operators`."""
-        # Built on the CPU: drawing weights on the meta device takes three times as long.
-        decoder = without_auxiliary(self._decoder(genotype)).to("meta")
-        return self.operators_behind(decoder)
-
-    def operators_behind(self, decoder: nn.Module) -> tuple[Operator, ...]:
-        """The operators of the encoder and of a decoder that has been built.
-
-        Args:
-            decoder: Without auxiliary heads. On the meta device it is followed as it is, which
-                spares a copy.
-        """
-        height, width = self.input_shape[2:]
-        head = _Head(decoder, (height, width)).eval()
-        followed = trace_of_maps(head, [value.shape for value in self._trace.outputs])
-        return (*self._encoder_operators(used_inputs(followed)), *operators_of(followed))
-
-    def network(self, genotype: Genotype) -> nn.Module:
-        """See `Candidates.network`."""
-        network = SegmentationNetwork(copy.deepcopy(self._encoder), self._decoder(genotype)).cpu()
-        without_auxiliary(network.decoder)
-        return network.eval()
-
-    def _decoder(self, genotype: Genotype) -> nn.Module:
+    def build(self, genotype: Genotype) -> nn.Module:
+        """The decoder, auxiliary heads included."""
         return self.space.build(
             genotype,
             encoder_channels=self._encoder.channels,
@@ -106,9 +114,54 @@ class SegmentationCandidates(Candidates):
             num_classes=self._num_classes,
         )
 
+    def counts(self, genotype: Genotype) -> latency.Counts:
+        """See `Candidates.counts`."""
+        return _sum(self._encoder_counts, latency.count_of_maps(self._hollow(genotype), self._maps))
+
+    def dissected(self, genotype: Genotype) -> Dissected:
+        """See `Candidates.dissected`."""
+        decoder = self._hollow(genotype)
+        head = self._followed(decoder)
+        return Dissected(
+            _sum(self._encoder_counts, _counts(decoder, head)), self._operators_with(head)
+        )
+
+    def outline(self, genotype: Genotype) -> nn.Module:
+        """See `Candidates.outline`."""
+        return SegmentationNetwork(self._hollow_encoder, self._hollow(genotype)).eval()
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """See `Candidates.network`."""
+        network = SegmentationNetwork(copy.deepcopy(self._encoder), self.build(genotype)).cpu()
+        without_auxiliary(network.decoder)
+        return network.eval()
+
+    def _hollow(self, genotype: Genotype) -> nn.Module:
+        # Built on the CPU: drawing weights on the meta device takes three times as long.
+        return without_auxiliary(self.build(genotype)).eval().to("meta")
+
+    def _followed(self, decoder: nn.Module) -> Trace:
+        height, width = self.input_shape[2:]
+        return trace_of_maps(_Head(decoder, (height, width)).eval(), self._maps)
+
+    def _operators_with(self, head: Trace) -> tuple[Operator, ...]:
+        return (*self._encoder_operators(used_inputs(head)), *operators_of(head))
+
+    @cached_property
+    def _encoder_counts(self) -> latency.Counts:
+        return latency.count(self._encoder, self.input_shape)
+
+    @property
+    def _maps(self) -> list[tuple[int, ...]]:
+        return [value.shape for value in self._trace.outputs]
+
+    @cached_property
+    def _hollow_encoder(self) -> Encoder:
+        return copy.deepcopy(self._encoder).to("meta").eval()
+
     @cached_property
     def _trace(self) -> Trace:
-        return trace(self._encoder, self.input_shape)
+        return trace(self._hollow_encoder, self.input_shape)
 
     def _encoder_operators(self, used: tuple[bool, ...]) -> tuple[Operator, ...]:
         """Those that lead to the maps that are used."""
@@ -143,17 +196,27 @@ class ClassifierCandidates(Candidates):
         height, width = self.input_shape[2:]
         return f"{self.space.fingerprint} at {height}x{width}"
 
-    def operators(self, genotype: Genotype) -> tuple[Operator, ...]:
-        """See `Candidates.operators`."""
-        return self.operators_in(self.network(genotype).to("meta"))
+    def build(self, genotype: Genotype) -> nn.Module:
+        """The whole network."""
+        return self.space.build(genotype, num_classes=self._num_classes)
 
-    def operators_in(self, network: nn.Module) -> tuple[Operator, ...]:
-        """The operators of a network that has been built, best on the meta device."""
-        return operators_of(trace(network.eval(), self.input_shape))
+    def counts(self, genotype: Genotype) -> latency.Counts:
+        """See `Candidates.counts`."""
+        return latency.count_of_maps(_OfOneMap(self.outline(genotype)), [self.input_shape])
+
+    def dissected(self, genotype: Genotype) -> Dissected:
+        """See `Candidates.dissected`."""
+        network = self.outline(genotype)
+        followed = trace(network, self.input_shape)
+        return Dissected(_counts(network, followed), operators_of(followed))
 
     def network(self, genotype: Genotype) -> nn.Module:
         """See `Candidates.network`."""
-        return self.space.build(genotype, num_classes=self._num_classes).eval()
+        return self.build(genotype).eval()
+
+    def outline(self, genotype: Genotype) -> nn.Module:
+        """See `Candidates.outline`."""
+        return self.network(genotype).to("meta")
 
 
 def untrained_encoder(settings: EncoderSettings, space: DecoderSpace) -> Encoder:
@@ -162,10 +225,34 @@ def untrained_encoder(settings: EncoderSettings, space: DecoderSpace) -> Encoder
     return Encoder(bare, space.encoder_strides)
 
 
+def _counts(network: nn.Module, followed: Trace) -> latency.Counts:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return latency.Counts(parameters, followed.macs, 2 * followed.macs)
+
+
+def _sum(first: latency.Counts, second: latency.Counts) -> latency.Counts:
+    return latency.Counts(
+        first.parameters + second.parameters, first.macs + second.macs, first.flops + second.flops
+    )
+
+
 def _digest(operators: Iterable[Operator]) -> str:
     """Changes with the structure of a network and with the size of its input."""
     text = "\n".join(operator.key for operator in operators)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _OfOneMap(nn.Module):
+    """A network that takes its image in a list."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        output: Tensor = self.network(maps[0])
+        return output
 
 
 class _Head(nn.Module):

@@ -22,6 +22,9 @@ class Forecast:
         device: Where, and with which engine.
         path: File of the predictor; that of the device in the user's cache folder unless given.
 
+    Attributes:
+        device: Where, and with which engine.
+
     Raises:
         LatencyError: If there is no such file, or it belongs to another device.
     """
@@ -29,7 +32,7 @@ class Forecast:
     def __init__(
         self, candidates: Candidates, device: DeviceIdentity, path: Path | None = None
     ) -> None:
-        self._candidates, self._device = candidates, device
+        self._candidates, self.device = candidates, device
         self._path = path or predictor_path(device)
         self._predictor = load_predictor(self._path, device)
 
@@ -59,7 +62,7 @@ class Forecast:
             ms: Its latency in milliseconds, best `Latency.normalised_ms` of a quiet measurement.
         """
         operators = self._candidates.operators(genotype)
-        with shared_predictor(self._path, self._device) as predictor:
+        with shared_predictor(self._path, self.device) as predictor:
             predictor.observe(self._candidates.family, operators, ms)
         self._predictor = predictor
 

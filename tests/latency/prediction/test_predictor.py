@@ -9,7 +9,13 @@ from torch import nn
 
 from latency import LatencyError, identify
 from latency.operators import operators_of
-from latency.prediction.files import load_predictor, save_predictor, shared_predictor
+from latency.prediction.files import (
+    UnreadableError,
+    clear_unreadable,
+    load_predictor,
+    save_predictor,
+    shared_predictor,
+)
 from latency.prediction.operator_times import OperatorTime
 from latency.prediction.predictor import REMEMBERED, Predictor
 from latency.tracing import trace
@@ -124,8 +130,20 @@ def test_a_missing_file_says_what_to_do(tmp_path):
 def test_a_file_that_cannot_be_used_says_what_to_do(tmp_path, text, message):
     path = tmp_path / "predictor.json"
     path.write_text(text)
-    with pytest.raises(LatencyError, match=f"{message}.*: calibrate the device again"):
+    with pytest.raises(UnreadableError, match=f"{message}.*: calibrate the device again"):
         load_predictor(path, identify("cpu"))
+    clear_unreadable(path, identify("cpu"))
+    assert not path.exists()
+
+
+def test_what_can_be_read_is_not_cleared(predictor, tmp_path):
+    path = tmp_path / "predictor.json"
+    clear_unreadable(path, identify("cpu"))
+    save_predictor(predictor, path)
+    clear_unreadable(path, identify("cpu"))
+    with pytest.raises(LatencyError, match="it was calibrated on"):
+        clear_unreadable(path, identify("cpu", threads=2))
+    assert load_predictor(path, identify("cpu")).to_dict() == predictor.to_dict()
 
 
 def test_nothing_that_another_process_observed_is_lost(tmp_path):

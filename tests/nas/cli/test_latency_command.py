@@ -80,6 +80,53 @@ def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_ru
     assert "torch eager" in rows(eager.out)["engine"]
 
 
+def test_memory_is_counted(nas, network):
+    outcome = nas("latency", network, "--runs", 20, "--memory")
+    assert outcome.code == 0, outcome.err
+    found = rows(outcome.out)
+    # 3*8*9+8 and 8*2+2 weights; the map of 8x14x22 and the output of 2x14x22, as the image is read.
+    assert found["weights"] == "968 B"
+    assert found["activations at once"] == "14.5 kB"
+    assert found["peak"] == "15.4 kB"
+
+
+def test_a_device_that_counts_no_energy_says_so_in_a_sentence(nas, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("latency.meters.RaplMeter.__init__.__defaults__", (tmp_path,))
+    outcome = nas("latency", network, "--runs", 20, "--energy")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == (
+        "energy is not measured: the energy of the processor is not counted here: "
+        f"{tmp_path} has no RAPL package."
+    )
+
+
+def test_energy_is_told_by_run_and_above_the_idle_device(nas, network, monkeypatch):
+    class Meter:
+        source = "RAPL"
+
+        def read(self) -> float:
+            return 0.0
+
+    monkeypatch.setattr("latency.energy.open_meter", lambda device: Meter())
+    monkeypatch.setattr("latency.energy._idle_watts", lambda meter, seconds: 10.0)
+    monkeypatch.setattr("latency.energy._use", lambda meter, run, seconds: (4, 2.0, 60_000.0))
+    outcome = nas("latency", network, "--runs", 20, "--energy")
+    assert outcome.code == 0, outcome.err
+    found = rows(outcome.out)
+    assert found["whole device"] == "1.5e+04 mJ"
+    assert found["above the idle device"] == "1e+04 mJ"
+    assert found["power"] == "30 W, idle 10 W"
+    assert found["counted by"] == "RAPL, 4 runs in 2.0 s"
+
+
+def test_a_file_with_an_open_batch_is_measured_with_one_image(nas, tmp_path):
+    model = nn.Conv2d(3, 2, 1)
+    path = latency.export_onnx(model, (1, 3, 16, 24), tmp_path / "open.onnx", dynamic_batch=True)
+    outcome = nas("latency", path, "--runs", 20)
+    assert outcome.code == 0, outcome.err
+    assert rows(outcome.out)["input"] == "1x3x16x24"
+
+
 def test_another_size_of_the_image(nas, finished_run):
     outcome = nas(
         *("latency", finished_run, "--runs", 20, "--size", "48x40"),

@@ -18,6 +18,10 @@ def test_one_network_is_shown_with_all_its_figures(nas, own_run) -> None:
     assert metrics["search_quality"] is None and rows["quality in the search"] == "-"
     assert rows["quality on test"] == f"{metrics['test']['quality']:.4f}"
     assert rows["latency, median"] == f"{metrics['costs']['latency']:.2f} ms"
+    low, high = metrics["latency"]["low_ms"], metrics["latency"]["high_ms"]
+    assert rows["95 % interval"] == f"{low:.2f} to {high:.2f} ms"
+    assert rows["machine"].startswith("busy: " if metrics["latency"]["noisy"] else "quiet: ")
+    assert rows["engine"].endswith("CPUExecutionProvider")
     skin = [metrics["test"][metric]["skin"] for metric in ("f1", "iou", "accuracy")]
     assert "│ skin          │ {:.4f} │ {:.4f} │   {:.4f} │".format(*skin) in outcome.out
     assert outcome.out.splitlines()[-1] == f"network: {folder}"
@@ -43,6 +47,30 @@ def test_what_was_deleted_is_trained_again_and_shown(nas, own_run) -> None:
     trained = [line.split()[1] for line in outcome.out.splitlines() if "  epoch 1/" in line]
     assert trained[-1] == "genotype-2-0-1-3-4-1-0"
     assert "encoder" in trained[:-1] or "teacher" in trained[:-1]
+
+
+def test_int8_is_shown_beside_float32(nas, own_run):
+    options = ("--no-distillation", "--dynamic-batch", "--int8", "--int8-images", 4)
+    outcome = nas("retrain", own_run, "--trial", 1, *options, *FAST)
+    assert outcome.code == 0, outcome.err
+    folder = own_run / "retrain/trial-1-no-distillation"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    before, after = metrics["test"]["macro"]["iou"], metrics["int8"]["test"]["macro"]["iou"]
+    assert "Int8 version of trial-1" in outcome.out
+    (row,) = (
+        line
+        for line in outcome.out.splitlines()
+        if line.startswith("│ mean IoU on test  ") and line.count("│") == 5
+    )
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        *("mean IoU on test", f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+    ]
+
+
+def test_stages_that_need_the_teacher_are_refused_without_it(refused, own_run, tmp_path):
+    (tmp_path / "stages.yaml").write_text("stages: [{name: one, losses: [{method: attention}]}]")
+    line = refused("retrain", own_run, "--best", "--no-distillation", "--stages", "stages.yaml")
+    assert "stage 'one' has losses towards the search's teacher, but distillation is off" in line
 
 
 def _cells(line: str) -> tuple[str, str]:

@@ -18,8 +18,8 @@ SEARCH_OPTIONS = {
         ["reward.penalties.0.exponent: must be 0 or below, not 0.5"],
     ),
     "unknown cost": (
-        ["--penalty", "memory"],
-        ["no cost 'memory'", "known: params, macs, flops, latency"],
+        ["--penalty", "watts"],
+        ["no cost 'watts'", "known: params, macs, flops, latency, memory, energy"],
     ),
     "no penalty with an exponent": (
         ["--penalty", "none", "--exponent=-0.5"],
@@ -240,7 +240,7 @@ UNMAKEABLE = {
     "missing teacher": (["--distillation", "--teacher", "none"], "none"),
     "unknown storage": (["--storage", "nosql://x"], "cannot use the storage nosql://x"),
     "unknown latency device": (
-        ["--penalty", "latency", "--set", "latency_device=phone"],
+        ["--penalty", "latency", "--set", "latency.device=phone"],
         "device 'phone' is not known",
     ),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,14 +143,11 @@ def make_evaluator(
     space: SearchSpace, prepared: Prepared, make_settings: Any
 ) -> Callable[..., SegmentationEvaluator]:
     """Makes evaluators with changed settings."""
+    # Counting a candidate takes as long as training it here, and each is counted once.
     costs = SegmentationEvaluator(space, prepared, make_settings()).costs
-    # Counting a candidate takes as long as training it here.
-    costs.counts = functools.cache(costs.counts)  # type: ignore[method-assign]
 
     def make(parts: Prepared = prepared, **changes: Any) -> SegmentationEvaluator:
-        evaluator = SegmentationEvaluator(space, parts, make_settings(**changes))
-        evaluator.costs = costs
-        return evaluator
+        return SegmentationEvaluator(space, parts, make_settings(**changes), costs)
 
     return make
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -9,8 +9,10 @@ from torch import nn
 
 import latency
 from latency import Counts, LatencyError, count_of_maps
-from nas.evaluation import costs as module
-from nas.evaluation.costs import CostMeter
+from latency.costs import Figure, create_cost
+from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras
+from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.latency.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 
@@ -27,8 +29,13 @@ def sample(space, number):
     return space.genotype({d.name: generator.choice(d.options) for d in space.decisions})
 
 
+def meter_of(space, encoder, size, extras=COUNTS_ONLY):
+    return CostMeter(SegmentationCandidates(space, encoder, 11, size), extras)
+
+
 def counted(meter, encoder, genotype, size):
-    network = SegmentationNetwork(encoder, without_auxiliary(meter.build(genotype)))
+    decoder = without_auxiliary(meter.candidates.build(genotype))
+    network = SegmentationNetwork(encoder, decoder)
     figures = latency.count(network, (1, 3, *size))
     return {
         "params": figures.parameters,
@@ -39,21 +46,21 @@ def counted(meter, encoder, genotype, size):
 
 @pytest.mark.parametrize("size", [(32, 32), (60, 84)])
 def test_costs_are_those_of_the_whole_deployed_network(space, encoder, size):
-    meter = CostMeter(space, encoder, 11, size)
+    meter = meter_of(space, encoder, size)
     for number in range(2):
         genotype = sample(space, number)
         assert meter.counts(genotype) == counted(meter, encoder, genotype, size)
 
 
 def test_costs_of_a_candidate_whose_cell_is_empty(space, encoder):
-    meter = CostMeter(space, encoder, 11, (32, 32))
+    meter = meter_of(space, encoder, (32, 32))
     genotype = space.parse("[[10,[0,0,10,10]],[[3,2],[3,0]]]")
     assert meter.counts(genotype) == counted(meter, encoder, genotype, (32, 32))
 
 
 def test_the_encoder_is_included_and_left_alone(space, encoder):
     before = fingerprint(encoder.state_dict())
-    figures = CostMeter(space, encoder, 11, (32, 32)).counts(sample(space, 0))
+    figures = meter_of(space, encoder, (32, 32)).counts(sample(space, 0))
     alone = latency.count(encoder, (1, 3, 32, 32))
     assert figures["params"] > alone.parameters == 136_810
     assert figures["flops"] > alone.flops
@@ -66,7 +73,7 @@ def test_auxiliary_heads_cost_nothing(space, encoder):
     import search_spaces
 
     bare = search_spaces.create("fastnas", **{**space.options, "auxiliary": "none"})
-    with_heads, without = (CostMeter(s, encoder, 11, (32, 32)) for s in (space, bare))
+    with_heads, without = (meter_of(s, encoder, (32, 32)) for s in (space, bare))
     genotype = sample(space, 1)
     assert with_heads.counts(genotype) == without.counts(genotype)
 
@@ -74,31 +81,83 @@ def test_auxiliary_heads_cost_nothing(space, encoder):
 def test_an_evaluation_has_the_costs_that_are_counted_without_training(
     space, prepared, evaluate, genotypes
 ):
-    meter = CostMeter(space, prepared.encoder, 11, (32, 32))
+    meter = meter_of(space, prepared.encoder, (32, 32))
     assert evaluate().costs == meter.counts(genotypes.first)
 
 
-def test_latency_is_measured_on_the_deployed_network(space, encoder, monkeypatch):
-    seen = []
+@dataclass(frozen=True)
+class Elements:
+    """A cost that counts how often it is asked, and remembers of what."""
 
-    def measure(network, shape, device):
+    name: str
+    seen: list = field(default_factory=list)
+
+    def measure(self, network, shape):
         heads = len(network.decoder.auxiliary_heads)
-        seen.append((shape, device, heads, network.training))
-        return SimpleNamespace(median_ms=2.5, to_dict=lambda: {"runs": 30})
-
-    monkeypatch.setattr(module.latency, "measure", measure)
-    meter = CostMeter(space, encoder, 11, (32, 48), latency_device="cpu")
-    figures, details = meter.measured(sample(space, 2))
-    assert seen == [((1, 3, 32, 48), "cpu", 0, False)]
-    assert figures == meter.counts(sample(space, 2)) | {"latency": 2.5}
-    assert details == {"latency": {"runs": 30}}
+        self.seen.append((shape, heads, network.training))
+        return Figure(2.5, {"runs": 30})
 
 
-def test_without_a_device_nothing_is_measured(space, encoder):
-    meter = CostMeter(space, encoder, 11, (32, 32))
-    figures, details = meter.measured(sample(space, 2))
-    assert set(figures) == {"params", "macs", "flops"}
-    assert details == {}
+def test_costs_are_measured_on_the_deployed_network_once(space, encoder):
+    cost = Elements("latency")
+    meter = meter_of(space, encoder, (32, 48), Extras(measured=(cost,)))
+    first, again = (meter.known(sample(space, 2)) for _ in range(2))
+    assert cost.seen == [((1, 3, 32, 48), 0, False)]
+    assert first == again
+    assert first.costs == meter.counts(sample(space, 2)) | {"latency": 2.5}
+    assert first.details == {"latency": {"source": "measured", "runs": 30}}
+
+
+def test_nothing_runs_for_the_counts(space, encoder):
+    memory, energy = Elements("memory"), Elements("energy")
+    meter = meter_of(space, encoder, (32, 32), Extras(counted=(memory,), measured=(energy,)))
+    assert set(meter.counts(sample(space, 2))) == {"params", "macs", "flops", "memory"}
+    assert energy.seen == []
+    assert meter.known_costs(sample(space, 2))["energy"] == 2.5
+    assert len(memory.seen) == 1
+
+
+def test_memory_is_the_peak_of_the_whole_network(space, encoder):
+    meter = meter_of(space, encoder, (32, 32), Extras(counted=(create_cost("memory"),)))
+    genotype = sample(space, 1)
+    counted = latency.count_memory(meter.candidates.network(genotype), (1, 3, 32, 32))
+    found = meter.known(genotype)
+    assert found.costs["memory"] == counted.weights + counted.activations > 0
+    assert found.details["memory"]["weights"] == counted.weights
+
+
+def test_without_extras_there_are_counts_alone(space, encoder):
+    found = meter_of(space, encoder, (32, 32)).known(sample(space, 2))
+    assert set(found.costs) == {"params", "macs", "flops"}
+    assert found.details == {}
+
+
+def test_the_forgotten_are_counted_again(space, encoder, monkeypatch):
+    monkeypatch.setattr("nas.evaluation.known._REMEMBERED", 1)
+    cost = Elements("memory")
+    meter = meter_of(space, encoder, (32, 32), Extras(counted=(cost,)))
+    for number in (0, 0, 1, 1, 0):
+        meter.counts(sample(space, number))
+    assert len(cost.seen) == 3
+
+
+def test_random_numbers_of_torch_stay_as_they_are(space, encoder):
+    meter = meter_of(space, encoder, (32, 32))
+    before = torch.get_rng_state()
+    meter.known(sample(space, 3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_cost_that_cannot_be_told_fails_the_candidate(space, encoder):
+    class Broken:
+        name = "energy"
+
+        def measure(self, network, shape):
+            raise LatencyError("the counter is gone.")
+
+    meter = meter_of(space, encoder, (32, 32), Extras(measured=(Broken(),)))
+    with pytest.raises(EvaluationError, match="the counter is gone"):
+        meter.known(sample(space, 0))
 
 
 class Sum(nn.Module):

@@ -119,7 +119,7 @@ def test_candidates_start_from_weights_of_their_seed(make_evaluator, genotypes, 
     for seed in (0, 0, 1):
         evaluator.evaluate(genotypes.first, seed)
     with seeded(0, "weights"):
-        expected = fingerprint(evaluator.costs.build(genotypes.first).state_dict())
+        expected = fingerprint(evaluator.costs.candidates.build(genotypes.first).state_dict())
     assert started[0] == started[1] == expected
     assert started[2] != expected
 
@@ -258,7 +258,7 @@ def test_stage_1_goes_on_from_the_decoder_of_stage_0(
     evaluator = make_evaluator(**STAGE1)
     evaluator.evaluate(genotypes.first, 0)
     with seeded(0, "weights"):
-        new = fingerprint(evaluator.costs.build(genotypes.first).state_dict())
+        new = fingerprint(evaluator.costs.candidates.build(genotypes.first).state_dict())
     assert len({new, *states[:2]}) == 3
     assert states[2] != fingerprint(prepared.encoder.state_dict())
 

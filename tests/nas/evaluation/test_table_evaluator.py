@@ -97,3 +97,13 @@ def test_a_candidate_that_stands_in_the_table_twice_is_refused(tmp_path: Path) -
     np.savez(path, arch=[LARGE, SAME, LARGE], macs=[1, 2, 3], shapes_val12=[5, 6, 7])
     with pytest.raises(UserError, match=r"rows 0 and 2 are both '.nor_conv_3x3"):
         rows_of(Table.load(path), SPACE)
+
+
+def test_the_costs_of_a_row_are_known_before_it_is_looked_up(evaluator: TableEvaluator) -> None:
+    assert evaluator.known_costs(SPACE.parse(IDENTITY)) == {
+        "macs": 10,
+        "flops": 20,
+        "latency_ms_phone": 1.5,
+    }
+    with pytest.raises(EvaluationError, match="has no row for"):
+        evaluator.known_costs(SPACE.parse(ABSENT))

@@ -18,7 +18,10 @@ from nas.pareto.scales import scale_of
         ("params", 12.0, "Parameters", 1.0),
         ("latency", 1800.0, "Latency (ms)", 1.0),
         ("quality", 0.6, "Quality", 1.0),
-        ("energy", 5e9, "energy", 1.0),
+        ("memory", 3.2e6, "Memory (MB)", 1e6),
+        ("memory", 320.0, "Memory (B)", 1.0),
+        ("energy", 5e9, "Energy (mJ)", 1.0),
+        ("weight", 5e9, "weight", 1.0),
     ],
 )
 def test_label_and_unit(name: str, largest: float, label: str, unit: float) -> None:

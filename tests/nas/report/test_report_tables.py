@@ -12,8 +12,6 @@ from nas.report.tables import (
     check_table,
     figure,
     front_table,
-    network_table,
-    networks_table,
     score_table,
     teacher_table,
 )
@@ -27,16 +25,6 @@ SCORES = {
     "quality": 0.5,
     "macro": {"f1": 0.4, "iou": 0.3, "accuracy": 0.6},
     "groups": {"eyes": 0.7},
-}
-METRICS = {
-    "search_quality": 0.45,
-    "validation": SCORES,
-    "test": SCORES | {"quality": None},
-    "costs": {"params": 3_456_789, "macs": 312_345_678, "flops": 624_691_356, "latency": 12.345},
-    "latency": {"device": {"model": "A processor", "threads": 1}},
-    "onnx": {"largest_difference": 1.2e-6},
-    "epochs": 40,
-    "best_epoch": 36,
 }
 
 
@@ -106,26 +94,6 @@ def test_a_teacher_is_shown_beside_guessing() -> None:
         *(["chance (mean F1)", "0.0900"], ["logits: shape", "2x64x64"]),
         ["logits: mean, deviation", "0.10, 1.50"],
     ]
-
-
-def test_one_retrained_network_is_shown_in_full() -> None:
-    rows = [_cells(line) for line in _lines(network_table("trial-7", METRICS)) if "│" in line]
-    assert rows == [
-        *(["quality in the search", "0.4500"], ["quality on validation", "0.5000"]),
-        *(["quality on test", "-"], ["mean IoU on test", "0.3000"], ["parameters", "3.46 M"]),
-        *(["MACs", "312 M"], ["FLOPs", "625 M"], ["latency, median", "12.35 ms"]),
-        *(["measured on", "A processor, threads: 1"], ["best epoch", "37 of 40"]),
-        ["ONNX, largest difference", "1.2e-06"],
-    ]
-
-
-def test_several_retrained_networks_fit_a_terminal() -> None:
-    names = ["trial-7", "genotype-2-0-1-3-4-1-0-5-6-7-8"]
-    lines = _lines(networks_table([(name, METRICS) for name in names]))
-    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
-    rows = [_cells(line) for line in lines if line.startswith("│")]
-    assert rows[0] == [*("trial-7", "0.4500", "0.5000", "-", "0.3000", "3.46 M", "312 M", "12.35")]
-    assert "".join(row[0] for row in rows[1:]) == names[1]
 
 
 def test_scores_by_class_and_by_group() -> None:

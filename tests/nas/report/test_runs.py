@@ -7,6 +7,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.report.runs import Reading, default_cost, read_searches, read_series, trained_records
+from nas.search.breaches import Breach
 from nas.search.records import complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
@@ -110,4 +111,18 @@ def test_a_run_whose_trials_were_all_cut_short_is_refused(finished_run, monkeypa
     run = RunFolder.open(finished_run)
     _cut_short(run, monkeypatch, {0, 1, 2})
     with pytest.raises(UserError, match="every finished trial was cut short; wait for one"):
+        trained_records(run)
+
+
+def test_a_trial_measured_beyond_a_limit_is_no_candidate(finished_run, monkeypatch) -> None:
+    run = RunFolder.open(finished_run)
+    beyond = {"latency": Breach(5.0, 6.0)}
+    records = [
+        replace(record, beyond=beyond if record.number else {})
+        for record in complete_records(read_study(run))
+    ]
+    monkeypatch.setattr("nas.report.runs.complete_records", lambda study: records)
+    assert [record.number for record in trained_records(run)] == [0]
+    records[0] = replace(records[0], beyond=beyond)
+    with pytest.raises(UserError, match="was cut short or measured beyond a limit; wait for one"):
         trained_records(run)

@@ -49,7 +49,7 @@ def _course(count: int, **changes) -> Course:
 
 
 def test_the_status_of_a_search_that_has_just_begun() -> None:
-    begun = Status("s", ("quality",), 24, Counter(running=1), BEGUN, None, {}, {})
+    begun = Status("s", ("quality",), 24, Counter(running=1), {}, BEGUN, None, {}, {})
     assert _lines(status_table(begun)) == [
         *("trials 0 of 24 complete", "1 running", "repeated candidates 0%")
     ]
@@ -58,12 +58,20 @@ def test_the_status_of_a_search_that_has_just_begun() -> None:
 def test_the_status_tells_why_candidates_failed() -> None:
     failures = {"EvaluationError: [conv] diverged": 2, "worker lost": 1}
     states = Counter(complete=4, fail=3)
-    status = Status("s", ("quality",), 24, states, BEGUN, 61.25, failures, {"here": 4})
+    status = Status("s", ("quality",), 24, states, {}, BEGUN, 61.25, failures, {"here": 4})
     assert _lines(status_table(status)) == [
         *("trials 4 of 24 complete", "3 failed", "repeated candidates 0%"),
         *("time per candidate 61.2 s (median)", "host here: 4 complete"),
         *("failed 2 x EvaluationError: [conv] diverged", "failed 1 x worker lost"),
     ]
+
+
+def test_the_status_tells_how_many_latencies_are_predicted() -> None:
+    begun = Status("s", ("quality",), 24, Counter(complete=3), {}, BEGUN, None, {}, {})
+    told = replace(begun, latencies={"predicted": 2, "measured": 1})
+    assert "latency 2 predicted, 1 measured" in _lines(status_table(told))
+    told = replace(begun, latencies={"measured": 3})
+    assert not any(line.startswith("latency") for line in _lines(status_table(told)))
 
 
 def test_the_quality_of_a_search_is_told_in_full_within_a_terminal() -> None:
@@ -115,3 +123,15 @@ def test_a_cost_that_nobody_knows_is_called_by_its_name() -> None:
     lines = _lines(quality_table(replace(BEGUN, course=course)))
     assert _cells(lines)[3][0] == "hypervolume, energy use"
     assert lines[-1] == "budgets up to 2.0000 energy_use"
+
+
+def test_the_status_tells_how_many_candidates_were_beyond_the_limits() -> None:
+    states = Counter(complete=2, pruned=9)
+    beyond = {"flops": 8, "latency_ms_phone": 2}
+    lines = _lines(status_table(Status("s", ("quality",), 4, states, beyond, BEGUN, None, {}, {})))
+    assert lines[:4] == [
+        "trials 2 of 4 complete",
+        "9 beyond the limits, not trained",
+        "beyond a limit 8 x FLOPs",
+        "2 x latency ms phone",
+    ]

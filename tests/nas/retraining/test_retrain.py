@@ -13,10 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 import nas
+from latency import ExportError, predictor
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.retraining import retrain as module
-from nas.retraining import segmentation
+from nas.retraining import scores, segmentation
+from nas.retraining.int8 import Int8Options, OnnxNetwork
+from nas.retraining.onnx_export import ExportOptions
 from nas.retraining.options import RetrainOptions
 from nas.retraining.retrain import retrain
 from nas.retraining.selection import Selection, select
@@ -70,14 +73,14 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
     assert json.loads(text, parse_constant=refuse) == metrics
     assert set(metrics) == {
         *("identity", "genotype", "distillation", "search_quality", "epochs", "best_epoch"),
-        *("validation", "test", "costs", "latency", "onnx"),
+        *("validation", "test", "costs", "latency", "notes", "onnx"),
     }
     assert metrics["distillation"] is False and metrics["epochs"] == 2
     assert set(metrics["test"]) == {"quality", "macro", "groups", "f1", "iou", "accuracy"}
     assert set(metrics["test"]["f1"]) == set(load_task(run.config()).classes)
     assert set(metrics["costs"]) == {"params", "macs", "flops", "latency"}
     assert metrics["latency"]["provider"] == "CPUExecutionProvider"
-    assert metrics["latency"]["runs"] >= 20
+    assert metrics["latency"]["runs"] >= 20 and metrics["notes"] == []
     assert metrics["onnx"]["opset"] == 18 and metrics["onnx"]["largest_difference"] <= 1e-4
 
 
@@ -136,8 +139,14 @@ def test_a_finished_retraining_is_returned_without_training_again(retrained, mon
 
 @pytest.mark.parametrize(
     "change",
-    [{"training": TRAINING.model_copy(update={"epochs": 3})}, {"seed": 1}, {"opset": 17}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"training": TRAINING.model_copy(update={"epochs": 3})},
+        {"seed": 1},
+        {"export": ExportOptions(opset=17)},
+        {"export": ExportOptions(dynamic_batch=True)},
+        {"export": ExportOptions(int8=Int8Options())},
+    ],
+    ids=["epochs", "seed", "opset", "batch", "int8"],
 )
 def test_other_settings_for_a_finished_folder_are_refused(retrained, change) -> None:
     run, folder, _ = retrained
@@ -209,7 +218,7 @@ def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_give
     assert [loss.method for loss in SegmentationSearchConfig().retraining_losses] == ["logit_mse"]
     run = RunFolder.open(own_run)
     run.save_config(run.config().model_copy(update={"retraining_losses": ()}))
-    with pytest.raises(UserError, match="a teacher is given and no loss towards it"):
+    with pytest.raises(UserError, match=r"no retraining_losses.*--distill\.method"):
         _retrain(own_run, replace(OPTIONS, distill=True))
 
 
@@ -253,6 +262,21 @@ def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
     [
         ({"distill": False}, "distillation is off"),
         ({"stages": (StageSettings(name="one"),)}, "give the losses within the stages"),
+        (
+            {
+                "losses": (),
+                "distill": False,
+                "stages": (
+                    StageSettings(name="plain"),
+                    StageSettings(name="hint", losses=({"method": "attention"},)),
+                ),
+            },
+            "stage 'hint' has losses .* but distillation is off; leave out --no-distillation",
+        ),
+        (
+            {"losses": (), "stages": (StageSettings(name="plain"),)},
+            "no stage has a loss towards the search's teacher",
+        ),
     ],
 )
 def test_losses_that_would_have_no_effect_are_refused(change, message) -> None:
@@ -282,7 +306,7 @@ def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> N
         }
         return replace(card, scores=scores)
 
-    monkeypatch.setattr(segmentation, "score_network", without_skin)
+    monkeypatch.setattr(scores, "score_network", without_skin)
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch))
     assert metrics["test"]["f1"]["skin"] is None
@@ -294,4 +318,53 @@ def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> N
 
 def test_an_opset_that_cannot_be_written_is_refused_before_training() -> None:
     with pytest.raises(UserError, match="opset 15 is not known; use 16 to 20"):
-        RetrainOptions(TRAINING, opset=15)
+        ExportOptions(opset=15)
+    with pytest.raises(UserError, match="int8 with 0 calibration images: give at least 1"):
+        ExportOptions(int8=Int8Options(images=0))
+
+
+def test_a_network_that_cannot_be_exported_is_refused_before_training(own_run, monkeypatch) -> None:
+    def train(*arguments: object) -> None:
+        raise AssertionError("stage 0 was spent on it")
+
+    def refuse(*arguments: object) -> None:
+        raise ExportError("the exported network does not take batches of any size.")
+
+    monkeypatch.setattr(segmentation, "train_decoder", train)
+    monkeypatch.setattr("latency.exporting._check_batches", refuse)
+    with pytest.raises(UserError, match="does not take batches of any size"):
+        _retrain(own_run, replace(OPTIONS, export=ExportOptions(dynamic_batch=True)))
+
+
+def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    export = ExportOptions(17, dynamic_batch=True, int8=Int8Options(images=6))
+    metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))
+    folder = own_run / "retrain/trial-0-no-distillation"
+    assert (metrics["onnx"]["opset"], metrics["onnx"]["dynamic_batch"]) == (17, True)
+    assert predictor(folder / "model.onnx")(np.zeros((3, 3, 32, 32), np.float32)).shape[0] == 3
+    found = metrics["int8"]
+    assert (found["file"], found["calibration_images"]) == ("model.int8.onnx", 6)
+    assert found["float32"]["latency"] == metrics["latency"]
+    assert found["int8"]["latency"]["device"]["precision"] == "int8"
+    assert found["int8"]["size"] == (folder / "model.int8.onnx").stat().st_size
+    run = RunFolder.open(own_run)
+    task = load_task(run.config())
+    network = OnnxNetwork(predictor(folder / "model.int8.onnx"))
+    for split in ("validation", "test"):
+        card = score_network(network, task, split, torch.device("cpu"))
+        assert found[split]["f1"] == pytest.approx(card.scores["f1"], abs=1e-6, nan_ok=True)
+        assert found[split]["quality"] == reward_on(task, run.config()).quality(card.scores)
+
+
+def test_an_int8_version_that_is_broken_loses_nothing_else(own_run, monkeypatch) -> None:
+    monkeypatch.setattr("latency.quantising.MINIMUM_DECIBELS", 1000.0)
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    export = ExportOptions(int8=Int8Options(images=2))
+    metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))
+    assert list(metrics["int8"]) == ["failed"]
+    assert "dB above their error, less than 1000 dB" in metrics["int8"]["failed"]
+    assert metrics["test"]["quality"] >= 0
+    folder = own_run / "retrain/trial-0-no-distillation"
+    assert not (folder / "model.int8.onnx").exists()
+    assert json.loads((folder / "metrics.json").read_text()) == metrics

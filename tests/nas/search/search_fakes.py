@@ -91,6 +91,12 @@ class FakeEvaluator:
         return FakeEvaluation((left + right) / 100 + seed, 1.0 + left * right)
 
 
+def known_costs(genotype: Genotype) -> dict[str, float]:
+    """The costs of `FakeEvaluator`."""
+    left, right, _ = genotype.value
+    return {"flops": 1.0 + left * right, "params": 10.0}
+
+
 # A variable of the environment, as worker processes inherit it.
 BEHAVIOUR = "NAS_TEST_BEHAVIOUR"
 REWARD = Reward(classes=("eye",), penalties=(Penalty("flops", 10.0, -0.5),))
@@ -120,6 +126,7 @@ class FakeAssembly:
             space=self.space(config),
             reward=REWARD,
             promotion=config.promotion,
+            known_costs=known_costs,
             controller=self.sampler or RandomSampler(),
             evaluator=self.evaluator
             or FakeEvaluator(_hook(json.loads(os.environ.get(BEHAVIOUR, "{}")))),

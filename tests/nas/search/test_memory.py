@@ -35,7 +35,7 @@ def _play(evaluator: fakes.FakeEvaluator, **changes: Any) -> optuna.Study:
     origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
     parts = Parts(SPACE, fakes.REWARD, sampler, evaluator)
     objective = Objective(parts, config.objectives, 0, origin, places, storage)
-    work(study, places, objective, FailureWatch(0, config.failures_in_a_row))
+    work(study, places, objective, FailureWatch(0, config.failures_in_a_row, 200))
     return study
 
 

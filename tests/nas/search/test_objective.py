@@ -1,21 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
 import pytest
 import search_fakes as fakes
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
+from nas.evaluation.evaluation import EvaluationError
+from nas.search.breaches import Breach
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.objective import Objective, TrialError, origin_of
-from nas.search.parts import Parts
+from nas.search.parts import Confirm, Parts
 from nas.search.records import INTERRUPTED, SURPLUS, record_of
 from nas.search.run_folder import RunFolder
+from nas.search.rungs import trained
 from nas.search.study import create_study, working_storage
 from search_spaces.genotype import Genotype
 
@@ -30,11 +35,20 @@ def _search(tmp_path: Path) -> Iterator[tuple[optuna.Study, fakes.FakeEvaluator,
     with working_storage(run, config) as storage:
         study = create_study(storage, run, config, fakes.PairSpace())
 
-        def run_trial(objectives: tuple[str, ...] = config.objectives, **choices: Any) -> Any:
-            parts = Parts(fakes.PairSpace(), fakes.REWARD, study.sampler, evaluator)
+        def run_trial(
+            objectives: tuple[str, ...] = config.objectives,
+            limits: Mapping[str, float] = MappingProxyType({}),
+            confirm: Confirm | None = None,
+            **choices: Any,
+        ) -> Any:
+            parts = Parts(
+                *(fakes.PairSpace(), fakes.REWARD, study.sampler, evaluator),
+                known_costs=fakes.known_costs,
+                confirm=confirm,
+            )
             places = Places(study, storage, 60.0)
             origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
-            objective = Objective(parts, objectives, 0, origin, places, storage, poll=0.01)
+            objective = Objective(parts, objectives, 0, origin, places, storage, limits, poll=0.01)
             study.enqueue_trial(choices)
             study.optimize(objective, n_trials=1, catch=(TrialError,))
             return study.get_trials()[-1]
@@ -170,6 +184,95 @@ def test_an_interrupt_fails_the_trial_and_goes_on_up(
     with pytest.raises(KeyboardInterrupt):
         run(left=2, right=3, operation="add")
     assert record_of(study.get_trials()[0]).failure == INTERRUPTED
+
+
+def test_a_candidate_beyond_a_limit_is_not_trained(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    _, evaluator, run = search
+    trial = run(left=2, right=3, operation="add", limits={"flops": 6.0, "params": 20.0})
+    record = record_of(trial)
+    assert (trial.state, trial.values, evaluator.seen) == (TrialState.PRUNED, None, [])
+    assert record.costs == {"flops": 7.0, "params": 10.0}
+    assert record.beyond == {"flops": Breach(6.0, 7.0)}
+    assert (record.failure, record.genotype) == (None, '[2,3,"add"]')
+    assert trial.constraints == pytest.approx({"flops": 1 / 6, "params": -0.5})
+
+
+def test_candidates_beyond_a_limit_take_no_place(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    study, evaluator, run = search
+    study.set_user_attr("trials", 1)
+    for left in (4, 5):
+        run(left=left, right=3, operation="add", limits={"flops": 7.0})
+    trial = run(left=2, right=3, operation="add", limits={"flops": 7.0})
+    assert (trial.state, evaluator.seen) == (TrialState.COMPLETE, ['[2,3,"add"]'])
+    assert record_of(trial).beyond == {}
+
+
+def test_a_known_cost_that_is_infinite_fails_the_candidate(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes, "known_costs", lambda genotype: {"flops": float("inf")})
+    trial = search[2](left=2, right=3, operation="add", limits={"flops": 6.0})
+    assert record_of(trial).failure == "flops is inf"
+
+
+def test_costs_that_cannot_be_known_fail_the_candidate(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes, "known_costs", _raise(EvaluationError("no row")))
+    trial = search[2](left=2, right=3, operation="add", limits={"flops": 6.0})
+    assert record_of(trial).failure == "EvaluationError: no row"
+
+
+def test_limits_need_known_costs() -> None:
+    parts = Parts(fakes.PairSpace(), fakes.REWARD, RandomSampler(), fakes.FakeEvaluator())
+    with pytest.raises(ValueError, match="limits need costs that are known before a training"):
+        Objective(parts, ("quality",), 0, {}, None, None, {"flops": 1.0})  # type: ignore[arg-type]
+
+
+def _confirming(flops: float) -> tuple[list[str], Confirm]:
+    asked: list[str] = []
+
+    def confirm(genotype: Genotype, record: dict[str, Any]) -> dict[str, Any]:
+        asked.append(str(genotype))
+        return record | {"costs": {**record["costs"], "flops": flops}}
+
+    return asked, confirm
+
+
+def test_finalists_are_confirmed_before_their_values_count(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    asked, confirm = _confirming(9.0)
+    run = search[2]
+    first = run(left=2, right=3, operation="add", confirm=confirm)
+    dominated = run(left=1, right=9, operation="multiply", confirm=confirm)
+    repeated = run(left=3, right=2, operation="add", confirm=confirm)
+    assert first.values == [0.05, 9.0]
+    assert dominated.values == [0.1, 9.0]
+    # Less quality than both, and as predicted more FLOPs than either was measured to have.
+    worse = run(left=0, right=4, operation="multiply", confirm=confirm)
+    assert worse.values == [0.04, 9.0]
+    behind = run(left=3, right=6, operation="multiply", confirm=confirm)
+    assert asked == ['[2,3,"add"]', '[1,9,"multiply"]', '[0,4,"multiply"]']
+    assert repeated.values == [0.05, 9.0]
+    assert behind.values == [0.09, 19.0]
+
+
+def test_a_finalist_measured_beyond_a_limit_is_told_but_counts(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    run = search[2]
+    _, confirm = _confirming(9.0)
+    trial = run(left=2, right=3, operation="add", limits={"flops": 8.0}, confirm=confirm)
+    assert trial.state == TrialState.COMPLETE
+    assert record_of(trial).beyond == {"flops": Breach(8.0, 9.0)}
+    assert trained([record_of(trial)]) == []
+    repeat = run(left=3, right=2, operation="add", limits={"flops": 8.0}, confirm=confirm)
+    assert record_of(repeat).beyond == {"flops": Breach(8.0, 9.0)}
 
 
 def test_a_trial_beyond_the_number_asked_for_is_not_trained(

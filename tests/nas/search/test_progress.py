@@ -1,16 +1,16 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+from typing import Any
+
+import optuna
 import pytest
 from hand_made import record
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
 
-from nas.search.progress import describe, duration, quantity
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(12.0, "12"), (1234.0, "1.23k"), (31.25e6, "31.2M"), (2e9, "2G")]
-)
-def test_quantities_have_three_figures(value: float, text: str) -> None:
-    assert quantity(value) == text
+from nas.search.progress import SearchProgress, describe, duration
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,39 @@ def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> Non
 def test_a_line_tells_where_a_training_was_cut_short() -> None:
     line = describe(record(3, rungs={"epoch 2": 0.25}, stopped=True, seconds={"total": 2.0}))
     assert line == "trial 3  quality 0.2500  flops 10  cut short at epoch 2  2.0 s"
+
+
+def test_a_line_tells_of_a_limit_that_was_broken() -> None:
+    beyond = {"latency": {"limit": 5.0, "value": 6.25}}
+    known = record(3, beyond=beyond, seconds={"total": 2.0})
+    assert describe(known) == (
+        "trial 3  quality 0.5000  flops 10  measured beyond the limits: "
+        "latency 6.25 ms of 5 ms  2.0 s"
+    )
+    pruned = replace(known, state="pruned", quality=None)
+    assert describe(pruned) == "trial 3  beyond the limits: latency 6.25 ms of 5 ms"
+
+
+def test_candidates_beyond_the_limits_are_told_of_together() -> None:
+    study = optuna.create_study()
+    study.set_user_attr("trials", 2)
+    output = io.StringIO()
+    progress = SearchProgress(Console(file=output, width=200))
+    progress.look(study)
+    for number in range(51):
+        add(study, pruned={"flops": {"limit": 1.0, "value": 2.0 + number}})
+    add(study, quality=0.5)
+    progress.look(study)
+    first, last = (line.partition(" ")[2] for line in output.getvalue().splitlines())
+    assert first.startswith("50 in a row beyond the limits, trial 49  beyond the limits: flops 51")
+    assert last.startswith("trial 51  quality 0.5000  flops 10  0.0 s  after 51 beyond the limits")
+    assert "[1/2," in last
+
+
+def add(study: optuna.Study, quality: float | None = None, pruned: Any = None) -> None:
+    known = {"costs": {"flops": 10.0}, **({"beyond": pruned} if pruned else {"quality": quality})}
+    state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+    study.add_trial(create_trial(state=state, value=quality, user_attrs=known))
 
 
 def test_a_line_tells_of_a_repeat() -> None:

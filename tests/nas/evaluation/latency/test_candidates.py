@@ -40,11 +40,28 @@ def test_layers_of_the_encoder_that_no_decoder_reads_are_left_out(candidates):
     assert coarse != fine
 
 
-def test_a_decoder_that_was_built_already(candidates):
-    genotype = candidates.sample(random.Random(0))
-    decoder = candidates.network(genotype).decoder.to("meta")
-    found = candidates.operators_behind(decoder)
-    assert [one.key for one in found] == [one.key for one in candidates.operators(genotype)]
+@pytest.mark.parametrize("name", ["fastnas", "template"])
+def test_counts_of_a_dissected_network_with_a_decoder(name):
+    space = search_spaces.create(name)
+    encoder = untrained_encoder(EncoderSettings(name="mobilenetv3_small_050"), space)
+    candidates = SegmentationCandidates(space, encoder, 5, (48, 64))
+    check_counts(candidates)
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "darts", "mobile"])
+def test_counts_of_a_dissected_classifier(name):
+    check_counts(ClassifierCandidates(search_spaces.create(name), 5, (32, 32)))
+
+
+def check_counts(candidates) -> None:
+    rng = random.Random(5)
+    for _ in range(3):
+        genotype = candidates.sample(rng)
+        found = candidates.dissected(genotype)
+        assert found.counts == candidates.counts(genotype)
+        assert found.counts == latency.count(candidates.network(genotype), candidates.input_shape)
+        memory = latency.count_memory(candidates.network(genotype), candidates.input_shape)
+        assert latency.count_memory(candidates.outline(genotype), candidates.input_shape) == memory
 
 
 def test_networks_are_deployed_and_share_no_encoder(candidates):

@@ -22,6 +22,8 @@ class Machine:
 
     candidates: object
     measured: int = 0
+    busy: tuple[int, ...] = ()
+    known: list[float | None] = dataclasses.field(default_factory=list)
 
     def time(self, operators, placement, engine):
         return [OperatorTime(one.elements / 100, 1) for one in operators]
@@ -30,7 +32,15 @@ class Machine:
         self.measured += 1
         parts = operators_of(trace(network.to("meta"), input_shape))
         ms = 0.05 + 1.2 * sum(one.elements for one in parts) / 1e5
-        return SimpleNamespace(normalised_ms=ms, reference_ms=1.5, noisy=self.measured == 1)
+        self.known.append(reference_ms)
+        # A busy machine runs everything at two thirds of its speed, the reference a bit faster.
+        noisy = self.measured in self.busy
+        return SimpleNamespace(
+            ratio=ms / (1.4 if noisy else 1.5),
+            reference_ms=2.25 if noisy else 1.5,
+            noisy=noisy,
+            noise=SimpleNamespace(level=2.0 if noisy else 0.5),
+        )
 
     def true_ms(self, genotype) -> float:
         elements = sum(one.elements for one in self.candidates.operators(genotype))
@@ -54,7 +64,7 @@ def test_a_calibrated_device_is_predicted(candidates, machine, tmp_path):
     path = tmp_path / "predictor.json"
     told = []
     found = calibrate(candidates, networks=6, path=path, progress=lambda *step: told.append(step))
-    assert (found.networks, found.noisy, machine.measured) == (6, 1, 6)
+    assert (found.networks, found.noisy, machine.measured) == (6, 0, 6)
     assert found.operators == len(found.predictor.table)
     assert told[0] == ("operators", 0, found.operators)
     assert told[-1] == ("networks", 6, 6)
@@ -68,6 +78,28 @@ def test_a_calibrated_device_is_predicted(candidates, machine, tmp_path):
         # Operators that the few samples lack are guessed from those that are like them.
         assert prediction.ms == pytest.approx(true, rel=0.05)
         assert prediction.low_ms <= true <= prediction.high_ms
+
+
+def test_networks_that_met_a_busy_machine_are_measured_again(candidates, machine, tmp_path):
+    quiet = calibrate(candidates, networks=6, path=tmp_path / "quiet.json").predictor
+    machine.measured, machine.busy, machine.known = 0, (1, 4, 8), []
+    told = []
+    found = calibrate(
+        candidates,
+        networks=6,
+        path=tmp_path / "busy.json",
+        progress=lambda *step: told.append(step),
+    )
+    # The second try of the fourth network met a busy machine too.
+    assert (found.noisy, machine.measured) == (1, 8)
+    assert machine.known == [None, 2.25, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5]
+    assert told[-1] == ("noisy networks again", 2, 2)
+    assert found.predictor.reference_ms == 1.5
+    ms, true = (
+        [one.ms for one in predictor.families[candidates.family]]
+        for predictor in (found.predictor, quiet)
+    )
+    assert [i for i in range(6) if ms[i] != pytest.approx(true[i])] == [3]
 
 
 def test_networks_are_chosen_from_all_over_the_range(candidates, machine, tmp_path):
@@ -129,7 +161,8 @@ def test_an_engine_whose_latencies_cannot_be_predicted_is_refused(candidates, tm
         calibrate(candidates, engine="torch.compile", path=tmp_path / "predictor.json")
 
 
-def test_a_real_device(candidates, tmp_path):
+def test_a_real_device(candidates, tmp_path, monkeypatch):
+    monkeypatch.setattr("latency.prediction.operator_times._ORDERS", 1)
     found = calibrate(candidates, networks=2, path=tmp_path / "predictor.json")
     genotype = candidates.sample(random.Random(5))
     prediction = Forecast(candidates, latency.identify("cpu"), found.path).predict(genotype)

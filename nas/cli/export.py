@@ -1,0 +1,85 @@
+"""``nas export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export_options
+from nas.cli.sentences import latency_sentences
+from nas.cli.values import assignments
+from nas.errors import UserError
+
+_ONNX = ".onnx"
+
+
+def export(
+    network: Annotated[
+        Path, typer.Argument(help="File or folder of nas retrain, nas train or nas distill.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The ONNX file; beside the weights unless given.")
+    ] = None,
+    opset: Opset = 18,
+    dynamic_batch: DynamicBatch = False,
+    int8: Int8 = False,
+    int8_images: Int8Images = None,
+    task: Annotated[
+        str | None, typer.Option(help="The network's task, if no file tells which it was.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the task, for example size=64.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of the images for int8.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="Where the float32 network is scored: auto, cpu or cuda:N.")
+    ] = "auto",
+) -> None:
+    """Write a trained network as ONNX file, and as int8 beside it with --int8."""
+    if out is not None and out.suffix != _ONNX:
+        raise UserError(f"--out {out}: the name has to end in {_ONNX}.")
+    options = export_options(opset, dynamic_batch, int8, int8_images, seed)
+    if network.suffix == _ONNX:
+        raise UserError(f"{network}: this is an ONNX file already; give the folder of the network.")
+
+    from nas.retraining.export import default_path
+    from nas.retraining.export import export as write
+    from nas.retraining.trained_network import (
+        NamedTask,
+        file_of,
+        is_self_contained,
+        task_of_training,
+        trained_network,
+    )
+
+    path = file_of(network)
+    named = NamedTask(task, data, assignments(settings or ()))
+    if is_self_contained(path) and not int8:
+        if named != NamedTask(options={}):
+            raise UserError("--task, --data and --set tell the images for --int8; give that too.")
+        images = None
+    else:
+        images = task_of_training(path, named)
+    trained = trained_network(path, images)
+    with latency_sentences():
+        record = write(trained, out or default_path(path, options), options, images, device)
+    _show(out or default_path(path, options), record)
+
+
+def _show(path: Path, record: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from nas.report.retraining import export_table, int8_table, remarks
+
+    console = Console()
+    console.print(export_table(record))
+    if "int8" in record:
+        console.print(int8_table(str(record["network"]), record))
+    for sentence in remarks(record):
+        print(sentence)
+    print(f"onnx: {path}")
+    if "int8" in record:
+        print(f"int8: {path.with_name(record['int8']['file'])}")

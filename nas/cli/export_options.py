@@ -1,0 +1,40 @@
+"""Options of exporting that several commands have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.retraining.onnx_export import ExportOptions
+
+Opset = Annotated[int, typer.Option(help="Opset of the ONNX file.")]
+DynamicBatch = Annotated[
+    bool, typer.Option("--dynamic-batch", help="Leave the number of images open in the file.")
+]
+Int8 = Annotated[
+    bool, typer.Option("--int8", help="Write an int8 version too, and compare it on the images.")
+]
+Int8Images = Annotated[
+    int | None, typer.Option(help="Training images that int8 is calibrated with; 64.")
+]
+
+
+def export_options(
+    opset: int, dynamic_batch: bool, int8: bool, int8_images: int | None, seed: int
+) -> ExportOptions:
+    """What was typed, checked.
+
+    Raises:
+        UserError: If a value is wrong, or images are given without int8.
+    """
+    from nas.retraining.int8 import CALIBRATION_IMAGES, Int8Options
+    from nas.retraining.onnx_export import ExportOptions
+
+    if int8_images is not None and not int8:
+        raise UserError("--int8-images belongs to --int8; give both.")
+    images = CALIBRATION_IMAGES if int8_images is None else int8_images
+    return ExportOptions(opset, dynamic_batch, Int8Options(images, seed) if int8 else None)

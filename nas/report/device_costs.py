@@ -1,0 +1,51 @@
+"""Memory and energy of a network, for a terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from latency.energy import Energy
+from latency.memory import Memory
+
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def memory_table(memory: Memory, allocated: int | None) -> Table:
+    """What a forward pass needs at most.
+
+    Args:
+        memory: As counted.
+        allocated: Bytes that PyTorch allocates on the GPU, where that was measured.
+    """
+    table = _table("Memory, counted")
+    table.add_row("weights", size(memory.weights))
+    table.add_row("activations at once", size(memory.activations))
+    table.add_row("peak", size(memory.peak))
+    if allocated is not None:
+        table.add_row("allocated by PyTorch", size(allocated))
+    return table
+
+
+def energy_table(energy: Energy) -> Table:
+    """What a forward pass draws."""
+    table = _table("Energy of one run")
+    table.add_row("whole device", f"{energy.mj:.3g} mJ")
+    table.add_row("above the idle device", f"{energy.above_idle_mj:.3g} mJ")
+    table.add_row("power", f"{energy.watts:.3g} W, idle {energy.idle_watts:.3g} W")
+    table.add_row("counted by", f"{energy.source}, {energy.runs} runs in {energy.seconds:.1f} s")
+    return table
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: three digits and a decimal unit."""
+    for limit, unit in _UNITS:
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return f"{count} B"
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    return table

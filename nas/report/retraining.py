@@ -1,0 +1,161 @@
+"""Figures of networks that were retrained or exported, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from latency.figures import Latency
+from nas.report.device_costs import size
+from nas.report.tables import COSTS, figure
+
+_HEADLINES = {"iou": "mean IoU", "top1": "accuracy"}
+"""What a network of each kind of task is usually told by."""
+_SHORT = {"iou": "mIoU", "top1": "accuracy"}
+_SPLITS = ("validation", "test")
+
+
+def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
+    """All figures of one retrained network."""
+    table = Table(title=f"Retrained network {name}", title_justify="left", show_header=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_row("quality in the search", _score(metrics["search_quality"]))
+    table.add_row("quality on validation", _score(metrics["validation"]["quality"]))
+    table.add_row("quality on test", _score(metrics["test"]["quality"]))
+    headline = _headline(metrics)
+    table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
+    table.add_section()
+    for cost in ("params", "macs", "flops"):
+        table.add_row(COSTS[cost], figure(cost, metrics["costs"][cost]))
+    for row in _latency_rows(Latency.from_dict(metrics["latency"])):
+        table.add_row(*row)
+    table.add_section()
+    table.add_row("best epoch", f"{metrics['best_epoch'] + 1} of {metrics['epochs']}")
+    table.add_row("ONNX, largest difference", f"{metrics['onnx']['largest_difference']:.1e}")
+    return table
+
+
+def networks_table(networks: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """Several retrained networks, one in each row."""
+    table = Table(title="Quality of the retrained networks", title_justify="left")
+    table.add_column("network", overflow="fold")
+    headline = _headline(networks[0][1])
+    for column in (
+        *("search", "validation", "test", f"{_SHORT[headline]}\n(test)", "params", "MACs", "ms"),
+    ):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, metrics in networks:
+        table.add_row(
+            name,
+            _score(metrics["search_quality"]),
+            _score(metrics["validation"]["quality"]),
+            _score(metrics["test"]["quality"]),
+            _score(metrics["test"]["macro"][headline]),
+            figure("params", metrics["costs"]["params"]),
+            figure("macs", metrics["costs"]["macs"]),
+            f"{metrics['costs']['latency']:.2f}",
+        )
+    return table
+
+
+def int8_table(name: str, metrics: Mapping[str, Any]) -> Table:
+    """The int8 version of a network beside the float32 one.
+
+    Args:
+        name: Of the network.
+        metrics: Its scores by split, and ``int8``: those of the int8 version, and of both the
+            latency on the CPU and the size of the file.
+    """
+    found = metrics["int8"]
+    table = Table(title=f"Int8 version of {name}", title_justify="left")
+    for column in ("", "float32", "int8", "change"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for label, before, after in _score_pairs(metrics, found):
+        if before is not None and after is not None:
+            table.add_row(label, _score(before), _score(after), f"{after - before:+.4f}")
+    table.add_section()
+    pair = [Latency.from_dict(found[kind]["latency"]) for kind in ("float32", "int8")]
+    before_ms, after_ms = (measured.median_ms for measured in pair)
+    table.add_row(
+        "latency on the CPU",
+        *(f"{measured.median_ms:.2f} ms" for measured in pair),
+        f"{before_ms / after_ms:.2f} x faster"
+        if after_ms <= before_ms
+        else f"{after_ms / before_ms:.2f} x slower",
+    )
+    table.add_row("95 % interval", *(_interval(measured) for measured in pair), "")
+    sizes = [found[kind]["size"] for kind in ("float32", "int8")]
+    table.add_row("file", *map(size, sizes), f"{sizes[1] / sizes[0] - 1:+.0%}")
+    return table
+
+
+def export_table(record: Mapping[str, Any]) -> Table:
+    """What an exported file takes and gives, and how well it was kept."""
+    table = Table(title="Exported network", title_justify="left", show_header=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    onnx, given = record["onnx"], record["input"]
+    shape = ["N" if onnx["dynamic_batch"] else 1, *given["shape"][1:]]
+    table.add_row("input", f"image: {'x'.join(map(str, shape))}, float32")
+    table.add_row("channels", "red, green, blue as (value / 255 - mean) / deviation")
+    table.add_row("mean", ", ".join(f"{value:.4g}" for value in given["mean"]))
+    table.add_row("deviation", ", ".join(f"{value:.4g}" for value in given["std"]))
+    table.add_row("output", f"logits of {len(record['classes'])} classes")
+    table.add_section()
+    table.add_row("opset", str(onnx["opset"]))
+    table.add_row("largest difference", f"{onnx['largest_difference']:.1e} from PyTorch's")
+    table.add_row("file", size(record["size"]))
+    return table
+
+
+def remarks(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences on measurements that were made elsewhere or on a busy machine."""
+    sentences = list(metrics.get("notes", ()))
+    records = [metrics.get("latency"), *_int8_latencies(metrics)]
+    if any(record is not None and record["noisy"] for record in records):
+        sentences.append(
+            "the machine was busy in every attempt, so a latency is noisy: measure again with "
+            "nas latency when it is idle."
+        )
+    return sentences
+
+
+def _int8_latencies(metrics: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    found = metrics.get("int8", {})
+    return (found[kind]["latency"] for kind in ("float32", "int8") if kind in found)
+
+
+def _score_pairs(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[tuple[str, float | None, float | None]]:
+    headline = _headline(before)
+    for split in _SPLITS:
+        yield f"quality on {split}", before[split]["quality"], after[split]["quality"]
+    for metric, label in ((headline, _HEADLINES[headline]), ("f1", "mean F1")):
+        for split in _SPLITS:
+            pair = (scores[split]["macro"][metric] for scores in (before, after))
+            yield f"{label} on {split}", *pair
+
+
+def _latency_rows(measured: Latency) -> Iterator[tuple[str, str]]:
+    device = measured.device
+    yield "latency, median", f"{measured.median_ms:.2f} ms"
+    yield "95 % interval", _interval(measured)
+    yield "machine", f"{'busy' if measured.noisy else 'quiet'}: {measured.noise}"
+    yield "engine", f"onnxruntime {device.onnxruntime}, {measured.provider}"
+    yield "measured on", f"{device.model}, threads: {device.threads}"
+
+
+def _interval(measured: Latency) -> str:
+    return f"{measured.low_ms:.2f} to {measured.high_ms:.2f} ms"
+
+
+def _score(value: float | None) -> str:
+    return figure("quality", value)
+
+
+def _headline(metrics: Mapping[str, Any]) -> str:
+    return next(name for name in _HEADLINES if name in metrics["test"]["macro"])

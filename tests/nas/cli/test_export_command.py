@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.models.segmentation import without_auxiliary
+from nas.retraining.network_file import NetworkDescription, save_network
+from nas.tasks import load_segmentation
+
+FACES = {"size": 32, "train": 24, "validation": 8, "test": 8}
+SET = [word for key, value in FACES.items() for word in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture(scope="module")
+def made(faces_cache, tmp_path_factory) -> Path:
+    """A segmentation network that no run is known of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_CACHE", str(faces_cache))
+        task = load_segmentation("faces", **FACES)
+    description = NetworkDescription(
+        space="fastnas",
+        space_options={"branches": 2, "cells": 1, "width": 8},
+        genotype="[[2,[0,1,3,4]],[[1,0]]]",
+        encoder={"name": "mobilenetv3_small_050", "weights": "none"},
+        classes=task.classes,
+        input_size=task.input_size,
+        mean=tuple(task.mean),
+        std=tuple(task.std),
+    )
+    torch.manual_seed(0)
+    network = description.build()
+    without_auxiliary(network.decoder)
+    return save_network(network, description, tmp_path_factory.mktemp("made")).parent
+
+
+def test_a_network_is_written_and_says_how_it_is_fed(nas, made, tmp_path):
+    out = tmp_path / "net.onnx"
+    outcome = nas("export", made, "--opset", 17, "--dynamic-batch", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert "│ image: Nx3x32x32, float32" in outcome.out
+    assert "│ 0.485, 0.456, 0.406" in outcome.out
+    assert outcome.out.splitlines()[-1] == f"onnx: {out}"
+    assert json.loads(out.with_suffix(".json").read_text())["onnx"]["opset"] == 17
+
+
+def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path):
+    out = tmp_path / "net.onnx"
+    outcome = nas(
+        *("export", made, "--int8", "--int8-images", 6, "--out", out, "--task", "faces"),
+        *("--device", "cpu", *SET),
+    )
+    assert outcome.code == 0, outcome.err
+    record = json.loads(out.with_suffix(".json").read_text())
+    before, after = record["test"]["macro"]["iou"], record["int8"]["test"]["macro"]["iou"]
+    cells = [f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}"]
+    (row,) = (line for line in outcome.out.splitlines() if "mean IoU on test" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][1:] == cells
+    assert outcome.out.splitlines()[-2:] == [f"onnx: {out}", f"int8: {tmp_path / 'net.int8.onnx'}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--opset", 9], "opset 9 is not known; use 16 to 20."),
+        (["--out", "net.pt"], "--out net.pt: the name has to end in .onnx."),
+        (["--int8-images", 4], "--int8-images belongs to --int8; give both."),
+        (["--int8", "--int8-images", 0], "int8 with 0 calibration images: give at least 1"),
+        (["--task", "faces"], "--task, --data and --set tell the images for --int8"),
+        (["--int8"], "no file beside it tells which images it was trained on; give --task."),
+        (["--int8", "--task", "digits"], "a network for segmentation, and task 'digits' is one of"),
+        (["--int8", "--task", "nowhere"], "no task or file 'nowhere'"),
+    ],
+)
+def test_wrong_options(refused, made, options, message):
+    assert message in refused("export", made, *options, watched=made)
+
+
+def test_what_is_no_network(refused, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"")
+    assert "this is an ONNX file already" in refused("export", "model.onnx")
+    assert "none: no such file or folder." in refused("export", "none")
+
+
+def test_a_teacher_needs_its_task(refused, nas, tiny, tmp_path):
+    teacher = tmp_path / "teacher"
+    (teacher).mkdir()
+    (teacher / "teacher.yaml").write_text("classes: []")
+    (teacher / "model.safetensors").write_bytes(b"")
+    assert "give --task." in refused("export", "teacher")
+    line = refused("export", "teacher", "--task", "faces", *SET)
+    assert "trained on other classes than those of task 'faces'" in line
