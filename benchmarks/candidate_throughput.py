@@ -59,7 +59,7 @@ def main() -> None:
     options = parse_arguments()
     torch.set_num_threads(options.threads)
     settings = make_settings(options.epochs)
-    task = nas.tasks.load(
+    task = nas.tasks.load_segmentation(
         "faces",
         size=options.size,
         train=options.images,

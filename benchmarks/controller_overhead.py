@@ -24,7 +24,7 @@ from typing import Any
 
 import optuna
 import torch
-from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, create_trial
 from sqlalchemy import insert
@@ -199,13 +199,17 @@ def course_of(
     """What a worker puts together around a study."""
     places = Places(study, storage, config.grace)
     objective = Objective(parts, config.objectives, config.seed, ORIGIN, places, storage)
-    return Course(study, places, objective, FailureWatch(0, config.failures_in_a_row))
+    return Course(
+        study, places, objective, FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
+    )
 
 
 def finished_trials(count: int, config: SearchConfig) -> Iterator[FrozenTrial]:
     """Random candidates with the records that a search leaves behind."""
     rng = random.Random(0)
-    distributions = {d.name: CategoricalDistribution(d.options) for d in SPACE.decisions}
+    distributions: dict[str, BaseDistribution] = {
+        d.name: CategoricalDistribution(d.options) for d in SPACE.decisions
+    }
     for _ in range(count):
         genotype = SPACE.sample(rng)
         record = MadeUp().evaluate(genotype, config.seed).to_record()

@@ -8,5 +8,5 @@ if sys.version_info[:2] not in SUPPORTED:
     sys.exit(
         "%s is Python %d.%d, and this project runs on 3.11 and 3.12: "
         "name one of them, for example 'make install PYTHON=python3.11'."
-        % ((sys.executable,) + tuple(sys.version_info[:2]))
+        % (sys.executable, sys.version_info[0], sys.version_info[1])
     )

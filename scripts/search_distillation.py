@@ -32,8 +32,8 @@ from nas.evaluation.settings import EvaluationSettings
 from nas.files import write_json
 from nas.settings import overridden, validate
 from nas.training.device import resolve_device
+from search_spaces.fastnas import FastNAS
 from search_spaces.genotype import Genotype
-from search_spaces.space import SearchSpace
 
 NONE = "none"
 METHODS = (NONE, "logit_mse", "soft_target", "channel_wise", "mgd")
@@ -68,8 +68,7 @@ class _Study:
         self._device = resolve_device(options.device)
         task_options = assignments(options.task_option)
         self._task = nas.tasks.load_segmentation(options.task, options.data, **task_options)
-        self._space: SearchSpace = search_spaces.create(
-            "fastnas",
+        self._space = FastNAS(
             **(search_spaces.presets("fastnas")[options.preset] | {"width": options.width}),
         )
         generator = random.Random(options.seed)

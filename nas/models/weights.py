@@ -100,6 +100,14 @@ def read_described(path: Path) -> dict[str, Any]:
 
 
 def network_file(path: str | Path) -> Path:
-    """The file itself, or the one that a folder holds."""
+    """The file itself, or the one that a folder holds.
+
+    Raises:
+        UserError: If the folder holds none.
+    """
     path = Path(path)
-    return path / FILE if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    if not (path / FILE).is_file():
+        raise UserError(f"{path}: no network there; a folder with one holds {FILE}.")
+    return path / FILE

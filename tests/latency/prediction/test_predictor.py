@@ -123,8 +123,8 @@ def test_a_missing_file_says_what_to_do(tmp_path):
     [
         ("{", "damaged"),
         ("[]", "damaged"),
-        ('{"version": 1}', "damaged"),
-        ('{"version": 0}', "another version"),
+        ('{"version": 2}', "damaged"),
+        ('{"version": 1}', "another version"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_what_to_do(tmp_path, text, message):
