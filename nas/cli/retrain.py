@@ -14,6 +14,8 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.retraining.options import Choice
+    from nas.retraining.stages import RetrainStages
+    from nas.search.run_folder import RunFolder
 
 
 def retrain(
@@ -27,8 +29,12 @@ def retrain(
     cost: Annotated[str | None, typer.Option(help="Cost on the other axis of the front.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     distillation: Annotated[
-        bool, typer.Option("--distillation/--no-distillation", help="Learn from the teacher too.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--distillation/--no-distillation",
+            help="Learn from the teacher too; as in the search unless given.",
+        ),
+    ] = None,
     distill_method: Annotated[
         list[str] | None,
         typer.Option("--distill.method", help="Loss towards the teacher; logit_mse unless given."),
@@ -69,7 +75,7 @@ def retrain(
     steps = _stages(stages, losses)
     options = RetrainOptions(
         training=_training(folder, values),
-        distill=distillation,
+        distill=_distils(folder, steps) if distillation is None else distillation,
         losses=steps.losses,
         stages=steps.stages,
         device=device,
@@ -81,6 +87,15 @@ def retrain(
     _show(results)
     for choice in choices:
         print(f"network: {options.folder(folder, choice)}")
+
+
+def _distils(run: RunFolder, steps: RetrainStages) -> bool:
+    """Whether a network learns from the search's teacher, where the user does not say."""
+    if steps.losses:
+        return True
+    if steps.stages:
+        return any(stage.losses for stage in steps.stages)
+    return run.config().has_teacher
 
 
 def _show(results: list[tuple[str, dict[str, Any]]]) -> None:

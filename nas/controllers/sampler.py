@@ -26,10 +26,15 @@ BEYOND = "beyond"
 """User attribute of a trial whose candidate is beyond limits of the search: ``limit`` and larger
 ``value`` by cost."""
 
+EMPTY = "empty"
+"""User attribute of a failed trial whose candidate is no network at all."""
+
 RewardFunction = Callable[[FrozenTrial], float | None]
 
 
-_TELLING = (TrialState.COMPLETE, TrialState.PRUNED)
+_TELLING = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_EMPTY_EXCESS = 1.0
+"""No network is as useless as one of e times the cost that is allowed."""
 
 
 class ControllerSampler(BaseSampler):
@@ -128,6 +133,8 @@ class ControllerSampler(BaseSampler):
         if choices is None or completed is None or trial.state not in _TELLING:
             return None
         log_prob = _recorded_log_prob(trial, choices)
+        if EMPTY in trial.user_attrs:
+            return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=_EMPTY_EXCESS)
         if BEYOND in trial.user_attrs:
             excess = _excess(trial.user_attrs[BEYOND])
             return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=excess)

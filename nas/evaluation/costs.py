@@ -11,7 +11,7 @@ from torch import nn
 
 import latency
 from latency.costs import Cost
-from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.failures import reasons
 from nas.evaluation.known import Known, Remembered
 from nas.evaluation.latency.candidates import Candidates
@@ -129,10 +129,10 @@ def check_computes(costs: Mapping[str, float]) -> None:
     A penalty would reward it beyond measure, and no controller should learn that.
 
     Raises:
-        EvaluationError: If no path leads through it.
+        EmptyNetworkError: If no path leads through it.
     """
     if not costs["macs"]:
-        raise EvaluationError("no path leads from the image to the logits")
+        raise EmptyNetworkError("no path leads from the image to the logits")
 
 
 def _by_name(counts: latency.Counts) -> dict[str, float]:

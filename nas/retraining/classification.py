@@ -49,7 +49,7 @@ class ClassificationWork(Work):
         options: RetrainOptions,
         announce: Announce,
     ) -> None:
-        super().__init__(options, config.evaluation.distillation.enabled, config.retraining_losses)
+        super().__init__(options, config.has_teacher, config.retraining_losses)
         self._config, self._announce = config, announce
         self._task = self.task = load_images(config)
         self._space = ClassificationAssembly().space(config)

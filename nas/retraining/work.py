@@ -44,7 +44,7 @@ class Work(ABC):
         if options.distill and not has_teacher:
             raise UserError(
                 "the search had no teacher, so there is none to retrain with; "
-                "use --no-distillation."
+                "leave out --distillation and its losses."
             )
         if options.distill and not (options.losses or options.stages or losses):
             raise UserError(

@@ -143,6 +143,11 @@ class SearchConfig(Settings):
         return ("quality", *(penalty.cost for penalty in self.reward.penalties))
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether candidates learn from a teacher."""
+        return False
+
+    @property
     def grace(self) -> int:
         """Seconds of silence after which a worker is given up as lost."""
         return 6 * self.heartbeat

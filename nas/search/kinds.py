@@ -72,6 +72,11 @@ class SegmentationSearchConfig(ImageSearchConfig):
     retraining: RetrainingSettings = RetrainingSettings()
     retraining_losses: tuple[TermSettings, ...] = (TermSettings(method="logit_mse"),)
 
+    @property
+    def has_teacher(self) -> bool:
+        """See `SearchConfig.has_teacher`."""
+        return self.evaluation.distillation.enabled
+
 
 class ClassifierRetrainingSettings(ClassifierFitSettings):
     """Training of ``nas retrain``, from random weights."""
@@ -91,6 +96,11 @@ class ClassificationSearchConfig(ImageSearchConfig):
     evaluation: ClassifierEvaluationSettings = ClassifierEvaluationSettings()
     retraining: ClassifierRetrainingSettings = ClassifierRetrainingSettings()
     retraining_losses: tuple[TermSettings, ...] = (TermSettings(method="soft_target"),)
+
+    @property
+    def has_teacher(self) -> bool:
+        """See `SearchConfig.has_teacher`."""
+        return self.evaluation.distillation.enabled
 
 
 class TableRewardSettings(RewardSettings):

@@ -13,9 +13,9 @@ import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from nas.controllers.sampler import BEYOND
+from nas.controllers.sampler import BEYOND, EMPTY
 from nas.errors import UserError
-from nas.evaluation.evaluation import Rung
+from nas.evaluation.evaluation import EmptyNetworkError, Rung
 from nas.search.breaches import Breaches, breaches
 from nas.search.claims import Places
 from nas.search.finalists import Finalists
@@ -188,6 +188,10 @@ class Objective:
         reason = ""
         try:
             return step()
+        except EmptyNetworkError as error:
+            # Controllers learn to leave these alone: nothing has gone wrong.
+            trial.set_user_attr(EMPTY, True)
+            reason = _describe(error)
         except RewardError as error:
             reason = _describe(error)
         except self._parts.failures as error:

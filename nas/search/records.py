@@ -10,7 +10,7 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.controllers.sampler import BEYOND
+from nas.controllers.sampler import BEYOND, EMPTY
 from nas.search.breaches import Breaches, breaches_of
 from rewards import Reward
 
@@ -133,6 +133,11 @@ def failure_of(trial: FrozenTrial) -> str | None:
 def is_beyond_limits(trial: FrozenTrial) -> bool:
     """True for a candidate that was not trained, as it is beyond a limit of the search."""
     return trial.state == TrialState.PRUNED and BEYOND in trial.user_attrs
+
+
+def is_empty(trial: FrozenTrial) -> bool:
+    """True for a candidate that is no network: no path leads from the image to the logits."""
+    return trial.state == TrialState.FAIL and EMPTY in trial.user_attrs
 
 
 def is_candidate_failure(trial: FrozenTrial) -> bool:

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
 from nas.search.breaches import breaches_of, told_hardest
-from nas.search.records import failure_of, is_beyond_limits, is_candidate_failure
+from nas.search.records import failure_of, is_beyond_limits, is_candidate_failure, is_empty
 
 
 class SearchError(Exception):
@@ -23,7 +23,8 @@ class FailureWatch:
     Args:
         first: Number of the first trial since the search was started or resumed.
         limit: That many failures in a row stop it.
-        beyond: That many candidates beyond the limits of the search in a row stop it.
+        beyond: That many candidates in a row that are not worth a training, as they are beyond the
+            limits of the search or no networks, stop it.
     """
 
     def __init__(self, first: int, limit: int, beyond: int) -> None:
@@ -54,7 +55,7 @@ class FailureWatch:
 def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
     """Stops a search in which one candidate after the other fails.
 
-    Lost workers are not failures of a candidate.
+    Lost workers are not failures of a candidate, and a candidate that is no network is none either.
 
     Args:
         trials: The trials of the study.
@@ -73,7 +74,9 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
 
 
 def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
-    """Stops a search in which one candidate after the other is beyond its limits.
+    """Stops a search in which one candidate after the other is not worth a training.
+
+    It is beyond the limits of the search, or no path leads from the image to the logits.
 
     Args:
         trials: The trials of the study.
@@ -81,13 +84,19 @@ def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
         limit: That many of them in a row stop it.
 
     Raises:
-        SearchError: If the last `limit` finished candidates were all beyond the limits.
+        SearchError: If the last `limit` finished candidates were all such ones.
     """
     last = _last_tried(trials, first, limit)
-    if len(last) < limit or not all(is_beyond_limits(trial) for trial in last):
+    if len(last) < limit or any(_was_trained(trial) for trial in last):
         return
-    found = [breaches_of(trial.user_attrs) for trial in last]
-    costs = [trial.user_attrs["costs"] for trial in last]
+    beyond = [trial for trial in last if is_beyond_limits(trial)]
+    if not beyond:
+        raise SearchError(
+            f"{limit} candidates in a row are no networks, since no path leads from the image to "
+            "the logits; choose another controller or space, or look on with --resume."
+        )
+    found = [breaches_of(trial.user_attrs) for trial in beyond]
+    costs = [trial.user_attrs["costs"] for trial in beyond]
     raise SearchError(
         f"{limit} candidates in a row are beyond the limits: {told_hardest(found, costs)}; "
         "start a new search with a higher limit, or look on with --resume."
@@ -99,7 +108,7 @@ def _last_trained(trials: Sequence[FrozenTrial], first: int, limit: int) -> list
 
 
 def _last_tried(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
-    tried = [trial for trial in trials if _was_trained(trial) or is_beyond_limits(trial)]
+    tried = [trial for trial in trials if _was_trained(trial) or _is_useless(trial)]
     return _last(tried, first, limit)
 
 
@@ -109,7 +118,13 @@ def _last(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenT
 
 
 def _was_trained(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.COMPLETE or is_candidate_failure(trial)
+    if trial.state == TrialState.COMPLETE:
+        return True
+    return is_candidate_failure(trial) and not is_empty(trial)
+
+
+def _is_useless(trial: FrozenTrial) -> bool:
+    return is_beyond_limits(trial) or is_empty(trial)
 
 
 def _finished(trial: FrozenTrial) -> float:

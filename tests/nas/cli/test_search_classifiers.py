@@ -151,3 +151,16 @@ def test_a_loss_that_candidates_cannot_learn_from_is_refused(nas, tmp_path) -> N
     )
     assert outcome.code == 2
     assert "norm" in outcome.err
+
+
+def test_what_was_searched_without_a_teacher_is_retrained_without_one(nas, tmp_path) -> None:
+    folder = tmp_path / "run"
+    settings = ("--set", "evaluation.training={epochs: 1, batch_size: 16}", "--no-distillation")
+    searched = nas("search", "--run", folder, *DIGITS, *CELLS, "--trials", 1, *settings)
+    assert searched.code == 0, searched.err
+    options = ("--best", "--epochs", 1, "--device", "cpu", "--set", "augmentation=none")
+    outcome = nas("retrain", folder, *options)
+    assert outcome.code == 0, outcome.err
+    assert (folder / "retrain/trial-0-no-distillation/model.onnx").is_file()
+    refused = nas("retrain", folder, *options, "--distillation")
+    assert "the search had no teacher" in refused.err

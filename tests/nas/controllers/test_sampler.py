@@ -130,8 +130,9 @@ def test_trials_without_a_finite_reward_are_not_learned_from(
     assert sampler.learned == 0
 
 
-def test_failed_and_pruned_trials_are_not_learned_from(
-    space: SearchSpace, propose: Propose
+@pytest.mark.parametrize(("known", "learned"), [({}, 1), ({"empty": True}, 2)])
+def test_of_failed_and_pruned_trials_those_that_are_no_networks_are_learned_from(
+    known: dict[str, bool], learned: int, space: SearchSpace, propose: Propose
 ) -> None:
     sampler = create("reinforce", space, lambda trial: 1.0, 0)
     assert isinstance(sampler, ControllerSampler)
@@ -139,11 +140,14 @@ def test_failed_and_pruned_trials_are_not_learned_from(
     states = (TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
     for state in states:
         trial = study.ask()
+        if state is TrialState.FAIL:
+            for name, value in known.items():
+                trial.set_user_attr(name, value)
         for decision in space.decisions:
             trial.suggest_categorical(decision.name, decision.options)
         study.tell(trial, 0.5 if state is TrialState.COMPLETE else None, state)
     propose(study, space)
-    assert sampler.learned == 1
+    assert sampler.learned == learned
 
 
 def test_reward_is_asked_for_once_per_trial(space: SearchSpace, run: Run) -> None:

@@ -12,7 +12,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
-from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
 from nas.search.breaches import Breach
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
@@ -128,6 +128,18 @@ def test_a_failing_candidate_fails_with_its_reason(
     assert trial.state == TrialState.FAIL
     assert trial.values is None
     assert record_of(trial).failure == "RuntimeError: out of memory while training"
+
+
+def test_controllers_are_told_of_a_candidate_that_is_no_network(
+    search: tuple[optuna.Study, fakes.FakeEvaluator, Run],
+) -> None:
+    _, evaluator, run = search
+    evaluator.hook = _raise(EmptyNetworkError("no path"))
+    trial = run(left=2, right=3, operation="add")
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["empty"] is True
+    evaluator.hook = _raise(EvaluationError("diverged"))
+    assert "empty" not in run(left=2, right=4, operation="add").user_attrs
 
 
 def test_a_failed_candidate_is_tried_again(

@@ -12,13 +12,14 @@ from nas.search.records import SURPLUS
 from nas.search.stop import FailureWatch, SearchError, check_beyond, check_failures
 
 BEYOND = "beyond"
+EMPTY = "empty"
 START = datetime(2026, 1, 1)
 
 
 def _trials(*outcomes: str | None) -> list[FrozenTrial]:
     """One trial for each outcome: None is a success, "" a lost worker, else a reason.
 
-    BEYOND is a candidate of 6, 7, 8 … milliseconds where 5 are allowed.
+    EMPTY is a candidate that is no network, BEYOND one of 6, 7, 8 … ms where 5 are allowed.
     """
     trials = []
     for number, outcome in enumerate(outcomes):
@@ -33,8 +34,12 @@ def _ended(outcome: str | None) -> FrozenTrial:
     return optuna.trial.create_trial(
         state=TrialState.COMPLETE if outcome is None else TrialState.FAIL,
         value=1.0 if outcome is None else None,
-        user_attrs={"failure": outcome} if outcome else {},
+        user_attrs={"failure": outcome, EMPTY: True} if outcome == EMPTY else _known(outcome),
     )
+
+
+def _known(outcome: str | None) -> dict[str, str]:
+    return {"failure": outcome} if outcome else {}
 
 
 def _beyond(latency: float) -> FrozenTrial:
@@ -80,6 +85,18 @@ def test_candidates_beyond_the_limits_in_a_row_stop_with_the_limit_and_the_small
 @pytest.mark.parametrize("between", [None, "a"])
 def test_a_candidate_within_the_limits_lets_the_search_go_on(between: str | None) -> None:
     check_beyond(_trials(BEYOND, BEYOND, between, BEYOND, BEYOND), first=0, limit=3)
+
+
+def test_candidates_that_are_no_networks_are_no_failures() -> None:
+    check_failures(_trials("a", EMPTY, EMPTY, EMPTY, "b"), first=0, limit=3)
+
+
+def test_many_candidates_that_are_no_networks_stop_the_search() -> None:
+    with pytest.raises(SearchError, match="3 candidates in a row are no networks"):
+        check_beyond(_trials(None, EMPTY, EMPTY, EMPTY), first=0, limit=3)
+    with pytest.raises(SearchError, match="the smallest latency seen is 7 ms"):
+        check_beyond(_trials(None, BEYOND, EMPTY, BEYOND), first=1, limit=3)
+    check_beyond(_trials(EMPTY, EMPTY, "a", EMPTY, EMPTY), first=0, limit=3)
 
 
 def test_candidates_beyond_the_limits_before_a_resume_do_not_count() -> None:
