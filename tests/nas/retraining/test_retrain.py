@@ -291,7 +291,7 @@ def test_without_a_teacher_distillation_is_refused_and_nothing_is_left(own_run) 
     off = config.evaluation.distillation.model_copy(update={"enabled": False})
     evaluation = config.evaluation.model_copy(update={"distillation": off})
     run.save_config(config.model_copy(update={"evaluation": evaluation}))
-    with pytest.raises(UserError, match=r"the search had no teacher.*use --no-distillation"):
+    with pytest.raises(UserError, match=r"the search had no teacher.*leave out --distillation"):
         _retrain(own_run, replace(OPTIONS, distill=True))
     assert list(run.retrain.iterdir()) == []
 
