@@ -58,15 +58,19 @@ def _complete(run: RunFolder) -> Complete:
     return {number: (values, genotype) for number, values, genotype in _rows(run, query)}
 
 
-def _kill_a_worker(run: RunFolder, rng: random.Random) -> bool:
-    pids = json.loads((run.path / "workers.json").read_text()).values()
-    if not pids:
-        return False
-    try:
-        os.kill(rng.choice(list(pids)), signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+def _kill_a_worker(run: RunFolder, rng: random.Random) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        pids = list(json.loads((run.path / "workers.json").read_text()).values())
+        try:
+            if pids:
+                os.kill(rng.choice(pids), signal.SIGKILL)
+                return
+        except ProcessLookupError:
+            # It has just been replaced, and the file does not say so yet.
+            pass
+        time.sleep(0.02)
+    raise AssertionError("no worker to be killed for a minute")
 
 
 def _wait_for(run: RunFolder, number: int, parent: int) -> Complete:
@@ -90,13 +94,12 @@ def test_kills_of_workers_and_parent_lose_and_double_nothing(
     rng = random.Random(0)
     kept: Complete = {}
     parent = fork(lambda: _search(run.path))
-    kills = 0
     for number in range(1, 7):
         before = _wait_for(run, number, parent)
         assert kept.items() <= before.items()
         kept = before
         time.sleep(rng.uniform(0.0, 0.2))
-        kills += _kill_a_worker(run, rng)
+        _kill_a_worker(run, rng)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
     kept |= _complete(run)
@@ -105,7 +108,6 @@ def test_kills_of_workers_and_parent_lose_and_double_nothing(
     assert os.waitpid(resumed, 0)[1] == 0
 
     complete = _complete(run)
-    assert kills >= 5
     assert kept.items() <= complete.items()
     assert len(complete) == ASKED
     assert _rows(run, "SELECT * FROM trials WHERE state = 'RUNNING'") == []
