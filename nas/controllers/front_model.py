@@ -19,6 +19,7 @@ from nas.controllers.scalarisation import (
 )
 from nas.controllers.scales import Scales
 from nas.controllers.shortlist import Shortlist
+from nas.controllers.spread import spread
 from nas.controllers.traits import Traits
 
 _DIRECTIONS = 32
@@ -67,7 +68,7 @@ class FrontModel:
         directions = preferences(_DIRECTIONS, gains.shape[1], rng)
         close = closeness(Scales(gains).relative(gains), directions)
         ranked = np.argsort(-close, kind="stable")
-        rows = np.sort(_spread(ranked, fitted))
+        rows = np.sort(spread(ranked, fitted))
         self._gains = gains[rows]
         self._traits = self._read(choices[rows])
         self._processes = self._fitted()
@@ -185,11 +186,3 @@ class Outlook:
         improvements = expected_improvement(chances, preference, best, utmost)
         first = np.argsort(-improvements, kind="stable")
         return Promise(np.concatenate([finalists[first], rest]), improvements[first])
-
-
-def _spread(ranked: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    if len(ranked) <= count:
-        return ranked
-    best = count - count // 2
-    steps = np.linspace(best, len(ranked) - 1, count // 2).round().astype(np.int64)
-    return ranked[np.concatenate([np.arange(best), steps])]

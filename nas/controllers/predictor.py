@@ -7,7 +7,6 @@ import math
 from collections.abc import Hashable
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import ndtri
 from scipy.stats import rankdata
@@ -15,6 +14,7 @@ from scipy.stats import rankdata
 from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.pool import Pool, pool_of
+from nas.controllers.spread import spread
 from nas.controllers.surrogate import Ensemble, Values
 from nas.controllers.tried import Tried
 from nas.settings import Settings
@@ -139,15 +139,6 @@ def normal_scores(values: Values) -> Values:
     """The ranks of values as quantiles of the standard normal distribution; equals stay equal."""
     scores: Values = ndtri((rankdata(values) - 0.5) / len(values))
     return scores
-
-
-def spread(ranked: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The first half of `count`, and as many at equal steps among the others."""
-    if len(ranked) <= count:
-        return ranked
-    best = count - count // 2
-    steps = np.linspace(best, len(ranked) - 1, count // 2).round().astype(np.int64)
-    return np.concatenate([ranked[:best], ranked[steps]])
 
 
 CONTROLLER = Controller.of_learner(PredictorSettings, Predictor)

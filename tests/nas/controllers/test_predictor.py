@@ -12,8 +12,8 @@ from nas.controllers.predictor import (
     PredictorSettings,
     model_start,
     normal_scores,
-    spread,
 )
+from nas.controllers.spread import spread
 from search_spaces import create
 from search_spaces.space import SearchSpace
 
