@@ -46,11 +46,11 @@ class ControllerSampler(BaseSampler):
     worker proposes what a long-lived one would have, and workers need to share nothing but the
     storage. A study may have any number of objectives.
 
-    A candidate beyond a limit of the search, pruned or not, is a lesson with reward 0, and so is one
-    that is no network. Not learned from: trials that failed or were pruned for something else,
-    whose reward is None or not finite, or whose parameters are not a complete candidate of the space. Trials that no
-    controller drew (enqueued, or made by another sampler) are learned from without a
-    log-probability.
+    A candidate beyond a limit of the search, pruned or not, is a lesson with reward 0, and so is
+    one that is no network. Not learned from: trials that failed or were pruned for something else,
+    whose reward is None or not finite, or whose parameters are not a complete candidate of the
+    space. Trials that no controller drew (enqueued, or made by another sampler) are learned from
+    without a log-probability.
 
     Args:
         space: The search space; every decision is a categorical parameter of the study.
