@@ -15,7 +15,8 @@ from torch import nn
 from torch.onnx.errors import OnnxExporterError
 
 from latency.errors import ExportError
-from latency.network import check_input_shape, deployed_copy
+from latency.network import check_input_shape, deployed_copy, on_cpu
+from latency.norm_folding import fold_batch_norm
 from latency.open_batch import open_batch
 from latency.recording import Recording
 from latency.sessions import RUN_ERRORS, open_session
@@ -60,7 +61,7 @@ def export_onnx(
     shape = check_input_shape(input_shape)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    network = deployed_copy(model, "cpu")
+    network = on_cpu(model)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
         if dynamic_batch:
@@ -140,7 +141,7 @@ def _trace(
     # after folding both graphs have the same number of nodes. Without the recording, the
     # TorchScript exporter refuses kernels that are cropped or merged in the forward pass.
     image = torch.zeros(shape)
-    recording = Recording.of(network, image).eval()
+    recording = fold_batch_norm(Recording.of(network, image)).eval()
     try:
         with torch.no_grad(), warnings.catch_warnings(), _quiet_exporter():
             warnings.simplefilter("ignore")

@@ -35,7 +35,8 @@ class Latency:
         repeats: Runs in a row that make one sample, whose mean counts; more than one only where a
             run is shorter than a millisecond.
         warmup_runs: Runs before them.
-        attempts: How often the runs were made until the machine was quiet enough.
+        attempts: How often the runs were made until the machine was quiet enough; one that was
+            begun counts.
         clock: What `min_ms` to `high_ms` are read from: "thread" (processor time of the one thread
             that works), "wall" (several threads) or "cuda" (events of the GPU).
         clock_mhz: Of the processor or the GPU just after the runs; None where it cannot be read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ from latency.sampling import Samples, TimedRun, quietest, repeats_for, sample, w
 MINIMUM_RUNS = 20
 ATTEMPTS = 3
 """How often the runs are made at most, until the machine is quiet."""
+_STEPS = 3
+"""In how many parts they are made again: quiet often returns before the last."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ def measure(
     """Measures the latency of a network.
 
     Runs of the network take turns with runs of a small reference network, whose times show whether
-    something else disturbed the machine. If so, as many runs are made again, and those of all count
-    around which the reference was fastest. Measurements on one device exclude each other, also
-    those of other processes.
+    something else disturbed the machine. If so, more runs are made, until the last ones are quiet
+    or those of all around which the reference was fastest. Measurements on one device exclude each
+    other, also those of other processes.
 
     Args:
         model: The whole deployed network, on any device; it is not changed.
@@ -91,7 +94,7 @@ def measure(
         reference_ms: Quiet time of the reference network, for example that of a measurement on
             the idle device: `normalised_ms` is corrected to it, and it shows a neighbour that is
             busy all the time.
-        attempts: How often the runs are made at most, at least 1.
+        attempts: How many times `runs` are made at most, at least 1.
 
     Raises:
         ExportError: If the network cannot be exported.
@@ -132,7 +135,7 @@ def measure_onnx(
         allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
             needs there is missing.
         reference_ms: Quiet time of the reference network, as for `measure`.
-        attempts: How often the runs are made at most, at least 1.
+        attempts: How many times `runs` are made at most, at least 1.
         input_shape: Shape N, C, H, W of the input; needed where the file leaves the batch open.
 
     Raises:
@@ -227,14 +230,19 @@ def _timed(prepared: Prepared, repeats: int = 1) -> TimedRun:
 
 
 def _sample_until_quiet(timed: tuple[TimedRun, TimedRun], request: _Request) -> tuple[Samples, int]:
-    """Samples of a quiet attempt or the quietest of all, and the number of attempts."""
+    """Samples of a quiet time, or the quietest of all, and how often the runs were made."""
     candidate, reference = timed
-    every = Samples((), ())
-    for attempt in range(1, request.attempts + 1):
-        latest = sample(candidate, reference, request.runs)
-        every = every.joined(latest)
+    most = request.runs * request.attempts
+    every = sample(candidate, reference, request.runs)
+    while True:
         # Quiet moments are often shorter than an attempt, so those of all count together too.
-        for samples in (latest, quietest(every, request.runs)):
-            if noise_of(samples, request.reference_ms).level <= 1:
-                return samples, attempt
-    return quietest(every, request.runs), request.attempts
+        latest, best = every.last(request.runs), quietest(every, request.runs)
+        quiet = [part for part in (latest, best) if _is_quiet(part, request)]
+        if quiet or len(every) == most:
+            return (quiet or [best])[0], math.ceil(len(every) / request.runs)
+        more = min(math.ceil(request.runs / _STEPS), most - len(every))
+        every = every.joined(sample(candidate, reference, more))
+
+
+def _is_quiet(samples: Samples, request: _Request) -> bool:
+    return noise_of(samples, request.reference_ms).level <= 1

@@ -42,3 +42,24 @@ def deployed_copy(model: nn.Module, device: torch.device | str) -> nn.Module:
     for module in duplicate.modules():
         module._forward_hooks.clear()
     return duplicate.to(device, torch.float32).eval().requires_grad_(False)
+
+
+def on_cpu(model: nn.Module) -> nn.Module:
+    """A network for forward passes on the CPU: the model itself if it is ready for them.
+
+    It is if it is in evaluation mode, in float32 on the CPU and without hooks; the copy of any
+    other takes a tenth of a second for a few hundred modules. Needs `torch.no_grad`.
+
+    Args:
+        model: Any network.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    ready = all(
+        not (module.training or module._forward_hooks or module._forward_pre_hooks)
+        for module in model.modules()
+    ) and all(
+        tensor.device.type == "cpu"
+        and (tensor.dtype == torch.float32 or not tensor.is_floating_point())
+        for tensor in tensors
+    )
+    return model if ready else deployed_copy(model, "cpu")

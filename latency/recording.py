@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,22 +10,43 @@ import torch
 from torch import Tensor, nn
 
 from latency.errors import ExportError
-from latency.tracing import CONSTANT, map_leaves, module_paths, tensors_of
+from latency.tracing import CONSTANT, leaves_of, map_leaves, module_paths, tensors_of
 
 
 @dataclass(frozen=True)
-class _Slot:
-    """Stands for a tensor that depends on the input."""
+class Slot:
+    """Stands for a tensor that depends on the input; 0 is the input itself."""
 
     index: int
 
 
+IMAGE = Slot(0)
+
+
 @dataclass(frozen=True)
-class _Call:
-    step: _Step
-    args: Any
-    kwargs: Any
-    results: tuple[_Slot, ...]
+class RecordedCall:
+    """A function that was called on tensors that depend on the input.
+
+    Attributes:
+        number: Of the call, from 0.
+        path: Of the module that made it.
+        function: What was called.
+        args: Its arguments, with a slot for every tensor that depends on the input.
+        kwargs: Its named arguments, likewise.
+        results: The tensors that it gave.
+    """
+
+    number: int
+    path: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: tuple[Slot, ...]
+
+    @property
+    def name(self) -> str:
+        """Path and number, in a form that a submodule may have."""
+        return f"{self.path.replace('.', '/')}#{self.number}"
 
 
 class _Step(nn.Module):
@@ -48,14 +69,18 @@ class Recording(nn.Module):
     Sizes are plain numbers in it, and whatever does not depend on the input, such as a cropped or
     a merged kernel, is a constant. An exporter that would have to follow either needs less time,
     and manages where it would otherwise fail.
+
+    Args:
+        calls: The calls, in order.
+        output: Slot of the output, or the output itself if it does not depend on the input.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, calls: Iterable[RecordedCall], output: Slot | Tensor) -> None:
         super().__init__()
-        self._calls: list[_Call] = []
-        self._path = [""]
-        self._output: Any = _Slot(0)
-        self._slots = 1
+        self.calls = tuple(calls)
+        self.output = output
+        for call in self.calls:
+            self.add_module(call.name, _Step(call.function))
 
     @classmethod
     def of(cls, network: nn.Module, image: Tensor) -> Recording:
@@ -69,52 +94,71 @@ class Recording(nn.Module):
             ExportError: If the output is not one tensor, or the network writes into a tensor of
                 its own.
         """
-        recording = cls()
-        with torch.no_grad(), module_paths(network, recording._path):
-            output = network(recording._tracked(image, _Slot(0)))
+        recorder = _Recorder()
+        with torch.no_grad(), module_paths(network, recorder.path):
+            output = network(recorder.tracked(image, IMAGE))
         if not isinstance(output, Tensor):
             raise ExportError(
                 f"the network gives a {type(output).__name__}: export one that gives one tensor."
             )
-        recording._output = recording._frozen(output)
-        return recording
+        return cls(recorder.calls, recorder.frozen(output))
 
     def forward(self, image: Tensor) -> Tensor:
         """Maps an input of the recorded shape to what the network gives for it."""
-        values = {_Slot(0): image}
+        values = {IMAGE: image}
 
         def resolve(leaf: Any) -> Any:
-            return values[leaf] if isinstance(leaf, _Slot) else leaf
+            return values[leaf] if isinstance(leaf, Slot) else leaf
 
-        for call in self._calls:
-            result = call.step(*map_leaves(call.args, resolve), **map_leaves(call.kwargs, resolve))
+        # In the order in which they were added.
+        for call, step in zip(self.calls, self.children(), strict=True):
+            result = step(*map_leaves(call.args, resolve), **map_leaves(call.kwargs, resolve))
             values.update(zip(call.results, tensors_of(result), strict=True))
-        output: Tensor = resolve(self._output)
+        output: Tensor = resolve(self.output)
         # A tracer refuses an output that has nothing to do with the input.
-        return output if isinstance(self._output, _Slot) else output + image.new_zeros(())
+        return output if isinstance(self.output, Slot) else output + image.new_zeros(())
+
+
+def slots_of(value: Any) -> Iterator[Slot]:
+    """The slots among the leaves of nested tuples, lists and dictionaries."""
+    return (leaf for leaf in leaves_of(value) if isinstance(leaf, Slot))
+
+
+class _Recorder:
+    """Notes calls on tracked tensors."""
+
+    def __init__(self) -> None:
+        self.calls: list[RecordedCall] = []
+        self.path = [""]
+        self._slots = 1
 
     def note(self, function: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> Any:
         """Records a call; returns its result, with every tensor tracked."""
-        args, kwargs = map_leaves(args, self._frozen), map_leaves(kwargs, self._frozen)
-        slots = tuple(_Slot(self._slots + index) for index, _ in enumerate(tensors_of(result)))
+        args, kwargs = map_leaves(args, self.frozen), map_leaves(kwargs, self.frozen)
+        slots = tuple(Slot(self._slots + index) for index, _ in enumerate(tensors_of(result)))
         self._slots += len(slots)
-        step = _Step(function)
-        self.add_module(f"{self._path[-1].replace('.', '/')}#{len(self._calls)}", step)
-        self._calls.append(_Call(step, args, kwargs, slots))
+        self.calls.append(
+            RecordedCall(len(self.calls), self.path[-1], function, args, kwargs, slots)
+        )
         remaining = iter(slots)
 
         def track(leaf: Any) -> Any:
-            return self._tracked(leaf, next(remaining)) if isinstance(leaf, Tensor) else leaf
+            return self.tracked(leaf, next(remaining)) if isinstance(leaf, Tensor) else leaf
 
         return map_leaves(result, track)
 
-    def _tracked(self, tensor: Tensor, slot: _Slot) -> Tensor:
+    def tracked(self, tensor: Tensor, slot: Slot) -> Tensor:
+        """The tensor, whose calls are noted from now on."""
         tracked = tensor if isinstance(tensor, _Tracked) else tensor.as_subclass(_Tracked)
-        tracked.recording, tracked.slot = self, slot
+        tracked.recorder, tracked.slot = self, slot
         return tracked
 
-    def _frozen(self, leaf: Any) -> Any:
-        return leaf.slot if isinstance(leaf, _Tracked) else leaf
+    def frozen(self, leaf: Any) -> Any:
+        """The slot of a tracked tensor, anything else as a constant."""
+        if isinstance(leaf, _Tracked):
+            return leaf.slot
+        # A tracer refuses constants that could be trained.
+        return leaf.detach() if isinstance(leaf, Tensor) else leaf
 
 
 class _Tracked(Tensor):
@@ -124,8 +168,8 @@ class _Tracked(Tensor):
     operation instead.
     """
 
-    recording: Recording
-    slot: _Slot
+    recorder: _Recorder
+    slot: Slot
 
     @classmethod
     def __torch_function__(
@@ -150,5 +194,5 @@ class _Tracked(Tensor):
         # Questions, such as for a shape, have plain values as answers.
         if not written and (func in CONSTANT or next(tensors_of(result), None) is None):
             return result
-        recording = next(tensor.recording for tensor in inputs if isinstance(tensor, cls))
-        return recording.note(func, args, kwargs, result)
+        recorder = next(tensor.recorder for tensor in inputs if isinstance(tensor, cls))
+        return recorder.note(func, args, kwargs, result)

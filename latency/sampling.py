@@ -34,6 +34,13 @@ class Samples:
     candidate: tuple[Timing, ...]
     reference: tuple[Timing, ...]
 
+    def __len__(self) -> int:
+        return len(self.candidate)
+
+    def last(self, runs: int) -> Samples:
+        """The last so many."""
+        return Samples(self.candidate[-runs:], self.reference[-runs:])
+
     def joined(self, later: Samples) -> Samples:
         """These runs and those that followed at once."""
         return Samples(self.candidate + later.candidate, self.reference + later.reference)

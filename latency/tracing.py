@@ -297,11 +297,13 @@ def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def tensors_of(value: Any) -> Iterator[Tensor]:
     """The tensors among the leaves, in a fixed order."""
-    if isinstance(value, Tensor):
+    return (leaf for leaf in leaves_of(value) if isinstance(leaf, Tensor))
+
+
+def leaves_of(value: Any) -> Iterator[Any]:
+    """The leaves of nested tuples, lists and dictionaries, in a fixed order."""
+    if isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves_of(item)
+    else:
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_of(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from tensors_of(item)

@@ -88,6 +88,16 @@ def test_the_model_is_left_as_it_was(segmenter, tmp_path):
     assert all(torch.equal(value, state[name]) for name, value in segmenter.state_dict().items())
 
 
+def test_a_model_that_is_exported_without_a_copy_is_left_as_it_was(segmenter, tmp_path):
+    segmenter.eval()
+    before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    export_onnx(segmenter, SHAPE, tmp_path / "network.onnx")
+    after = segmenter.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(parameter.requires_grad for parameter in segmenter.parameters())
+    assert not any(module._forward_hooks for module in segmenter.modules())
+
+
 def test_a_channels_last_model_is_exported(segmenter, tmp_path):
     segmenter.to(memory_format=torch.channels_last)
     path = export_onnx(segmenter, SHAPE, tmp_path / "network.onnx")
