@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,12 @@ class RunFolder:
         write_text(
             self.config_path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         )
+
+    def discard_if_new(self) -> None:
+        """Removes the folder if it holds no more than `create` has put there."""
+        begun = {self.config_path, self.info_path}
+        if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
+            shutil.rmtree(self.path)
 
 
 def _check_name(path: Path) -> None:

@@ -49,7 +49,13 @@ def start(
     assembly.check(config)
     check_storage(config)
     run = RunFolder.create(path, config)
-    _search(run, assembly, import_path, console)
+    try:
+        config = assembly.prepare(run, config)
+    except UserError:
+        # The mended command shall find its name free.
+        run.discard_if_new()
+        raise
+    _search(run, config, assembly, import_path, console)
     return run
 
 
@@ -75,7 +81,8 @@ def resume(
         SearchError: If the number of trials asked for cannot be reached.
     """
     run = RunFolder.open(path)
-    values = run.config().model_dump(mode="json")
+    config = run.config()
+    values = config.model_dump(mode="json")
     for key, value in changes.items():
         if key in CHANGEABLE:
             values[key] = value
@@ -85,15 +92,20 @@ def resume(
                 f"{', '.join(CHANGEABLE)}); start a new search for that."
             )
     if changes:
-        config = validate(type(run.config()), values, "--resume")
+        config = validate(type(config), values, "--resume")
         assembly.check(config)
         run.save_config(config)
-    _search(run, assembly, import_path, console)
+    _search(run, assembly.prepare(run, config), assembly, import_path, console)
     return run
 
 
-def _search(run: RunFolder, assembly: Assembly, import_path: str, console: Console | None) -> None:
-    config = assembly.prepare(run, run.config())
+def _search(
+    run: RunFolder,
+    config: SearchConfig,
+    assembly: Assembly,
+    import_path: str,
+    console: Console | None,
+) -> None:
     run.save_config(config)
     executor = _executor(config, assembly, import_path)
     with working_storage(run, config) as storage, SearchProgress(console) as progress:

@@ -41,6 +41,16 @@ def test_an_empty_folder_can_be_used(tmp_path: Path) -> None:
     assert RunFolder.create(tmp_path, fakes.config()).config() == fakes.config()
 
 
+def test_a_folder_is_discarded_only_while_it_is_new(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "demo", fakes.config())
+    (run.cache / "encoder.pt").touch()
+    run.discard_if_new()
+    assert run.path.exists()
+    (run.cache / "encoder.pt").unlink()
+    run.discard_if_new()
+    assert not run.path.exists()
+
+
 def test_a_folder_of_something_else_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder.open(tmp_path)

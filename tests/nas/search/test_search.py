@@ -49,6 +49,16 @@ def test_progress_has_a_line_for_every_trial(tmp_path: Path) -> None:
     assert lines[1].endswith("[2/2, 0.0 s left]")
 
 
+def test_a_search_that_is_refused_before_it_begins_leaves_its_name_free(tmp_path: Path) -> None:
+    class Refusing(fakes.FakeAssembly):
+        def prepare(self, run, config):
+            raise UserError("nothing is within the limits.")
+
+    with pytest.raises(UserError, match="within the limits"):
+        _start(tmp_path / "run", Refusing())
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupted_search_resumes_with_its_trials_kept(tmp_path: Path) -> None:
     def interrupt_at_the_third(genotype: Genotype) -> None:
         if len(evaluator.seen) == 3:
