@@ -8,7 +8,8 @@ from pathlib import Path
 from latency.identity import DeviceIdentity
 from latency.operators import Operator
 from latency.prediction.calibration import Prediction
-from latency.prediction.files import load_predictor, shared_predictor
+from latency.prediction.files import load_predictor, save_predictor, shared_predictor
+from latency.prediction.predictor import Predictor
 from nas.evaluation.latency.candidates import Candidates
 from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype
@@ -34,17 +35,18 @@ class Forecast:
     ) -> None:
         self._candidates, self.device = candidates, device
         self._path = path or predictor_path(device)
+        self._version = self._version_of_file()
         self._predictor = load_predictor(self._path, device)
 
     @property
     def reference_ms(self) -> float | None:
         """What measurements should be told as `reference_ms`, to be on the scale of this one."""
-        return self._predictor.reference_ms
+        return self._latest().reference_ms
 
     @property
     def is_calibrated(self) -> bool:
         """Whether networks of these candidates' family were measured."""
-        return bool(self._predictor.families.get(self._candidates.family))
+        return bool(self._latest().families.get(self._candidates.family))
 
     def predict(self, genotype: Genotype) -> Prediction:
         """The latency of a candidate."""
@@ -52,7 +54,7 @@ class Forecast:
 
     def predict_operators(self, operators: tuple[Operator, ...]) -> Prediction:
         """The latency of a candidate whose operators are known."""
-        return self._predictor.predict(self._candidates.family, operators)
+        return self._latest().predict(self._candidates.family, operators)
 
     def observe(self, genotype: Genotype, ms: float) -> None:
         """Learns from a candidate that was measured, for all that use the same file.
@@ -62,9 +64,27 @@ class Forecast:
             ms: Its latency in milliseconds, best `Latency.normalised_ms` of a quiet measurement.
         """
         operators = self._candidates.operators(genotype)
+        if self._version_of_file() is None:
+            # Somebody has cleared the cache.
+            save_predictor(self._predictor, self._path)
         with shared_predictor(self._path, self.device) as predictor:
             predictor.observe(self._candidates.family, operators, ms)
-        self._predictor = predictor
+
+    def _latest(self) -> Predictor:
+        """The predictor with what others have learned since, as long as its file is there."""
+        version = self._version_of_file()
+        if version not in (None, self._version):
+            self._predictor = load_predictor(self._path, self.device)
+            self._version = version
+        return self._predictor
+
+    def _version_of_file(self) -> tuple[int, int] | None:
+        try:
+            known = self._path.stat()
+        except FileNotFoundError:
+            return None
+        # Every version is a new file, so the number tells even those of the same moment apart.
+        return known.st_mtime_ns, known.st_ino
 
 
 def predictor_path(device: DeviceIdentity) -> Path:
