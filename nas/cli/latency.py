@@ -98,7 +98,9 @@ def measure(
         chosen = _named(network, trial, best, genotype, size)
         found = network_latency(chosen, place)
         counts = (found.counts.parameters, found.counts.macs) if found.counts else None
-        console.print(latency_table(chosen.name, found.measured, found.predicted, counts))
+        console.print(
+            latency_table(chosen.name, found.measured, found.idle_ms, found.predicted, counts)
+        )
         for sentence in found.warnings:
             print(sentence)
         if memory:
@@ -107,7 +109,7 @@ def measure(
             _show_energy(console, chosen, place)
         if not (layers or plot):
             return
-        known, predicted = network_layers(chosen, place, found.measured, depth)
+        known, predicted = network_layers(chosen, place, found, depth)
         if layers:
             console.print(layers_table(known, predicted, rows))
     if plot:

@@ -26,24 +26,30 @@ _WHOLE = "(network)"
 
 
 def latency_table(
-    name: str, measured: Latency, predicted: Prediction | None, counts: tuple[int, int] | None
+    name: str,
+    measured: Latency,
+    idle_ms: float | None = None,
+    predicted: Prediction | None = None,
+    counts: tuple[int, int] | None = None,
 ) -> Table:
     """How long a network takes, how sure that is, and on what.
 
     Args:
         name: Of the network.
         measured: Its latency.
+        idle_ms: What it takes when the device is idle, if that is known.
         predicted: What was predicted, if anything was.
         counts: Its parameters and multiply-accumulates, if they are known.
     """
     table = Table(title=name, title_justify="left", show_header=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("value", overflow="fold")
-    for label, text in _measured_rows(measured):
+    for label, text in _measured_rows(measured, idle_ms):
         table.add_row(label, text)
     if predicted is not None:
         table.add_section()
-        for label, text in _predicted_rows(predicted, measured):
+        ms = measured.median_ms if idle_ms is None else idle_ms
+        for label, text in _predicted_rows(predicted, ms):
             table.add_row(label, text)
     table.add_section()
     for label, text in _place_rows(measured):
@@ -144,18 +150,21 @@ def plot_layers(
     return picture
 
 
-def _measured_rows(measured: Latency) -> list[tuple[str, str]]:
+def _measured_rows(measured: Latency, idle_ms: float | None) -> list[tuple[str, str]]:
     noise = "busy" if measured.noisy else "quiet"
-    return [
+    rows = [
         ("latency", f"{measured.median_ms:.2f} ms, the median of {measured.runs} runs"),
         ("95 % interval", f"{measured.low_ms:.2f} to {measured.high_ms:.2f} ms"),
         ("shortest, 90th", f"{measured.min_ms:.2f} ms, {measured.p90_ms:.2f} ms"),
         ("machine", f"{noise}: {measured.noise}"),
     ]
+    if idle_ms is not None:
+        rows.insert(3, ("when it is idle", f"{idle_ms:.2f} ms, by the reference network"))
+    return rows
 
 
-def _predicted_rows(predicted: Prediction, measured: Latency) -> list[tuple[str, str]]:
-    off = predicted.ms / measured.median_ms - 1
+def _predicted_rows(predicted: Prediction, measured_ms: float) -> list[tuple[str, str]]:
+    off = predicted.ms / measured_ms - 1
     rows = [
         ("predicted", f"{predicted.ms:.2f} ms, {off:+.1%} of the measured"),
         (f"{LEVEL:.0%} interval", f"{predicted.low_ms:.2f} to {predicted.high_ms:.2f} ms"),

@@ -11,7 +11,7 @@ from torch import nn
 import latency
 from latency.device import Placement, parse_device
 from latency.eager_layers import eager_layers
-from latency.errors import FallbackWarning, NoiseWarning
+from latency.errors import FallbackWarning, NoiseWarning, UnavailableError
 from latency.figures import Latency
 from latency.identity import ONNXRUNTIME, DeviceIdentity
 from latency.layers import (
@@ -59,15 +59,23 @@ class NetworkLatency:
 
     Attributes:
         measured: What was measured.
+        idle_ms: What it takes when the device is idle, by the reference network of its calibration;
+            None where the device was not calibrated with that engine.
         warnings: Sentences about how it was measured.
         counts: Parameters and multiply-accumulates; None for an ONNX file.
         predicted: What was predicted; None where the device was not calibrated for such networks.
     """
 
     measured: Latency
+    idle_ms: float | None
     warnings: tuple[str, ...]
     counts: latency.Counts | None
     predicted: Prediction | None
+
+    @property
+    def ms(self) -> float:
+        """What predictions are about: the time on the idle device, or what was measured."""
+        return self.measured.median_ms if self.idle_ms is None else self.idle_ms
 
 
 def network_latency(network: NamedNetwork, place: Place) -> NetworkLatency:
@@ -78,27 +86,20 @@ def network_latency(network: NamedNetwork, place: Place) -> NetworkLatency:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        measured = _measure(network, place)
+        reference_ms = _reference_ms(place)
+        measured = _measure(network, place, reference_ms)
+    idle_ms = None if reference_ms is None else measured.normalised_ms
     said = [str(w.message) for w in caught if w.category in (NoiseWarning, FallbackWarning)]
     source = network.source
     if isinstance(source, Path):
-        return NetworkLatency(measured, tuple(said), None, None)
-    predictor = known_predictor(measured.device, network.family)
+        return NetworkLatency(measured, idle_ms, tuple(said), None, None)
+    predictor = _known_predictor(measured.device, network.family)
     predicted = None
     if predictor is not None and network.family is not None:
         operators = operators_of(trace(source, network.input_shape))
         predicted = predictor.predict(network.family, operators)
     counts = latency.count(source, network.input_shape)
-    return NetworkLatency(measured, tuple(said), counts, predicted)
-
-
-def known_predictor(device: DeviceIdentity, family: str | None) -> Predictor | None:
-    """The predictor of a device, if it was calibrated on networks of a family."""
-    path = predictor_path(device)
-    if family is None or not path.is_file():
-        return None
-    predictor = load_predictor(path, device)
-    return predictor if predictor.families.get(family) else None
+    return NetworkLatency(measured, idle_ms, tuple(said), counts, predicted)
 
 
 def check_explainable(place: Place) -> None:
@@ -115,14 +116,14 @@ def check_explainable(place: Place) -> None:
 
 
 def network_layers(
-    network: NamedNetwork, place: Place, measured: Latency, depth: int | None = None
+    network: NamedNetwork, place: Place, found: NetworkLatency, depth: int | None = None
 ) -> tuple[list[LayerTime], list[LayerTime]]:
     """Where the time goes.
 
     Args:
         network: The network.
         place: Where it runs.
-        measured: Its latency there; the layers share it.
+        found: Its latency there; the layers share it.
         depth: Parts of a module's path that tell layers apart; None for whole paths.
 
     Returns:
@@ -133,8 +134,8 @@ def network_layers(
         UserError: If the engine does not tell what its layers take.
         LatencyError: If the network cannot run there.
     """
-    layers = grouped(scaled(_profile(network, place), measured.median_ms), depth)
-    predictor = known_predictor(measured.device, network.family)
+    layers = grouped(scaled(_profile(network, place), found.ms), depth)
+    predictor = _known_predictor(found.measured.device, network.family)
     slowest_first = sorted(layers, key=lambda layer: -layer.ms)
     if predictor is None or network.family is None or isinstance(network.source, Path):
         return slowest_first, []
@@ -143,7 +144,30 @@ def network_layers(
     return slowest_first, grouped(predicted_layers(operators, milliseconds), depth)
 
 
-def _measure(network: NamedNetwork, place: Place) -> Latency:
+def _known_predictor(device: DeviceIdentity, family: str | None) -> Predictor | None:
+    """The predictor of a device, if it was calibrated on networks of a family."""
+    predictor = _predictor_of(device)
+    known = predictor is not None and family is not None and predictor.families.get(family)
+    return predictor if known else None
+
+
+def _predictor_of(device: DeviceIdentity) -> Predictor | None:
+    path = predictor_path(device)
+    return load_predictor(path, device) if path.is_file() else None
+
+
+def _reference_ms(place: Place) -> float | None:
+    """What the reference network takes there when the device is idle, if that is known."""
+    try:
+        device = latency.identify(place.device, place.threads, place.engine)
+    except UnavailableError:
+        # Whether that is an error, the measurement knows.
+        return None
+    predictor = _predictor_of(device)
+    return predictor.reference_ms if predictor is not None else None
+
+
+def _measure(network: NamedNetwork, place: Place, reference_ms: float | None) -> Latency:
     source = network.source
     if isinstance(source, Path):
         return latency.measure_onnx(
@@ -153,6 +177,7 @@ def _measure(network: NamedNetwork, place: Place) -> Latency:
             threads=place.threads,
             engine=place.engine,
             allow_fallback=place.allow_fallback,
+            reference_ms=reference_ms,
             input_shape=network.input_shape,
         )
     return latency.measure(
@@ -163,6 +188,7 @@ def _measure(network: NamedNetwork, place: Place) -> Latency:
         threads=place.threads,
         engine=place.engine,
         allow_fallback=place.allow_fallback,
+        reference_ms=reference_ms,
     )
 
 

@@ -72,11 +72,12 @@ def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_ru
     assert after.code == 0, after.err
     found = rows(after.out)
     assert re.fullmatch(r"\d+\.\d\d ms, [+-]\d+\.\d% of the measured", found["predicted"])
+    assert re.fullmatch(r"\d+\.\d\d ms, by the reference network", found["when it is idle"])
     assert re.search(r"│ encoder +│ \d+ layers +│ .* │ +[\d.]+ │ +[\d.]+% │ +[\d.]+ │", after.out)
     # Another engine is another device.
     eager = nas("latency", finished_run, "--best", "--runs", 20, "--engine", "torch", "--layers")
     assert eager.code == 0, eager.err
-    assert "predicted" not in rows(eager.out)
+    assert not {"predicted", "when it is idle"} & set(rows(eager.out))
     assert "torch eager" in rows(eager.out)["engine"]
 
 

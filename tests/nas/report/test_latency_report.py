@@ -46,7 +46,7 @@ def cells(table: Table) -> list[list[str]]:
 
 def test_a_latency_says_how_sure_it_is_and_where_it_was_measured():
     prediction = Prediction(5.2, 4.9, 5.5, 0.0)
-    found = dict(cells(latency_table("net", MEASURED, prediction, (1_500_000, 28_000_000))))
+    found = dict(cells(latency_table("net", MEASURED, None, prediction, (1_500_000, 28_000_000))))
     assert found["latency"] == "5.00 ms, the median of 30 runs"
     assert found["95 % interval"] == "4.95 to 5.06 ms"
     assert found["machine"].startswith("quiet: ")
@@ -59,13 +59,20 @@ def test_a_latency_says_how_sure_it_is_and_where_it_was_measured():
 
 
 def test_what_is_not_known_is_left_out():
-    found = dict(cells(latency_table("net", MEASURED, None, None)))
-    assert "predicted" not in found and "parameters, MACs" not in found
+    found = dict(cells(latency_table("net", MEASURED)))
+    assert not {"predicted", "parameters, MACs", "when it is idle"} & set(found)
+
+
+def test_a_prediction_is_compared_with_what_the_idle_device_takes():
+    prediction = Prediction(4.2, 4.0, 4.4, 0.0)
+    found = dict(cells(latency_table("net", MEASURED, 4.0, prediction)))
+    assert found["when it is idle"] == "4.00 ms, by the reference network"
+    assert found["predicted"] == "4.20 ms, +5.0% of the measured"
 
 
 def test_guesses_and_a_busy_machine_are_said():
     busy = dataclasses.replace(MEASURED, noise=Noise(0.1, 0.0, 0.0))
-    found = dict(cells(latency_table("net", busy, Prediction(5.0, 3.0, 7.0, 0.25), None)))
+    found = dict(cells(latency_table("net", busy, predicted=Prediction(5.0, 3.0, 7.0, 0.25))))
     assert found["machine"].startswith("busy: ")
     assert found["of it guessed"] == "25%: operators never timed here"
 
