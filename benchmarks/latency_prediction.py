@@ -52,6 +52,7 @@ class Network:
         prediction_seconds: What that took, from the built network on.
         measured_ms: One latency for each round.
         measurement_seconds: What the first measurement took, with the export.
+        noisy: Whether the machine was busy then.
     """
 
     group: str
@@ -61,6 +62,7 @@ class Network:
     prediction_seconds: float
     measured_ms: list[float] = field(default_factory=list)
     measurement_seconds: float = 0.0
+    noisy: bool = False
 
     @property
     def ms(self) -> float:
@@ -197,6 +199,7 @@ def measure(
             one.measured_ms.append(figure.normalised_ms)
             if number == 0:
                 one.measurement_seconds = time.thread_time() - start
+                one.noisy = figure.noisy
 
 
 def measured(
@@ -279,11 +282,18 @@ def ceiling(networks: Sequence[Network]) -> float:
 def costs(networks: Sequence[Network]) -> str:
     """What a prediction and a measurement take."""
     prediction = statistics.median(one.prediction_seconds for one in networks)
-    measurement = statistics.median(one.measurement_seconds for one in networks)
-    return (
-        f"processor time for each network: predicted {prediction * 1000:.0f} ms with building it, "
-        f"measured {measurement:.2f} s with its export"
-    )
+    lines = [
+        f"processor time for each network: predicted {prediction * 1000:.0f} ms with building it"
+    ]
+    for state, noisy in (("quiet", False), ("busy", True)):
+        seconds = [one.measurement_seconds for one in networks if one.noisy is noisy]
+        if seconds:
+            median = statistics.median(seconds)
+            lines.append(
+                f"measured {median:.2f} s with building and export where the machine was {state} "
+                f"({len(seconds)} networks)"
+            )
+    return ", ".join(lines)
 
 
 if __name__ == "__main__":

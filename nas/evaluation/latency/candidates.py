@@ -9,10 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from torch import Tensor, nn
 
 import latency
+from latency.network import on_cpu
 from latency.operators import Operator, operators_of, used_inputs
 from latency.tracing import Trace, Value, trace, trace_of_maps
 from nas.models.encoder import NONE, Encoder, EncoderSettings
@@ -76,7 +78,10 @@ class Candidates(ABC):
 
     @abstractmethod
     def network(self, genotype: Genotype) -> nn.Module:
-        """The deployed network with random weights, in evaluation mode on the CPU."""
+        """The deployed network with random weights, in evaluation mode on the CPU.
+
+        It may share its encoder with others, so it is not to be changed.
+        """
 
 
 class SegmentationCandidates(Candidates):
@@ -132,7 +137,8 @@ class SegmentationCandidates(Candidates):
 
     def network(self, genotype: Genotype) -> nn.Module:
         """See `Candidates.network`."""
-        network = SegmentationNetwork(copy.deepcopy(self._encoder), self.build(genotype)).cpu()
+        encoder = cast(Encoder, on_cpu(self._encoder))
+        network = SegmentationNetwork(encoder, self.build(genotype)).cpu()
         without_auxiliary(network.decoder)
         return network.eval()
 
