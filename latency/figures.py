@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from latency.identity import DeviceIdentity
-from latency.noise import QUIET, Noise, noise_of
-from latency.order_statistics import median_interval, quantile
+from latency.noise import QUIET, Noise, is_sure, noise_of
+from latency.order_statistics import median_interval, quantile, relative_interval
 from latency.sampling import Samples
 
 
@@ -24,10 +24,11 @@ class Latency:
         low_ms: Lower end of the 95 % confidence interval of the median, within this measurement.
         high_ms: Its upper end.
         wall_ms: Median of the wall time of the same runs.
-        normalised_ms: Quiet time of the network, the lower decile of its runs; corrected, where the
-            quiet time of the reference network was given, by what it took here. On a machine that
-            others use it repeats better than the median.
-        ratio: Quiet time of the network over that of the reference network.
+        normalised_ms: Quiet time of the network: `ratio` times that of the reference network, as
+            it was given or else as it was here. On a machine that others use it repeats better than
+            the median.
+        ratio: Median of the network's runs over those of the reference network around them.
+        ratio_interval: Half the width of the 95 % confidence interval of `ratio`, as a share of it.
         reference_ms: Quiet time of the reference network, the lower decile of its runs.
         reference_median_ms: Median run of the reference network.
         noise: What disturbed the measurement.
@@ -53,6 +54,7 @@ class Latency:
     wall_ms: float
     normalised_ms: float
     ratio: float
+    ratio_interval: float
     reference_ms: float
     reference_median_ms: float
     noise: Noise
@@ -70,6 +72,11 @@ class Latency:
     def noisy(self) -> bool:
         """Whether the machine was too busy for the figures to be believed."""
         return self.noise.level > 1
+
+    @property
+    def comparable(self) -> bool:
+        """Whether `ratio`, and so `normalised_ms`, is known well, however busy the machine was."""
+        return is_sure(self.ratio_interval)
 
     @property
     def fingerprint(self) -> str:
@@ -111,7 +118,8 @@ def figures_of(samples: Samples, reference_ms: float | None = None) -> dict[str,
     low, high = median_interval(candidate)
     # What disturbs a run makes it longer, so the faster runs tell more.
     quiet = quantile(reference, QUIET)
-    ratio = quantile(candidate, QUIET) / quiet
+    ratios = samples.ratios()
+    ratio = statistics.median(ratios)
     return {
         "min_ms": min(candidate),
         "median_ms": statistics.median(candidate),
@@ -121,6 +129,7 @@ def figures_of(samples: Samples, reference_ms: float | None = None) -> dict[str,
         "wall_ms": statistics.median(timing.wall_ms for timing in samples.candidate),
         "normalised_ms": ratio * (quiet if reference_ms is None else reference_ms),
         "ratio": ratio,
+        "ratio_interval": relative_interval(ratios),
         "reference_ms": quiet,
         "reference_median_ms": statistics.median(reference),
         "noise": noise_of(samples, reference_ms),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from latency.order_statistics import median_interval, quantile
+from latency.order_statistics import quantile, relative_interval
 from latency.sampling import Samples
 
 QUIET = 0.1
@@ -47,6 +47,15 @@ class Noise:
         )
 
 
+def is_sure(interval: float) -> bool:
+    """Whether a confidence interval is narrow enough.
+
+    Args:
+        interval: Half its width, as a share of its middle.
+    """
+    return interval <= INTERVAL_LIMIT
+
+
 def noise_of(samples: Samples, reference_ms: float | None = None) -> Noise:
     """How noisy the timed runs are.
 
@@ -57,14 +66,13 @@ def noise_of(samples: Samples, reference_ms: float | None = None) -> Noise:
     """
     candidate = [timing.ms for timing in samples.candidate]
     reference = [timing.ms for timing in samples.reference]
-    low, high = median_interval(candidate)
     half = len(reference) // 2
     quiet = quantile(reference, QUIET)
     if reference_ms is not None:
         quiet = min(quiet, reference_ms)
     early, late = statistics.median(reference[:half]), statistics.median(reference[half:])
     return Noise(
-        interval=(high - low) / 2 / statistics.median(candidate),
+        interval=relative_interval(candidate),
         drift=late / early - 1,
         unrest=statistics.median(reference) / quiet - 1,
     )

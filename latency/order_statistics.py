@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,3 +38,9 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
         rank += 1
     below = max(rank - 1, 0)
     return ordered[below], ordered[count - 1 - below]
+
+
+def relative_interval(values: Sequence[float]) -> float:
+    """Half the width of the 95 % confidence interval of the median, as a share of the median."""
+    low, high = median_interval(values)
+    return (high - low) / 2 / statistics.median(values)

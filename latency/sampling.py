@@ -29,21 +29,35 @@ class Samples:
     Attributes:
         candidate: Of the network that is measured.
         reference: Of the reference, each just before the candidate's run of the same position.
+        after: Of the reference, each just after it.
     """
 
     candidate: tuple[Timing, ...]
     reference: tuple[Timing, ...]
+    after: tuple[Timing, ...]
 
     def __len__(self) -> int:
         return len(self.candidate)
 
     def last(self, runs: int) -> Samples:
         """The last so many."""
-        return Samples(self.candidate[-runs:], self.reference[-runs:])
+        return Samples(self.candidate[-runs:], self.reference[-runs:], self.after[-runs:])
 
     def joined(self, later: Samples) -> Samples:
         """These runs and those that followed at once."""
-        return Samples(self.candidate + later.candidate, self.reference + later.reference)
+        return Samples(
+            self.candidate + later.candidate,
+            self.reference + later.reference,
+            self.after + later.after,
+        )
+
+    def ratios(self) -> list[float]:
+        """Every run of the candidate over the mean of the reference's runs around it.
+
+        What slows the machine down for longer than a few runs slows all three.
+        """
+        around = zip(self.candidate, self.reference, self.after, strict=True)
+        return [2 * run.ms / (before.ms + after.ms) for run, before, after in around]
 
 
 def warm_up(candidate: TimedRun, reference: TimedRun, fewest: int) -> list[float]:
@@ -70,12 +84,11 @@ def warm_up(candidate: TimedRun, reference: TimedRun, fewest: int) -> list[float
 
 
 def sample(candidate: TimedRun, reference: TimedRun, runs: int) -> Samples:
-    """Times so many runs of both, in turns: first the reference, then the candidate."""
-    pairs = [(reference(), candidate()) for _ in range(runs)]
-    return Samples(
-        candidate=tuple(timing for _, timing in pairs),
-        reference=tuple(timing for timing, _ in pairs),
-    )
+    """Times so many runs of the candidate in turns with the reference, which begins and ends."""
+    turns = [reference()]
+    for _ in range(runs):
+        turns += [candidate(), reference()]
+    return Samples(tuple(turns[1::2]), tuple(turns[:-1:2]), tuple(turns[2::2]))
 
 
 def quietest(samples: Samples, runs: int) -> Samples:
@@ -88,12 +101,13 @@ def quietest(samples: Samples, runs: int) -> Samples:
         samples: The runs to choose from.
         runs: How many are chosen, no more than there are.
     """
-    before = [timing.ms for timing in samples.reference]
-    around = [max(pair) for pair in zip(before, [*before[1:], before[-1]], strict=True)]
+    pairs = zip(samples.reference, samples.after, strict=True)
+    around = [max(before.ms, after.ms) for before, after in pairs]
     chosen = sorted(sorted(range(len(around)), key=lambda place: around[place])[:runs])
     return Samples(
         candidate=tuple(samples.candidate[place] for place in chosen),
         reference=tuple(samples.reference[place] for place in chosen),
+        after=tuple(samples.after[place] for place in chosen),
     )
 
 

@@ -11,6 +11,7 @@ from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
 from nas.search.config import SearchConfig
+from nas.search.quantities import amount
 from rewards import automatic_base
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
@@ -50,7 +51,7 @@ def with_bases(config: C, space: SearchSpace, costs: Costs, say: Callable[[str],
     say(f"bases of the penalties: counting {_SAMPLES} sampled genotypes")
     bases = _median_costs(space, costs, config)
     for cost, base in bases.items():
-        say(f"base of the penalty on {cost}: {base:.4g}")
+        say(f"base of the penalty on {cost}: {amount(cost, base)}")
     penalties = [
         p.model_copy(update={"base": bases[p.cost]}) if p.base == "auto" else p
         for p in config.reward.penalties

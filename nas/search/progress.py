@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from nas.controllers.finished import FinishedTrials
 from nas.search.claims import trials_asked
-from nas.search.quantities import amount, quantity
+from nas.search.quantities import amount
 from nas.search.records import SURPLUS, TrialRecord, record_of
 
 _TOLD_AFTER = 50
@@ -126,7 +126,7 @@ def describe(record: TrialRecord) -> str:
         return f"trial {record.number}  beyond the limits: {_beyond(record)}"
     if not record.is_complete or record.quality is None:
         return f"trial {record.number}  failed: {record.failure}"
-    costs = "  ".join(f"{name} {quantity(cost)}" for name, cost in record.costs.items())
+    costs = "  ".join(f"{name} {amount(name, cost)}" for name, cost in record.costs.items())
     line = f"trial {record.number}  quality {record.quality:.4f}  {costs}"
     if record.duplicate_of is not None:
         return f"{line}  repeats trial {record.duplicate_of}"

@@ -16,6 +16,7 @@ def samples(candidate: list[float], reference: list[float]) -> Samples:
     return Samples(
         tuple(Timing(value, 3 * value) for value in candidate),
         tuple(Timing(value, value) for value in reference),
+        tuple(Timing(value, value) for value in reference),
     )
 
 
@@ -43,10 +44,25 @@ def test_figures_are_those_of_the_runs():
     assert latency.runs == 21
 
 
-def test_the_ratio_is_that_of_the_lower_deciles():
-    found = figures_of(samples([8.0] * 4 + [80.0] * 16, [2.0] * 10 + [5.0] * 10))
-    assert found["ratio"] == 4.0
-    assert (found["reference_ms"], found["reference_median_ms"]) == (2.0, 3.5)
+def test_the_ratio_compares_every_run_with_its_neighbours():
+    # The machine is half as fast for a while, and single runs are disturbed.
+    found = figures_of(samples([8.0] * 8 + [80.0] * 2 + [16.0] * 10, [2.0] * 10 + [4.0] * 10))
+    assert (found["ratio"], found["ratio_interval"]) == (4.0, 0.0)
+    assert (found["reference_ms"], found["reference_median_ms"]) == (2.0, 3.0)
+
+
+def test_the_ratio_is_as_sure_as_the_interval_of_its_median():
+    found = figures_of(samples([float(value) for value in range(101, 121)], [2.0] * 20))
+    # Ranks 6 and 15 of 20, as for the interval of the runs themselves.
+    assert found["ratio"] == pytest.approx(55.25)
+    assert found["ratio_interval"] == pytest.approx(4.5 / 110.5)
+
+
+@pytest.mark.parametrize(("interval", "comparable"), [(0.029, True), (0.031, False)])
+def test_a_busy_machine_may_give_a_comparable_figure(interval, comparable):
+    latency = dataclasses.replace(latency_of(), noise=Noise(0.0, 0.0, 0.4), ratio_interval=interval)
+    assert latency.noisy
+    assert latency.comparable is comparable
 
 
 def test_a_slower_machine_is_corrected_by_its_reference():

@@ -12,7 +12,7 @@ def timings(values: list[float]) -> tuple[Timing, ...]:
 
 
 def noise(candidate: list[float], reference: list[float]) -> Noise:
-    return noise_of(Samples(timings(candidate), timings(reference)))
+    return noise_of(Samples(timings(candidate), timings(reference), timings(reference)))
 
 
 def test_equal_runs_are_quiet():
@@ -37,7 +37,7 @@ def test_unrest_is_what_the_median_is_above_the_lower_decile():
 
 
 def test_a_known_quiet_time_shows_a_neighbour_that_never_rests():
-    samples = Samples(timings([5.0] * 20), timings([1.3] * 20))
+    samples = Samples(timings([5.0] * 20), timings([1.3] * 20), timings([1.3] * 20))
     assert noise_of(samples).unrest == 0
     assert noise_of(samples, reference_ms=1.0).unrest == pytest.approx(0.3)
     assert noise_of(samples, reference_ms=2.0).unrest == 0

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from latency.clocks import Timing
 from latency.sampling import Samples, quietest, repeats_for, sample, warm_up
 
@@ -51,11 +53,13 @@ def test_single_slow_runs_do_not_prolong_the_warm_up():
 def test_the_networks_take_turns():
     log: list[str] = []
     candidate = scripted([10.0, 11.0, 12.0], log, "candidate")
-    reference = scripted([1.0, 2.0, 3.0], log, "reference")
+    reference = scripted([1.0, 2.0, 3.0, 4.0], log, "reference")
     samples = sample(candidate, reference, runs=3)
-    assert log == ["reference", "candidate"] * 3
+    assert log == ["reference", "candidate"] * 3 + ["reference"]
     assert [timing.ms for timing in samples.candidate] == [10.0, 11.0, 12.0]
     assert [timing.wall_ms for timing in samples.reference] == [2.0, 4.0, 6.0]
+    assert [timing.wall_ms for timing in samples.after] == [4.0, 6.0, 8.0]
+    assert samples.ratios() == pytest.approx([10 / 1.5, 11 / 2.5, 12 / 3.5])
 
 
 def test_short_runs_are_timed_several_in_a_row():
@@ -63,24 +67,26 @@ def test_short_runs_are_timed_several_in_a_row():
     assert repeats_for([7.0] * 5) == 1
 
 
-def samples(candidate: list[float], reference: list[float]) -> Samples:
-    return Samples(
-        tuple(Timing(ms, ms) for ms in candidate), tuple(Timing(ms, ms) for ms in reference)
-    )
+def samples(candidate: list[float], reference: list[float], after: list[float]) -> Samples:
+    runs = (tuple(Timing(ms, ms) for ms in times) for times in (candidate, reference, after))
+    return Samples(*runs)
 
 
 def test_the_quietest_runs_are_those_between_fast_runs_of_the_reference():
-    every = samples([50.0, 51.0, 52.0, 53.0, 54.0, 55.0], [1.0, 1.0, 1.3, 1.0, 1.1, 1.0])
+    turns = [1.0, 1.01, 1.3, 1.02, 1.1, 1.03, 1.04]
+    every = samples([50.0, 51.0, 52.0, 53.0, 54.0, 55.0], turns[:-1], turns[1:])
     # The run of 51 ms came before a slow run of the reference, that of 52 ms after it.
-    assert quietest(every, 3) == samples([50.0, 53.0, 55.0], [1.0, 1.0, 1.0])
+    assert quietest(every, 2) == samples([50.0, 55.0], [1.0, 1.03], [1.01, 1.04])
     assert quietest(every, 6) == every
+    assert every.last(2) == samples([54.0, 55.0], [1.1, 1.03], [1.03, 1.04])
 
 
 def test_a_fast_run_is_not_chosen_for_being_fast():
-    every = samples([5.0, 4.0, 5.0, 5.0], [1.0, 1.5, 1.0, 1.0])
-    assert quietest(every, 2) == samples([5.0, 5.0], [1.0, 1.0])
+    every = samples([5.0, 4.0, 5.0, 5.0], [1.0, 1.5, 1.0, 1.0], [1.5, 1.0, 1.0, 1.0])
+    assert quietest(every, 2) == samples([5.0, 5.0], [1.0, 1.0], [1.0, 1.0])
 
 
 def test_later_runs_join_earlier_ones():
-    joined = samples([5.0], [1.0]).joined(samples([6.0], [1.1]))
-    assert joined == samples([5.0, 6.0], [1.0, 1.1])
+    joined = samples([5.0], [1.0], [1.2]).joined(samples([6.0], [1.1], [1.3]))
+    assert joined == samples([5.0, 6.0], [1.0, 1.1], [1.2, 1.3])
+    assert len(joined) == 2

@@ -38,7 +38,7 @@ class Calibrated:
         path: Its file.
         operators: How many operators were timed.
         networks: How many networks were measured.
-        noisy: How many of them were measured while the machine was busy.
+        noisy: How many of them could not be measured well, because the machine was busy.
         error: Relative error of a prediction, as a standard deviation.
     """
 
@@ -97,7 +97,7 @@ def calibrate(
     reference_ms = predictor.reference_ms = min(figure.reference_ms for figure in figures)
     for (_, parts), figure in zip(chosen, figures, strict=True):
         predictor.observe(candidates.family, parts, figure.ratio * reference_ms)
-    noisy = sum(figure.noisy for figure in figures)
+    noisy = sum(not figure.comparable for figure in figures)
     with shared_predictor(target, identity) as shared:
         shared.take(candidates.family, predictor)
     error = shared.calibration(candidates.family).error
@@ -151,11 +151,11 @@ def _measured(
         progress("networks", done, len(genotypes))
         figures.append(measured(genotype))
     progress("networks", len(genotypes), len(genotypes))
-    noisy = [place for place, figure in enumerate(figures) if figure.noisy]
+    noisy = [place for place, figure in enumerate(figures) if not figure.comparable]
     for done, place in enumerate(noisy):
         progress("noisy networks again", done, len(noisy))
         again = measured(genotypes[place])
-        figures[place] = min(figures[place], again, key=lambda figure: figure.noise.level)
+        figures[place] = min(figures[place], again, key=lambda figure: figure.ratio_interval)
     if noisy:
         progress("noisy networks again", len(noisy), len(noisy))
     return figures

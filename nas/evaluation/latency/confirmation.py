@@ -55,7 +55,7 @@ class Confirmation:
         except latency.LatencyError as error:
             details[COST] = unconfirmed_details(predicted, sentence(str(error)))
         else:
-            if figure.noisy:
+            if not figure.comparable:
                 reason = "the machine was too busy to measure it."
                 details[COST] = unconfirmed_details(predicted, reason, figure)
             else:

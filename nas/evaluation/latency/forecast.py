@@ -69,6 +69,7 @@ class Forecast:
             save_predictor(self._predictor, self._path)
         with shared_predictor(self._path, self.device) as predictor:
             predictor.observe(self._candidates.family, operators, ms)
+        self._predictor, self._version = predictor, self._version_of_file()
 
     def _latest(self) -> Predictor:
         """The predictor with what others have learned since, as long as its file is there."""

@@ -15,8 +15,13 @@ from nas.report.latency import latency_table, layers_table, plot_layers
 
 MEASURED = Latency(
     **{"min_ms": 4.8, "median_ms": 5.0, "p90_ms": 5.4, "low_ms": 4.95, "high_ms": 5.06},
-    **{"wall_ms": 5.0, "normalised_ms": 5.0, "ratio": 4.0, "reference_ms": 1.25},
-    **{"reference_median_ms": 1.26, "noise": Noise(0.011, -0.002, 0.01), "runs": 30},
+    **{"wall_ms": 5.0, "normalised_ms": 5.0, "ratio": 4.0, "ratio_interval": 0.01},
+    **{
+        "reference_ms": 1.25,
+        "reference_median_ms": 1.26,
+        "noise": Noise(0.011, -0.002, 0.01),
+        "runs": 30,
+    },
     **{"repeats": 1, "warmup_runs": 10, "attempts": 1, "clock": "thread", "clock_mhz": None},
     provider="CPUExecutionProvider",
     device=dataclasses.replace(identify("cpu"), model="A processor"),

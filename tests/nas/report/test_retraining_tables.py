@@ -30,7 +30,8 @@ def measured(ms: float, unrest: float = 0.01) -> dict[str, Any]:
     return Latency(
         **{"min_ms": ms - 1, "median_ms": ms, "p90_ms": ms + 2, "wall_ms": ms},
         **{"low_ms": ms - 0.5, "high_ms": ms + 0.5, "normalised_ms": ms, "ratio": ms},
-        **{"reference_ms": 1.0, "reference_median_ms": 1.0, "runs": 30, "repeats": 1},
+        **{"reference_ms": 1.0, "reference_median_ms": 1.0, "ratio_interval": 0.01},
+        **{"runs": 30, "repeats": 1},
         **{"warmup_runs": 10, "attempts": 1, "clock": "thread", "clock_mhz": None},
         noise=Noise(0.01, -0.02, unrest),
         provider="CPUExecutionProvider",

@@ -38,8 +38,8 @@ class Machine:
         return SimpleNamespace(
             ratio=ms / (1.4 if noisy else 1.5),
             reference_ms=2.25 if noisy else 1.5,
-            noisy=noisy,
-            noise=SimpleNamespace(level=2.0 if noisy else 0.5),
+            comparable=not noisy,
+            ratio_interval=0.06 if noisy else 0.01,
         )
 
     def true_ms(self, genotype) -> float:
