@@ -31,8 +31,8 @@ FIGURES = {
     "wall_ms": "median of the wall time",
     "median_ms": "median by the clock",
     "min_ms": "shortest run by the clock",
-    "own_ms": "ratio to the reference network, times its quiet time here",
-    "normalised_ms": "ratio to the reference network, times its quiet time elsewhere",
+    "own_ms": "ratio, times the reference network's time here",
+    "normalised_ms": "ratio, times its time on the idle machine",
 }
 PAIRS = {
     "same occasion": ((0, 1), (2, 3)),

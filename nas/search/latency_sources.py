@@ -11,15 +11,24 @@ from nas.search.records import TrialRecord
 def latency_sources(records: Iterable[TrialRecord]) -> Mapping[str, int]:
     """Number of trials by the source of their latency, "measured" or "predicted".
 
-    Trials without a latency are left out, and those of searches that only measured.
+    Those that are predicted because a measurement failed count as "unconfirmed" too. Trials without
+    a latency are left out, and those of searches that only measured.
     """
-    details = (record.details.get("latency") for record in records)
-    return Counter(one["source"] for one in details if isinstance(one, dict) and "source" in one)
+    sources: Counter[str] = Counter()
+    for record in records:
+        details = record.details.get("latency")
+        if isinstance(details, dict) and "source" in details:
+            sources[details["source"]] += 1
+            sources["unconfirmed"] += "unconfirmed" in details
+    return sources
 
 
 def told_sources(sources: Mapping[str, int]) -> str | None:
     """The same in words, None where nothing was predicted."""
-    if not sources.get("predicted"):
+    predicted, measured = sources.get("predicted", 0), sources.get("measured", 0)
+    if not predicted:
         return None
-    shown = (name for name in ("predicted", "measured") if sources.get(name))
-    return ", ".join(f"{sources[name]} {name}" for name in shown)
+    words = f"{predicted} predicted"
+    if failed := sources.get("unconfirmed", 0):
+        words += f" ({failed} could not be measured well)"
+    return f"{words}, {measured} measured" if measured else words

@@ -11,8 +11,15 @@ def test_latencies_are_told_by_their_source() -> None:
     # Trials without a latency, and those of runs that recorded no source.
     records += [record(3, details={}), record(4, details={"latency": {"median_ms": 1.0}})]
     found = latency_sources(records)
-    assert found == {"predicted": 2, "measured": 1}
+    assert (found["predicted"], found["measured"], found["unconfirmed"]) == (2, 1, 0)
     assert told_sources(found) == "2 predicted, 1 measured"
+
+
+def test_measurements_that_failed_are_told_of() -> None:
+    details = {"latency": {"source": "predicted", "unconfirmed": "the machine was too busy."}}
+    records = [record(0, details=details), record(1, details={"latency": {"source": "predicted"}})]
+    found = latency_sources(records)
+    assert told_sources(found) == "2 predicted (1 could not be measured well)"
 
 
 def test_nothing_is_told_where_nothing_was_predicted() -> None:
