@@ -23,9 +23,8 @@ from latency.figures import Latency, figures_of
 from latency.identity import FLOAT32, ONNXRUNTIME, identify
 from latency.locking import device_lock
 from latency.network import InputShape, check_input_shape
-from latency.noise import is_sure, noise_of
+from latency.noise import noise_of
 from latency.onnx_files import OnnxFile
-from latency.order_statistics import relative_interval
 from latency.reference import INPUT_SHAPE, reference_network, reference_onnx
 from latency.sampling import Samples, TimedRun, quietest, repeats_for, sample, warm_up
 
@@ -79,9 +78,8 @@ def measure(
 
     Runs of the network take turns with runs of a small reference network, whose times show whether
     something else disturbed the machine. If so, more runs are made, until the last ones are quiet
-    or those of all around which the reference was fastest; with `reference_ms`, until the ratio to
-    the reference is known well enough. Measurements on one device exclude each other, also those of
-    other processes.
+    or those of all around which the reference was fastest. Measurements on one device exclude each
+    other, also those of other processes.
 
     Args:
         model: The whole deployed network, on any device; it is not changed.
@@ -233,23 +231,19 @@ def _timed(prepared: Prepared, repeats: int = 1) -> TimedRun:
 
 
 def _sample_until_quiet(timed: tuple[TimedRun, TimedRun], request: _Request) -> tuple[Samples, int]:
-    """Samples that tell enough, or the quietest of all, and how often the runs were made."""
+    """Samples of a quiet time, or the quietest of all, and how often the runs were made."""
     candidate, reference = timed
     most = request.runs * request.attempts
     every = sample(candidate, reference, request.runs)
     while True:
         # Quiet moments are often shorter than an attempt, so those of all count together too.
         latest, best = every.last(request.runs), quietest(every, request.runs)
-        enough = [part for part in (latest, best) if _is_enough(part, request)]
-        if enough or len(every) == most:
-            return (enough or [best])[0], math.ceil(len(every) / request.runs)
+        quiet = [part for part in (latest, best) if _is_quiet(part, request)]
+        if quiet or len(every) == most:
+            return (quiet or [best])[0], math.ceil(len(every) / request.runs)
         more = min(math.ceil(request.runs / _STEPS), most - len(every))
         every = every.joined(sample(candidate, reference, more))
 
 
-def _is_enough(samples: Samples, request: _Request) -> bool:
-    if noise_of(samples, request.reference_ms).level <= 1:
-        return True
-    # What the network takes on the quiet device then follows, however busy it is now.
-    known = request.reference_ms is not None
-    return known and is_sure(relative_interval(samples.ratios()))
+def _is_quiet(samples: Samples, request: _Request) -> bool:
+    return noise_of(samples, request.reference_ms).level <= 1

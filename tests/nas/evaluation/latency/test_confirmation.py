@@ -111,7 +111,7 @@ def test_the_deployed_network_is_measured_on_the_scale_of_the_forecast(
         "threads": 2,
         "engine": "onnxruntime",
         "reference_ms": 1.25,
-        "attempts": 2,
+        "attempts": 1,
     }
 
 
