@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -95,7 +96,9 @@ class Latency:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Latency:
         """Reads what `to_dict` wrote."""
-        fields = {name: record[name] for name in cls.__dataclass_fields__}
+        # Records of earlier versions do not tell how sure the ratio is.
+        known = {"ratio_interval": math.inf, **record}
+        fields = {name: known[name] for name in cls.__dataclass_fields__}
         return cls(
             **fields
             | {

@@ -86,6 +86,12 @@ def test_the_record_survives_json():
     assert record["fingerprint"] == latency.fingerprint
 
 
+def test_a_record_without_the_interval_of_the_ratio_is_read():
+    record = latency_of().to_dict()
+    del record["ratio_interval"]
+    assert not Latency.from_dict(record).comparable
+
+
 def test_a_fingerprint_is_what_must_be_equal():
     latency = latency_of()
     assert latency.fingerprint == (
