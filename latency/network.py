@@ -48,7 +48,7 @@ def on_cpu(model: nn.Module) -> nn.Module:
     """A network for forward passes on the CPU: the model itself if it is ready for them.
 
     It is if it is in evaluation mode, in float32 on the CPU and without hooks; the copy of any
-    other takes a tenth of a second for a few hundred modules. Needs `torch.no_grad`.
+    other takes a tenth of a second for a few hundred modules. Run it without gradients.
 
     Args:
         model: Any network.

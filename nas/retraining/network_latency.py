@@ -24,7 +24,7 @@ from latency.layers import (
 )
 from latency.operators import operators_of
 from latency.prediction.calibration import Prediction
-from latency.prediction.files import load_predictor
+from latency.prediction.files import UnreadableError, load_predictor
 from latency.prediction.predictor import Predictor
 from latency.tracing import trace, trace_by_module
 from nas.errors import UserError
@@ -90,6 +90,9 @@ def network_latency(network: NamedNetwork, place: Place) -> NetworkLatency:
         measured = _measure(network, place, reference_ms)
     idle_ms = None if reference_ms is None else measured.normalised_ms
     said = [str(w.message) for w in caught if w.category in (NoiseWarning, FallbackWarning)]
+    path = predictor_path(measured.device)
+    if path.is_file() and _predictor_of(measured.device) is None:
+        said.append(f"{path}: this calibration cannot be read: calibrate the device again.")
     source = network.source
     if isinstance(source, Path):
         return NetworkLatency(measured, idle_ms, tuple(said), None, None)
@@ -152,8 +155,13 @@ def _known_predictor(device: DeviceIdentity, family: str | None) -> Predictor | 
 
 
 def _predictor_of(device: DeviceIdentity) -> Predictor | None:
+    """The predictor of a device; None without one, or where another version wrote its file."""
     path = predictor_path(device)
-    return load_predictor(path, device) if path.is_file() else None
+    try:
+        return load_predictor(path, device) if path.is_file() else None
+    except UnreadableError:
+        # No reason to refuse a measurement, which says that the calibration is lost.
+        return None
 
 
 def _reference_ms(place: Place) -> float | None:

@@ -139,7 +139,7 @@ def _measured(
     device: str,
     progress: Progress,
 ) -> list[Latency]:
-    """Measures networks, and once more those that met a busy machine."""
+    """Measures networks, and once more those that a busy machine left unsure."""
     figures: list[Latency] = []
 
     def measured(genotype: Genotype) -> Latency:

@@ -40,7 +40,7 @@ class Confirmation:
     def __call__(self, genotype: Genotype, record: dict[str, Any]) -> dict[str, Any]:
         """The record of a candidate, with its measured latency.
 
-        Where the machine was too busy for a figure to be believed, or the network does not run
+        Where the machine was too busy for a figure to be comparable, or the network does not run
         there, the prediction stays, and the details say why.
 
         Args:

@@ -61,7 +61,7 @@ class Forecast:
 
         Args:
             genotype: The candidate.
-            ms: Its latency in milliseconds, best `Latency.normalised_ms` of a quiet measurement.
+            ms: Its latency in milliseconds, best the `normalised_ms` of a comparable `Latency`.
         """
         operators = self._candidates.operators(genotype)
         if self._version_of_file() is None:

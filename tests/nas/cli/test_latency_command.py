@@ -81,6 +81,19 @@ def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_ru
     assert "torch eager" in rows(eager.out)["engine"]
 
 
+def test_a_calibration_that_cannot_be_read_is_told_of_and_refuses_nothing(
+    nas, network, tmp_path, monkeypatch
+):
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text("{}")
+    monkeypatch.setattr("nas.retraining.network_latency.predictor_path", lambda device: damaged)
+    outcome = nas("latency", network, "--runs", 20)
+    assert outcome.code == 0, outcome.err
+    assert "when it is idle" not in rows(outcome.out)
+    told = outcome.out.splitlines()[-1]
+    assert told == f"{damaged}: this calibration cannot be read: calibrate the device again."
+
+
 def test_memory_is_counted(nas, network):
     outcome = nas("latency", network, "--runs", 20, "--memory")
     assert outcome.code == 0, outcome.err
