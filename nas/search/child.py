@@ -8,13 +8,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import cast
 
 from nas.errors import UserError
+from nas.search import interrupts
 from nas.search.exits import ExitCode
 from nas.search.parts import Assembly
 from nas.search.run_folder import RunFolder
@@ -26,16 +25,15 @@ def main(arguments: list[str]) -> int:
     """Runs one worker; the exit code tells the parent why it ended."""
     path, index, parent, assembly = arguments
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    stop = _Stop()
-    signal.signal(signal.SIGTERM, stop)
     try:
-        run_worker(
-            RunFolder.open(Path(path)),
-            int(index),
-            load_assembly(assembly),
-            # Without a parent nobody shows or respawns: finish the candidate in hand, then end.
-            should_stop=lambda: stop.told or os.getppid() != int(parent),
-        )
+        with interrupts.handled():
+            run_worker(
+                RunFolder.open(Path(path)),
+                int(index),
+                load_assembly(assembly),
+                # Without a parent nobody shows or respawns: finish the candidate in hand, then end.
+                should_stop=lambda: os.getppid() != int(parent),
+            )
     except UserError as error:
         print(error, file=sys.stderr)
         return ExitCode.WRONG_USE
@@ -44,22 +42,7 @@ def main(arguments: list[str]) -> int:
         return ExitCode.STOPPED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    return ExitCode.INTERRUPTED if stop.told else ExitCode.DONE
-
-
-class _Stop:
-    """Ends a trial in order: it is recorded as interrupted, and its place is free at once.
-
-    Where the interrupt falls into a finaliser, Python drops it; the worker then ends after the
-    trial in hand.
-    """
-
-    def __init__(self) -> None:
-        self.told = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.told = True
-        raise KeyboardInterrupt
+    return ExitCode.DONE
 
 
 def load_assembly(name: str) -> Assembly:

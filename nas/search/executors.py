@@ -34,6 +34,7 @@ class Executor(Protocol):
         Raises:
             SearchError: If the workers cannot complete the number of trials asked for.
             UserError: If a worker found the configuration wrong.
+            KeyboardInterrupt: After every worker has ended, if the search was interrupted.
         """
 
 

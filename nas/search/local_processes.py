@@ -15,6 +15,7 @@ import optuna
 
 from nas.errors import UserError
 from nas.files import write_json
+from nas.search import interrupts
 from nas.search.claims import Places, completed
 from nas.search.exits import ExitCode
 from nas.search.provenance import available_cpus
@@ -67,6 +68,8 @@ class LocalProcesses:
         self._launch = launch
         self._poll = poll
 
+    @interrupts.handled()
+    @interrupts.held()
     def run(
         self,
         run: RunFolder,
@@ -81,7 +84,8 @@ class LocalProcesses:
         try:
             _write_ids(run, running)
             while running:
-                time.sleep(self._poll)
+                with interrupts.allowed():
+                    time.sleep(self._poll)
                 look(study)
                 for index, code in _ended(running).items():
                     del running[index]

@@ -9,6 +9,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
+from nas.search import interrupts
 from nas.search.claims import Places
 from nas.search.objective import Objective, TrialError
 from nas.search.records import LOST, failure_of
@@ -38,10 +39,12 @@ def work(
 
     Raises:
         SearchError: If too many candidates in a row fail or are beyond the limits.
+        KeyboardInterrupt: If it was interrupted; the trial in hand is recorded as such.
     """
 
     def stop(trials: Sequence[FrozenTrial]) -> bool:
         failures.check(trials)
+        interrupts.check()
         return should_stop()
 
     while places.wait(stop):

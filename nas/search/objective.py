@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from nas.controllers.sampler import BEYOND, EMPTY
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, Rung
+from nas.search import interrupts
 from nas.search.breaches import Breaches, breaches
 from nas.search.claims import Places
 from nas.search.finalists import Finalists
@@ -148,7 +149,8 @@ class Objective:
                 copy = {name: known[name] for name in _COPIED if name in known}
                 first = known.get("duplicate_of", twin.number)
                 return copy | {"seconds": {}, "duplicate_of": first}
-            time.sleep(self._poll)
+            with interrupts.allowed():
+                time.sleep(self._poll)
             self._places.release_lost()
         return None
 
@@ -187,7 +189,8 @@ class Objective:
     def _tried(self, trial: optuna.Trial, step: Callable[[], T]) -> T:
         reason = ""
         try:
-            return step()
+            with interrupts.allowed():
+                return step()
         except EmptyNetworkError as error:
             # Controllers learn to leave these alone: nothing has gone wrong.
             trial.set_user_attr(EMPTY, True)
@@ -204,7 +207,8 @@ class Objective:
 
         def decide(rung: Rung) -> bool:
             rungs[rung.name] = self._parts.reward.quality(rung.scores)
-            return self._goes_on(trial, rung, rungs)
+            with interrupts.held():
+                return self._goes_on(trial, rung, rungs)
 
         evaluation = self._parts.evaluator.evaluate(genotype, self._seed, decide)
         record = evaluation.to_record()

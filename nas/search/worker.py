@@ -7,6 +7,7 @@ from collections.abc import Callable
 import optuna
 import torch
 
+from nas.search import interrupts
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.loop import work
@@ -19,6 +20,7 @@ from nas.search.study import first_trial, open_study, working_storage
 from nas.training.device import resolve_device
 
 
+@interrupts.handled()
 def run_worker(
     run: RunFolder,
     index: int,
@@ -42,6 +44,8 @@ def run_worker(
     Raises:
         SearchError: If too many candidates in a row fail or are beyond the limits.
         UserError: If the configuration or the study is wrong.
+        KeyboardInterrupt: If it was interrupted or told to end; the trial in hand is recorded as
+            interrupted.
     """
     config = run.config()
     device = choose_device(config.device, index)
@@ -50,7 +54,7 @@ def run_worker(
     torch.set_num_threads(max(1, min(torch.get_num_threads(), available_cpus() // config.workers)))
     parts = assembly.parts(run, config, device)
     origin = origin_of(WorkerIdentity.of_this_process(index), device, config.seed)
-    with working_storage(run, config, origin) as storage:
+    with interrupts.held(), working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace)
         objective = Objective(

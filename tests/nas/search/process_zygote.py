@@ -6,9 +6,11 @@ A fresh interpreter needs seconds for its imports; a test that kills workers can
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -66,7 +68,10 @@ class ForkedWorker:
         return self._code
 
     def wait(self, timeout: float | None = None) -> int:
+        deadline = time.monotonic() + (math.inf if timeout is None else timeout)
         while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a forked worker", timeout or 0.0)
             time.sleep(0.02)
         return code
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import search_fakes as fakes
 from process_zygote import Zygote, fork
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from nas.errors import UserError
 from nas.search import child
@@ -160,9 +162,30 @@ def test_a_worker_ends_in_order_when_it_is_told_to(
     assert _rows(run, "SELECT state FROM trials") == [("FAIL",)]
 
 
+def test_an_interruption_within_a_transaction_waits_for_its_end(tmp_path: Path) -> None:
+    config = fakes.config()
+    run = RunFolder.create(tmp_path / "run", config)
+    with working_storage(run, config) as storage:
+        create_study(storage, run, config, fakes.PairSpace())
+
+    def interrupt(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "canonical_key" in str(_) and statement.startswith("INSERT"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def body() -> int:
+        event.listen(Engine, "after_cursor_execute", interrupt)
+        return child.main([str(run.path), "0", str(os.getppid()), "search_fakes:assembly"])
+
+    worker = fork(body)
+    assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.INTERRUPTED
+    assert _rows(run, "SELECT state FROM trials") == [("FAIL",)]
+    # What the transaction was about has been written.
+    keys = [key for (key,) in _rows(run, "SELECT key FROM trial_user_attributes")]
+    assert {"canonical_key", "network_key", "failure"} <= set(keys)
+
+
 def _told_to_end(worker: int) -> int:
-    # Python drops an interrupt that falls into a finaliser, so the worker is told again, but not
-    # while it may still be putting things in order.
+    # Python drops an interrupt that falls into a finaliser, so the worker is told again.
     while True:
         os.kill(worker, signal.SIGTERM)
         told = time.monotonic()

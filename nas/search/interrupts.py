@@ -1,0 +1,112 @@
+"""Where a search may be interrupted.
+
+Python raises KeyboardInterrupt between any two of its steps, also between the statement that opens
+a transaction and the note that it is open. The lock on the database is then nobody's to give back,
+and the record of the interruption waits for it. So a search raises it only where it trains or
+waits; elsewhere the signal is remembered, and raised at the next such place.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+
+# What Ctrl-C sends, and what a parent, a container or a batch system sends.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Signals:
+    """What is known of the signals of this process."""
+
+    def __init__(self) -> None:
+        self.handled = False
+        self.allowed = True
+        self.told = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.told = True
+        if self.allowed:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def allowing(self, allowed: bool) -> Iterator[None]:
+        before, self.allowed = self.allowed, allowed
+        try:
+            yield
+        finally:
+            self.allowed = before
+
+
+_signals = _Signals()
+
+
+@contextmanager
+def handled() -> Iterator[None]:
+    """Makes SIGINT and SIGTERM raise KeyboardInterrupt within the block, where that is allowed.
+
+    It does nothing within another such block or outside of the main thread. An ignored signal
+    stays ignored.
+
+    Raises:
+        KeyboardInterrupt: At the end, if a signal has been remembered and the block raised nothing.
+    """
+    if _signals.handled or not _in_main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    heeded = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
+    _signals.handled, _signals.allowed, _signals.told = True, True, False
+    try:
+        for number in heeded:
+            signal.signal(number, _signals)
+        yield
+    finally:
+        _signals.handled = _signals.allowed = False
+        for number in heeded:
+            # None stands for a handler that Python did not install and cannot put back.
+            signal.signal(number, before[number] or signal.SIG_DFL)
+    if _signals.told:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Remembers a signal instead of raising it within the block; see `handled`."""
+    with _signals.allowing(False) if _in_force() else nullcontext():
+        yield
+
+
+@contextmanager
+def allowed() -> Iterator[None]:
+    """Lets a signal raise within a block that is held.
+
+    Where the exception falls into a finaliser, Python drops it; the next such block, or `check`,
+    raises it again.
+
+    Raises:
+        KeyboardInterrupt: Also at once, if a signal has been remembered.
+    """
+    check()
+    with _signals.allowing(True) if _in_force() else nullcontext():
+        yield
+
+
+def check() -> None:
+    """Raises a remembered signal.
+
+    Raises:
+        KeyboardInterrupt: If there is one.
+    """
+    if _in_force() and _signals.told:
+        raise KeyboardInterrupt
+
+
+def _in_force() -> bool:
+    return _signals.handled and _in_main_thread()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
