@@ -8,14 +8,18 @@ waits; elsewhere the signal is remembered, and raised at the next such place.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 # What Ctrl-C sends, and what a parent, a container or a batch system sends.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Seconds after which a signal is sent again whose exception was lost: a finaliser takes no longer.
+_AGAIN = 0.1
 
 
 class _Signals:
@@ -25,9 +29,12 @@ class _Signals:
         self.handled = False
         self.allowed = True
         self.told = False
+        self._number = int(signal.SIGINT)
+        self._timer: threading.Timer | None = None
+        self._tell_of: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.told = True
+        self.told, self._number = True, number
         if self.allowed:
             raise KeyboardInterrupt
 
@@ -38,6 +45,28 @@ class _Signals:
             yield
         finally:
             self.allowed = before
+
+    @contextmanager
+    def none_lost(self) -> Iterator[None]:
+        """Python drops what is raised in a finaliser, and has garbage collected at any time."""
+        self._tell_of = sys.unraisablehook
+        sys.unraisablehook = self._again
+        try:
+            yield
+        finally:
+            sys.unraisablehook = self._tell_of
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _again(self, dropped: sys.UnraisableHookArgs) -> None:
+        if not (self.told and issubclass(dropped.exc_type, KeyboardInterrupt)):
+            self._tell_of(dropped)
+            return
+        # This, too, is called within the finaliser.
+        self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self._number))
+        self._timer.daemon = True
+        self._timer.start()
 
 
 _signals = _Signals()
@@ -62,7 +91,8 @@ def handled() -> Iterator[None]:
     try:
         for number in heeded:
             signal.signal(number, _signals)
-        yield
+        with _signals.none_lost():
+            yield
     finally:
         _signals.handled = _signals.allowed = False
         for number in heeded:
@@ -82,9 +112,6 @@ def held() -> Iterator[None]:
 @contextmanager
 def allowed() -> Iterator[None]:
     """Lets a signal raise within a block that is held.
-
-    Where the exception falls into a finaliser, Python drops it; the next such block, or `check`,
-    raises it again.
 
     Raises:
         KeyboardInterrupt: Also at once, if a signal has been remembered.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -76,6 +78,46 @@ def test_a_block_within_an_allowed_one_holds_again() -> None:
         interrupts.check()
         reached.append("checked")
     assert reached == ["written", "after"]
+
+
+def test_a_signal_is_not_lost_in_a_finaliser(capsys: pytest.CaptureFixture[str]) -> None:
+    class Resource:
+        def __del__(self) -> None:
+            _send(signal.SIGTERM)
+
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupts.handled():
+        Resource()
+        reached.append("after")
+        time.sleep(60)
+        reached.append("too late")
+    assert reached == ["after"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_signal_is_not_sent_again_when_nobody_handles_it_any_more() -> None:
+    class Resource:
+        def __del__(self) -> None:
+            _send(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), interrupts.handled():
+        Resource()
+        interrupts.check()
+    # `_unexpected` would raise here.
+    time.sleep(2 * interrupts._AGAIN)
+
+
+def test_other_errors_of_finalisers_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Resource:
+        def __del__(self) -> None:
+            raise ValueError("wrong")
+
+    found: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: found.append(dropped.exc_type))
+    with interrupts.handled():
+        Resource()
+    Resource()
+    assert found == [ValueError, ValueError]
 
 
 def test_what_nobody_raised_is_raised_at_the_end() -> None:

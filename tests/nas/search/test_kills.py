@@ -158,7 +158,8 @@ def test_a_worker_ends_in_order_when_it_is_told_to(
     query = "SELECT * FROM trial_user_attributes WHERE key = 'canonical_key'"
     while not _rows(run, query):
         time.sleep(0.05)
-    assert os.waitstatus_to_exitcode(_told_to_end(worker)) == ExitCode.INTERRUPTED
+    os.kill(worker, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.INTERRUPTED
     assert _rows(run, "SELECT state FROM trials") == [("FAIL",)]
 
 
@@ -182,18 +183,6 @@ def test_an_interruption_within_a_transaction_waits_for_its_end(tmp_path: Path) 
     # What the transaction was about has been written.
     keys = [key for (key,) in _rows(run, "SELECT key FROM trial_user_attributes")]
     assert {"canonical_key", "network_key", "failure"} <= set(keys)
-
-
-def _told_to_end(worker: int) -> int:
-    # Python drops an interrupt that falls into a finaliser, so the worker is told again.
-    while True:
-        os.kill(worker, signal.SIGTERM)
-        told = time.monotonic()
-        while time.monotonic() - told < 10:
-            pid, status = os.waitpid(worker, os.WNOHANG)
-            if pid == worker:
-                return status
-            time.sleep(0.1)
 
 
 def test_a_worker_whose_parent_is_gone_ends(tmp_path: Path) -> None:
