@@ -57,9 +57,10 @@ class _Request:
             raise LatencyError(f"attempts is {self.attempts}: ask for at least 1.")
 
     def on_cpu(self) -> _Request:
-        """The same on the CPU."""
+        """The same on the CPU, where the reference network of another device says nothing."""
         engine = create_engine(self.engine.on_cpu)
-        return replace(self, engine=engine, placement=replace(self.placement, device=Device("cpu")))
+        placement = replace(self.placement, device=Device("cpu"))
+        return replace(self, engine=engine, placement=placement, reference_ms=None)
 
 
 def measure(
@@ -93,7 +94,7 @@ def measure(
             needs there is missing.
         reference_ms: Quiet time of the reference network, for example that of a measurement on
             the idle device: `normalised_ms` is corrected to it, and it shows a neighbour that is
-            busy all the time.
+            busy all the time. Where the CPU stands in for the device, it is not used.
         attempts: How many times `runs` are made at most, at least 1.
 
     Raises:
@@ -164,7 +165,8 @@ def _or_on_cpu(request: _Request, measured: Callable[[_Request], Latency]) -> La
         if not request.placement.allow_fallback:
             raise
         warnings.warn(f"measured on the CPU, because {error}", FallbackWarning, stacklevel=3)
-        figure = measured(request.on_cpu())
+        request = request.on_cpu()
+        figure = measured(request)
     corrected = request.reference_ms is not None and figure.comparable
     if figure.noisy and not corrected:
         warnings.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -13,7 +13,7 @@ from latency.device import Placement, parse_device
 from latency.eager_layers import eager_layers
 from latency.errors import FallbackWarning, NoiseWarning, UnavailableError
 from latency.figures import Latency
-from latency.identity import ONNXRUNTIME, DeviceIdentity
+from latency.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity
 from latency.layers import (
     LayerTime,
     grouped,
@@ -64,6 +64,7 @@ class NetworkLatency:
         warnings: Sentences about how it was measured.
         counts: Parameters and multiply-accumulates; None for an ONNX file.
         predicted: What was predicted; None where the device was not calibrated for such networks.
+        predictor: What predicted it.
     """
 
     measured: Latency
@@ -71,6 +72,7 @@ class NetworkLatency:
     warnings: tuple[str, ...]
     counts: latency.Counts | None
     predicted: Prediction | None
+    predictor: Predictor | None
 
     @property
     def ms(self) -> float:
@@ -86,23 +88,24 @@ def network_latency(network: NamedNetwork, place: Place) -> NetworkLatency:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        reference_ms = _reference_ms(place)
-        measured = _measure(network, place, reference_ms)
-    idle_ms = None if reference_ms is None else measured.normalised_ms
+        asked = _calibration_at(place)
+        measured = _measure(network, place, asked.reference_ms if asked else None)
     said = [str(w.message) for w in caught if w.category in (NoiseWarning, FallbackWarning)]
-    path = predictor_path(measured.device)
-    if path.is_file() and _predictor_of(measured.device) is None:
-        said.append(f"{path}: this calibration cannot be read: calibrate the device again.")
+    # Networks in int8 share the reference of the others; a device that stood in has its own.
+    ran_on = replace(measured.device, precision=FLOAT32)
+    here = asked if asked and asked.device.key == ran_on.key else _calibration_of(ran_on)
+    if here.is_lost:
+        said.append(f"{here.path}: this calibration cannot be read: calibrate the device again.")
+    idle_ms = None if here.reference_ms is None else measured.ratio * here.reference_ms
     source = network.source
     if isinstance(source, Path):
-        return NetworkLatency(measured, idle_ms, tuple(said), None, None)
-    predictor = _known_predictor(measured.device, network.family)
-    predicted = None
+        return NetworkLatency(measured, idle_ms, tuple(said), None, None, None)
+    predictor, predicted = here.predictor_for(network.family), None
     if predictor is not None and network.family is not None:
         operators = operators_of(trace(source, network.input_shape))
         predicted = predictor.predict(network.family, operators)
     counts = latency.count(source, network.input_shape)
-    return NetworkLatency(measured, idle_ms, tuple(said), counts, predicted)
+    return NetworkLatency(measured, idle_ms, tuple(said), counts, predicted, predictor)
 
 
 def check_explainable(place: Place) -> None:
@@ -138,7 +141,7 @@ def network_layers(
         LatencyError: If the network cannot run there.
     """
     layers = grouped(scaled(_profile(network, place), found.ms), depth)
-    predictor = _known_predictor(found.measured.device, network.family)
+    predictor = found.predictor
     slowest_first = sorted(layers, key=lambda layer: -layer.ms)
     if predictor is None or network.family is None or isinstance(network.source, Path):
         return slowest_first, []
@@ -147,32 +150,47 @@ def network_layers(
     return slowest_first, grouped(predicted_layers(operators, milliseconds), depth)
 
 
-def _known_predictor(device: DeviceIdentity, family: str | None) -> Predictor | None:
-    """The predictor of a device, if it was calibrated on networks of a family."""
-    predictor = _predictor_of(device)
-    known = predictor is not None and family is not None and predictor.families.get(family)
-    return predictor if known else None
+@dataclass(frozen=True)
+class _Calibration:
+    """What is known of a device beforehand."""
+
+    device: DeviceIdentity
+    path: Path
+    predictor: Predictor | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is one that cannot be read."""
+        return self.predictor is None and self.path.is_file()
+
+    @property
+    def reference_ms(self) -> float | None:
+        """What the reference network takes on the idle device."""
+        return self.predictor.reference_ms if self.predictor is not None else None
+
+    def predictor_for(self, family: str | None) -> Predictor | None:
+        """The predictor, if the device was calibrated on networks of a family."""
+        if self.predictor is None or family is None or not self.predictor.families.get(family):
+            return None
+        return self.predictor
 
 
-def _predictor_of(device: DeviceIdentity) -> Predictor | None:
-    """The predictor of a device; None without one, or where another version wrote its file."""
-    path = predictor_path(device)
+def _calibration_at(place: Place) -> _Calibration | None:
     try:
-        return load_predictor(path, device) if path.is_file() else None
-    except UnreadableError:
-        # No reason to refuse a measurement, which says that the calibration is lost.
-        return None
-
-
-def _reference_ms(place: Place) -> float | None:
-    """What the reference network takes there when the device is idle, if that is known."""
-    try:
-        device = latency.identify(place.device, place.threads, place.engine)
+        return _calibration_of(latency.identify(place.device, place.threads, place.engine))
     except UnavailableError:
         # Whether that is an error, the measurement knows.
         return None
-    predictor = _predictor_of(device)
-    return predictor.reference_ms if predictor is not None else None
+
+
+def _calibration_of(device: DeviceIdentity) -> _Calibration:
+    path = predictor_path(device)
+    try:
+        predictor = load_predictor(path, device) if path.is_file() else None
+    except UnreadableError:
+        # No reason to refuse a measurement, which says that the calibration is lost.
+        predictor = None
+    return _Calibration(device, path, predictor)
 
 
 def _measure(network: NamedNetwork, place: Place, reference_ms: float | None) -> Latency:

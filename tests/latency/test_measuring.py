@@ -248,6 +248,14 @@ def test_the_cpu_stands_in_if_that_is_allowed(segmenter, engine, stands_in):
     assert (latency.device.kind, latency.device.engine) == ("cpu", stands_in)
 
 
+def test_the_reference_of_a_device_says_nothing_of_the_cpu_that_stands_in(segmenter):
+    with pytest.warns(FallbackWarning):
+        latency = measure(
+            segmenter, SHAPE, "cuda:97", runs=20, allow_fallback=True, reference_ms=1e6
+        )
+    assert latency.normalised_ms < 1e5
+
+
 @pytest.mark.parametrize("engine", ["tensorrt", "cuda-graphs"])
 def test_engines_of_gpus_refuse_a_cpu(segmenter, engine):
     with pytest.raises(LatencyError, match=f"the engine {engine} runs on GPUs only"):

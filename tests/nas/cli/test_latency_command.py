@@ -74,6 +74,12 @@ def test_a_candidate_is_predicted_once_the_device_is_calibrated(nas, finished_ru
     assert re.fullmatch(r"\d+\.\d\d ms, [+-]\d+\.\d% of the measured", found["predicted"])
     assert re.fullmatch(r"\d+\.\d\d ms, by the reference network", found["when it is idle"])
     assert re.search(r"│ encoder +│ \d+ layers +│ .* │ +[\d.]+ │ +[\d.]+% │ +[\d.]+ │", after.out)
+    # The CPU that stands in has been calibrated.
+    options = ("--device", "cuda:97", "--allow-fallback", "--runs", 20)
+    stood_in = nas("latency", finished_run, "--trial", 0, *options)
+    assert stood_in.code == 0, stood_in.err
+    assert {"predicted", "when it is idle"} <= set(rows(stood_in.out))
+    assert "measured on the CPU, because device cuda:97" in stood_in.out
     # Another engine is another device.
     eager = nas("latency", finished_run, "--best", "--runs", 20, "--engine", "torch", "--layers")
     assert eager.code == 0, eager.err
