@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, default_run, given
+from nas.cli.values import assignments, default_run, given, with_assigned
 from nas.errors import UserError
 
 _NEEDED = {
@@ -77,7 +77,7 @@ def distill(
             "device": device,
         }
     )
-    values = assignments(settings or ()) | values
+    values = with_assigned(values, assignments(settings or ()))
     if config is None and values.get("losses", values.get("stages")) is None:
         raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))

@@ -9,7 +9,7 @@ import typer
 
 from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export_options
 from nas.cli.sentences import latency_sentences
-from nas.cli.values import assignments, chosen_run, given
+from nas.cli.values import assignments, chosen_run, given, with_assigned
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def retrain(
     folder = RunFolder.open(chosen_run(run))
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
     choices = select(folder, selection)
-    values = given({"epochs": epochs}) | assignments(settings or ())
+    values = with_assigned(given({"epochs": epochs}), assignments(settings or ()))
     losses = [
         given({"method": method, "weight": distill_weight}) for method in distill_method or ()
     ]

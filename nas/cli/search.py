@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.limits import limits
 from nas.cli.penalties import penalties
-from nas.cli.values import RUNS, assignments, chosen_run, dotted, given, one_of
+from nas.cli.values import RUNS, assignments, chosen_run, dotted, given, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
 
@@ -154,7 +154,6 @@ def search(
     )
     if table is not None and (task is not None or data is not None):
         raise UserError("--table takes the place of images; leave out --task and --data.")
-    options |= _preset(space, preset)
     largest = {
         "latency": max_latency,
         "params": max_params,
@@ -166,7 +165,7 @@ def search(
     chosen = penalties(penalty, exponent, base)
     if chosen is not None:
         options["reward.penalties"] = chosen
-    options |= assignments(settings or ())
+    options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
     if resume:
         _resume(run, config, options)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, default_run, given
+from nas.cli.values import assignments, default_run, given, with_assigned
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,19 +51,21 @@ def train(
     if isinstance(loaded, nas.tasks.ClassificationTask):
         run_classification(
             Request(
-                values
-                | given(
-                    {
-                        "task": task,
-                        "data": str(data) if data else None,
-                        "task_options": options,
-                        "model.name": model,
-                        "model.weights": weights,
-                        "training.epochs": epochs,
-                        "seed": seed,
-                        "seeds": seeds,
-                        "device": device,
-                    }
+                with_assigned(
+                    given(
+                        {
+                            "task": task,
+                            "data": str(data) if data else None,
+                            "task_options": options,
+                            "model.name": model,
+                            "model.weights": weights,
+                            "training.epochs": epochs,
+                            "seed": seed,
+                            "seeds": seeds,
+                            "device": device,
+                        }
+                    ),
+                    values,
                 ),
                 run or default_run(str(model or values.get("model.name", "network"))),
                 needed={
@@ -77,7 +79,8 @@ def train(
             f"--seeds: task {loaded.name!r} is one of segmentation, which trains one teacher; "
             "give --seed."
         )
-    values |= given({"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs})
+    typed = {"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs}
+    values = with_assigned(given(typed), values)
     folder = run or default_run(model or "teacher")
     _train_segmentation(loaded, folder, values, seed or 0, device or "auto")
 

@@ -35,6 +35,27 @@ def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
     return values
 
 
+def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of options together with those of ``--set``, in the order to apply them.
+
+    Args:
+        typed: Values by dotted key.
+        assigned: What `assignments` read.
+
+    Raises:
+        UserError: If the two say different things for the same key.
+    """
+    single = dotted(assigned)
+    for key in typed.keys() & single.keys():
+        if typed[key] != single[key]:
+            raise UserError(
+                f"--set {key}={single[key]} contradicts the option for it, which says "
+                f"{typed[key]}; leave one of them out."
+            )
+    # Whole sections first: they replace what is there.
+    return {**assigned, **typed}
+
+
 def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values by dotted key, for example ``{"space.options.cells": 2}``."""
     flat: dict[str, Any] = {}

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from nas.cli.values import assignments, dotted, given, latest_run
+from nas.cli.values import assignments, dotted, given, latest_run, with_assigned
 from nas.errors import UserError
+from nas.settings import overridden
 
 
 def test_assigned_values_are_what_they_look_like() -> None:
@@ -18,6 +19,23 @@ def test_assigned_values_are_what_they_look_like() -> None:
 
 def test_the_last_assignment_of_a_key_counts() -> None:
     assert assignments(["a=1", "a=2"]) == {"a": 2}
+
+
+def test_assigned_values_join_those_of_options() -> None:
+    typed = {"trials": 8, "seed": 0}
+    assert with_assigned(typed, {"workers": 2, "seed": 0}) == {"trials": 8, "seed": 0, "workers": 2}
+
+
+def test_an_assignment_may_not_contradict_an_option() -> None:
+    with pytest.raises(UserError, match=r"^--set trials=50 contradicts .* says 8; leave one"):
+        with_assigned({"trials": 8}, {"trials": 50})
+    with pytest.raises(UserError, match=r"^--set training.epochs=2 contradicts"):
+        with_assigned({"training.epochs": 8}, {"training": {"epochs": 2, "size": 4}})
+
+
+def test_an_assigned_section_takes_nothing_from_an_option() -> None:
+    values = with_assigned({"training.epochs": 8}, {"training": {"size": 4}})
+    assert overridden({}, values) == {"training": {"epochs": 8, "size": 4}}
 
 
 def test_nested_values_by_dotted_key() -> None:
