@@ -52,8 +52,8 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
                 f"--set {key}={single[key]} contradicts the option for it, which says "
                 f"{typed[key]}; leave one of them out."
             )
-    # Whole sections first: they replace what is there.
-    return {**assigned, **typed}
+    # A section replaces what is there, so it goes before what belongs into it.
+    return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
 
 
 def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

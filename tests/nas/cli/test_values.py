@@ -38,6 +38,12 @@ def test_an_assigned_section_takes_nothing_from_an_option() -> None:
     assert overridden({}, values) == {"training": {"epochs": 8, "size": 4}}
 
 
+def test_an_assignment_within_the_value_of_an_option_is_refused() -> None:
+    values = with_assigned({"trials": 8}, {"trials.most": 3})
+    with pytest.raises(UserError, match=r"^'trials.most' cannot be set: 'trials' holds a value"):
+        overridden({}, values)
+
+
 def test_nested_values_by_dotted_key() -> None:
     values = {"a": 1, "b": {"c": {"d": [2, {"e": 3}]}, "f": {}}}
     assert dotted(values) == {"a": 1, "b.c.d": [2, {"e": 3}], "b.f": {}}
