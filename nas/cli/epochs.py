@@ -6,47 +6,28 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+
+from nas.search.bars import Bars
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from nas.training.trainer import EpochRecord
 
 
-class EpochProgress:
+class EpochProgress(Bars):
     """A bar for each training in a terminal, log lines elsewhere; both tell the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
-        self._progress = Progress(
+        super().__init__(
+            console,
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
         )
         self._bars: dict[str, TaskID] = {}
         self._started: dict[str, tuple[float, int]] = {}
         self._entered = time.monotonic()
-
-    def __enter__(self) -> EpochProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def say(self, sentence: str) -> None:
-        """Prints a line."""
-        stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
-        self._console.print(stamp + sentence, highlight=False, soft_wrap=True, markup=False)
 
     def show(self, what: str, record: EpochRecord, epochs: int) -> None:
         """Shows an epoch of a training that is named `what`."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
-from types import TracebackType
 
 import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from nas.controllers.finished import FinishedTrials
+from nas.search.bars import Bars
 from nas.search.claims import trials_asked
 from nas.search.quantities import amount
 from nas.search.records import SURPLUS, TrialRecord, record_of
@@ -20,7 +19,7 @@ _TOLD_AFTER = 50
 """Of so many candidates beyond the limits in a row, one is told of."""
 
 
-class SearchProgress:
+class SearchProgress(Bars):
     """Shows one line for every finished trial, and a bar where there is a terminal.
 
     Use it as a context manager, and call `look` now and then.
@@ -30,16 +29,14 @@ class SearchProgress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
-        self._progress = Progress(
+        super().__init__(
+            console,
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
         )
         self._bar = self._progress.add_task("search", total=None, left="")
         self._watch = FinishedTrials()
@@ -51,18 +48,6 @@ class SearchProgress:
         self._best: TrialRecord | None = None
         self._looked = False
 
-    def __enter__(self) -> SearchProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
     def look(self, study: optuna.Study) -> None:
         """Shows what has finished since the last call; the first call only takes note."""
         asked = trials_asked(study)
@@ -73,7 +58,7 @@ class SearchProgress:
             told = self._line(record)
             self._count(record)
             if self._looked and told:
-                self._say(f"{told}  [{self._complete}/{asked}, {self._left(asked)}]")
+                self.say(f"{told}  [{self._complete}/{asked}, {self._left(asked)}]")
         self._looked = True
         self._progress.update(
             self._bar,
@@ -114,10 +99,6 @@ class SearchProgress:
         # Since the first trial, as what comes before it (checks, teacher, caches) does so once.
         elapsed = (datetime.now() - self._first).total_seconds()
         return f"{duration(elapsed / self._done * (asked - self._complete))} left"
-
-    def _say(self, line: str) -> None:
-        stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
-        self._console.print(stamp + line, markup=False, highlight=False, soft_wrap=True)
 
 
 def describe(record: TrialRecord) -> str:
