@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from latency.onnx_memory import count_onnx_memory
     from latency.quantising import quantise_onnx, signal_to_noise
     from latency.simplifying import simplify_onnx
+    from latency.stem_exporting import StemExporter
     from latency.thop_check import CountWarning, CrossCheck, cross_check
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Memory",
     "Noise",
     "NoiseWarning",
+    "StemExporter",
     "UnavailableError",
     "Variant",
     "check_onnx",
@@ -108,6 +110,7 @@ _MODULES = {
     "onnx_memory": ("count_onnx_memory",),
     "quantising": ("quantise_onnx", "signal_to_noise"),
     "simplifying": ("simplify_onnx",),
+    "stem_exporting": ("StemExporter",),
     "thop_check": ("CountWarning", "CrossCheck", "cross_check"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

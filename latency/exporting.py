@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,11 +10,10 @@ import onnx
 import onnxruntime
 import torch
 from torch import nn
-from torch.onnx.errors import OnnxExporterError
 
 from latency.errors import ExportError
 from latency.network import check_input_shape, deployed_copy, on_cpu
-from latency.norm_folding import fold_batch_norm
+from latency.onnx_tracing import trace_onnx
 from latency.open_batch import open_batch
 from latency.recording import Recording
 from latency.sessions import RUN_ERRORS, open_session
@@ -26,13 +23,14 @@ INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
 BATCH_NAME = "batch"
 OPSETS = range(16, 21)
+OPSET = 18
 
 
 def export_onnx(
     model: nn.Module,
     input_shape: Sequence[int],
     path: Path | str,
-    opset: int = 18,
+    opset: int = OPSET,
     dynamic_batch: bool = False,
 ) -> Path:
     """Writes the network, in evaluation mode, to a single ONNX file.
@@ -66,12 +64,12 @@ def export_onnx(
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
         if dynamic_batch:
             _trace(network, (1, *shape[1:]), traced, opset, {0: BATCH_NAME})
-            fold(traced, folded, _inputs((BATCH_NAME, *shape[1:])))
+            fold(traced, folded, onnx_inputs((BATCH_NAME, *shape[1:])))
             open_batch(folded)
             _check_batches(network, folded, shape)
         else:
             _trace(network, shape, traced, opset, {})
-            fold(traced, folded, _inputs(shape))
+            fold(traced, folded, onnx_inputs(shape))
         folded.replace(target)
     return target
 
@@ -113,7 +111,8 @@ def check_onnx(
     return worst
 
 
-def _inputs(shape: Sequence[int | str]) -> list[onnx.ValueInfoProto]:
+def onnx_inputs(shape: Sequence[int | str]) -> list[onnx.ValueInfoProto]:
+    """The input of an exported network, as its graph declares it."""
     return [onnx.helper.make_tensor_value_info(INPUT_NAME, onnx.TensorProto.FLOAT, shape)]
 
 
@@ -136,40 +135,9 @@ def _trace(
     opset: int,
     open_sizes: dict[int, str],
 ) -> None:
-    # A search exports every candidate, so time matters. MobileNetV2 with a decoder of 28
-    # convolutions took the TorchScript exporter 0.9 s and the dynamo one 6.6 s on one core;
-    # after folding both graphs have the same number of nodes. Without the recording, the
-    # TorchScript exporter refuses kernels that are cropped or merged in the forward pass.
     image = torch.zeros(shape)
-    recording = fold_batch_norm(Recording.of(network, image)).eval()
-    try:
-        with torch.no_grad(), warnings.catch_warnings(), _quiet_exporter():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                recording,
-                (image,),
-                path,
-                dynamo=False,
-                do_constant_folding=False,
-                opset_version=opset,
-                input_names=[INPUT_NAME],
-                output_names=[OUTPUT_NAME],
-                dynamic_axes={INPUT_NAME: open_sizes, OUTPUT_NAME: open_sizes},
-            )
-    except OnnxExporterError as error:
-        reason = str(error).strip().splitlines()[0].split("  [Caused by")[0]
-        raise ExportError(f"the network cannot be exported to ONNX: {reason}") from error
-
-
-@contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    # A failing export prints its whole graph, and the exporter itself turns this log on.
-    log = torch._C._jit_onnx_log
-    torch._C._jit_onnx_log = lambda *_: None
-    try:
-        yield
-    finally:
-        torch._C._jit_onnx_log = log
+    recording = Recording.of(network, image)
+    trace_onnx(recording, (image,), path, opset, (INPUT_NAME,), (OUTPUT_NAME,), open_sizes)
 
 
 def _images(shape: tuple[int, ...]) -> Iterator[torch.Tensor]:

@@ -46,7 +46,7 @@ def fold_batch_norm(recording: Recording) -> Recording:
         if _is_constant_convolution(call) and uses[call.results[0]] == 1:
             convolutions[call.results[0]] = len(calls)
         calls.append(call)
-    return Recording(calls, recording.output)
+    return Recording(calls, recording.output, recording.inputs)
 
 
 def _constant_norm(call: RecordedCall) -> dict[str, Any] | None:

@@ -72,13 +72,21 @@ class Recording(nn.Module):
 
     Args:
         calls: The calls, in order.
-        output: Slot of the output, or the output itself if it does not depend on the input.
+        output: Slot of the output, or the output itself if it does not depend on the input; a
+            tuple of slots of a part that gives several.
+        inputs: Slots of the inputs; that of the image unless it is a part that follows another.
     """
 
-    def __init__(self, calls: Iterable[RecordedCall], output: Slot | Tensor) -> None:
+    def __init__(
+        self,
+        calls: Iterable[RecordedCall],
+        output: Slot | Tensor | tuple[Slot, ...],
+        inputs: tuple[Slot, ...] = (IMAGE,),
+    ) -> None:
         super().__init__()
         self.calls = tuple(calls)
         self.output = output
+        self.inputs = inputs
         for call in self.calls:
             self.add_module(call.name, _Step(call.function))
 
@@ -103,9 +111,9 @@ class Recording(nn.Module):
             )
         return cls(recorder.calls, recorder.frozen(output))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Maps an input of the recorded shape to what the network gives for it."""
-        values = {IMAGE: image}
+    def forward(self, *inputs: Tensor) -> Any:
+        """Maps inputs of the recorded shapes to what the network gives for them."""
+        values = dict(zip(self.inputs, inputs, strict=True))
 
         def resolve(leaf: Any) -> Any:
             return values[leaf] if isinstance(leaf, Slot) else leaf
@@ -114,9 +122,10 @@ class Recording(nn.Module):
         for call, step in zip(self.calls, self.children(), strict=True):
             result = step(*map_leaves(call.args, resolve), **map_leaves(call.kwargs, resolve))
             values.update(zip(call.results, tensors_of(result), strict=True))
-        output: Tensor = resolve(self.output)
-        # A tracer refuses an output that has nothing to do with the input.
-        return output if isinstance(self.output, Slot) else output + image.new_zeros(())
+        if isinstance(self.output, Tensor):
+            # A tracer refuses an output that has nothing to do with the input.
+            return self.output + inputs[0].new_zeros(())
+        return map_leaves(self.output, resolve)
 
 
 def slots_of(value: Any) -> Iterator[Slot]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from latency.prediction.operator_times import check_engine, time_operators
 from latency.prediction.predictor import Predictor
 from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.forecast import predictor_path
+from nas.evaluation.latency.measurement import measure_candidate
 from search_spaces.genotype import Genotype
 
 NETWORKS = 15
@@ -145,7 +145,7 @@ def _measured(
     def measured(genotype: Genotype) -> Latency:
         # The quietest moment so far shows which others were slow.
         quiet_ms = min((figure.reference_ms for figure in figures), default=None)
-        return _measure(candidates, genotype, identity, device, quiet_ms)
+        return measure_candidate(candidates, genotype, identity, device, quiet_ms)
 
     for done, genotype in enumerate(genotypes):
         progress("networks", done, len(genotypes))
@@ -159,23 +159,3 @@ def _measured(
     if noisy:
         progress("noisy networks again", len(noisy), len(noisy))
     return figures
-
-
-def _measure(
-    candidates: Candidates,
-    genotype: Genotype,
-    identity: DeviceIdentity,
-    device: str,
-    reference_ms: float | None,
-) -> Latency:
-    with warnings.catch_warnings():
-        # The result tells how many were noisy.
-        warnings.simplefilter("ignore", latency.NoiseWarning)
-        return latency.measure(
-            candidates.network(genotype),
-            candidates.input_shape,
-            device=device,
-            threads=identity.threads,
-            engine=identity.engine,
-            reference_ms=reference_ms,
-        )

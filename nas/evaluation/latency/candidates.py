@@ -6,21 +6,25 @@ import copy
 import hashlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 
 from torch import Tensor, nn
 
 import latency
-from latency.network import on_cpu
+from latency.network import deployed_copy
 from latency.operators import Operator, operators_of, used_inputs
 from latency.tracing import Trace, Value, trace, trace_of_maps
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.segmentation import SegmentationNetwork, resize, without_auxiliary
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace, DecoderSpace, SearchSpace
+
+Export = Callable[[nn.Module, Sequence[int], Path], Path]
+"""Writes a network for inputs of a shape N, C, H, W to an ONNX file, and returns its path."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ class Candidates(ABC):
         It may share its encoder with others, so it is not to be changed.
         """
 
+    @property
+    def export(self) -> Export:
+        """Writes such a network to an ONNX file."""
+        return latency.export_onnx
+
 
 class SegmentationCandidates(Candidates):
     """Decoders behind one encoder.
@@ -137,10 +146,13 @@ class SegmentationCandidates(Candidates):
 
     def network(self, genotype: Genotype) -> nn.Module:
         """See `Candidates.network`."""
-        encoder = cast(Encoder, on_cpu(self._encoder))
-        network = SegmentationNetwork(encoder, self.build(genotype)).cpu()
-        without_auxiliary(network.decoder)
-        return network.eval()
+        decoder = without_auxiliary(self.build(genotype)).cpu()
+        return SegmentationNetwork(self._deployed_encoder, decoder).eval()
+
+    @cached_property
+    def export(self) -> Export:
+        """See `Candidates.export`; the encoder is traced once."""
+        return latency.StemExporter(self._deployed_encoder)
 
     def _hollow(self, genotype: Genotype) -> nn.Module:
         # Built on the CPU: drawing weights on the meta device takes three times as long.
@@ -160,6 +172,11 @@ class SegmentationCandidates(Candidates):
     @property
     def _maps(self) -> list[tuple[int, ...]]:
         return [value.shape for value in self._trace.outputs]
+
+    @cached_property
+    def _deployed_encoder(self) -> Encoder:
+        # A copy, as the encoder of a search may be on a GPU, or in training.
+        return cast(Encoder, deployed_copy(self._encoder, "cpu"))
 
     @cached_property
     def _hollow_encoder(self) -> Encoder:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import Any
-
-import torch
 
 import latency
 from nas.errors import sentence
 from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.details import measured_details, unconfirmed_details
 from nas.evaluation.latency.forecast import Forecast
+from nas.evaluation.latency.measurement import measure_candidate
 from search_spaces.genotype import Genotype
 
 COST = "latency"
@@ -66,15 +64,11 @@ class Confirmation:
         return record | {"costs": costs, "details": details, "seconds": seconds}
 
     def _measure(self, genotype: Genotype) -> latency.Latency:
-        identity = self._forecast.device
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-            warnings.simplefilter("ignore", latency.NoiseWarning)
-            return latency.measure(
-                self._candidates.network(genotype),
-                self._candidates.input_shape,
-                device=self._device,
-                threads=identity.threads,
-                engine=identity.engine,
-                reference_ms=self._forecast.reference_ms,
-                attempts=_ATTEMPTS,
-            )
+        return measure_candidate(
+            self._candidates,
+            genotype,
+            self._forecast.device,
+            self._device,
+            self._forecast.reference_ms,
+            _ATTEMPTS,
+        )

@@ -64,12 +64,23 @@ def check_counts(candidates) -> None:
         assert latency.count_memory(candidates.outline(genotype), candidates.input_shape) == memory
 
 
-def test_networks_are_deployed_and_share_no_encoder(candidates):
+def test_networks_are_deployed_and_share_an_encoder_of_their_own(candidates):
     genotype = candidates.sample(random.Random(0))
+    candidates._encoder.train()
     first, second = candidates.network(genotype), candidates.network(genotype)
-    assert not first.training
+    assert not any(module.training for module in first.modules())
     assert len(first.decoder.auxiliary_heads) == 0
-    assert next(first.encoder.parameters()) is not next(second.encoder.parameters())
+    assert first.encoder is second.encoder is not candidates._encoder
+    # That of the search goes on as it was.
+    assert candidates._encoder.training
+
+
+def test_files_of_candidates_hold_whole_networks(candidates, tmp_path):
+    rng = random.Random(3)
+    for number in range(3):
+        network = candidates.network(candidates.sample(rng))
+        path = candidates.export(network, candidates.input_shape, tmp_path / f"{number}.onnx")
+        assert latency.check_onnx(network, path, candidates.input_shape) < 1e-3
 
 
 def test_families_tell_space_encoder_and_size_apart(candidates):

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import random
-import warnings
 from types import SimpleNamespace
 
 import pytest
 
 import latency
-from latency.operators import operators_of
 from latency.prediction.files import save_predictor
 from latency.prediction.operator_times import OperatorTime
 from latency.prediction.predictor import Predictor
-from latency.tracing import trace
 from nas.evaluation.costs import CostMeter, Extras
+from nas.evaluation.latency import confirmation
 from nas.evaluation.latency.confirmation import Confirmation
 from nas.evaluation.latency.forecast import Forecast
 
@@ -58,14 +56,13 @@ def measured(monkeypatch):
     """What is asked of a device whose answer can be set."""
     asked = SimpleNamespace(answer=figure(), calls=[])
 
-    def measure(network, input_shape, **options):
-        asked.calls.append((network, input_shape, options))
-        warnings.warn("busy", latency.NoiseWarning, stacklevel=2)
+    def measure(*arguments):
+        asked.calls.append(arguments)
         if isinstance(asked.answer, Exception):
             raise asked.answer
         return asked.answer
 
-    monkeypatch.setattr(latency, "measure", measure)
+    monkeypatch.setattr(confirmation, "measure_candidate", measure)
     return asked
 
 
@@ -98,21 +95,11 @@ def test_a_measured_latency_takes_the_place_of_the_predicted_one(
     assert record["costs"]["latency"] == predicted
 
 
-def test_the_deployed_network_is_measured_on_the_scale_of_the_forecast(
+def test_it_is_measured_once_on_the_scale_of_the_forecast(
     candidates, forecast, genotype, record, measured
 ):
     Confirmation(candidates, forecast, "cpu")(genotype, record)
-    ((network, shape, options),) = measured.calls
-    assert shape == (1, 3, 32, 32)
-    whole = operators_of(trace(network, shape))
-    assert [one.key for one in whole] == [one.key for one in candidates.operators(genotype)]
-    assert options == {
-        "device": "cpu",
-        "threads": 2,
-        "engine": "onnxruntime",
-        "reference_ms": 1.25,
-        "attempts": 1,
-    }
+    assert measured.calls == [(candidates, genotype, forecast.device, "cpu", 1.25, 1)]
 
 
 def test_a_measurement_teaches_the_forecast_of_all(
