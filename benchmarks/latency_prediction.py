@@ -36,6 +36,7 @@ from nas.models.encoder import EncoderSettings
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace, DecoderSpace
 
+GROUPS = ("whole range", "equal MACs")
 EQUAL = 0.1
 """By how much MACs within the second group may differ from their middle."""
 
@@ -93,7 +94,7 @@ def main() -> None:
         baseline = macs_line(candidates, calibrated)
         measure(networks, candidates, calibrated, options, Path(folder))
     print()
-    for group in ("whole range", "equal MACs"):
+    for group in options.groups:
         print(summary(group, [one for one in networks if one.group == group], baseline))
     print(f"\n{costs(networks)}")
     if options.out:
@@ -108,7 +109,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", default="mobilenetv2_100", help="of a space of decoders")
     parser.add_argument("--classes", type=int, default=11)
     parser.add_argument("--size", type=int, default=128, help="height and width of the image")
-    parser.add_argument("--networks", type=int, default=60, help="in each of the two groups")
+    parser.add_argument("--networks", type=int, default=60, help="in each group")
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--calibration", type=int, default=15, help="networks that are measured")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--engine", default="onnxruntime")
@@ -145,7 +147,8 @@ def sampled(candidates: Candidates, options: argparse.Namespace) -> list[tuple[s
         genotype = candidates.sample(rng)
         if abs(macs_of(candidates, genotype) / middle - 1) <= EQUAL:
             equal.append(genotype)
-    return [("whole range", one) for one in whole] + [("equal MACs", one) for one in equal]
+    groups = dict(zip(GROUPS, (whole, equal), strict=True))
+    return [(group, one) for group in options.groups for one in groups[group]]
 
 
 def macs_of(candidates: Candidates, genotype: Genotype) -> int:
