@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from latency_prediction import make_candidates
+from latency_prediction import add_options, make_candidates
 
 import latency
 from nas.evaluation.costs import CostMeter, Extras
 from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.known import Known
-from nas.evaluation.latency.calibration import NETWORKS, calibrate
+from nas.evaluation.latency.calibration import calibrate
 from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.confirmation import COST, Confirmation
 from nas.evaluation.latency.details import MEASURED
@@ -69,17 +69,9 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--space", default="fastnas")
-    parser.add_argument("--encoder", default="mobilenetv2_100", help="of a space of decoders")
-    parser.add_argument("--classes", type=int, default=11)
-    parser.add_argument("--size", type=int, default=128, help="height and width of the image")
+    add_options(parser)
     parser.add_argument("--networks", type=int, default=60, help="how many are predicted")
     parser.add_argument("--finalists", type=int, default=24, help="how many are measured")
-    parser.add_argument("--calibration", type=int, default=NETWORKS, help="networks measured first")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--engine", default="onnxruntime")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if not 1 < options.finalists <= options.networks:
         parser.error("--finalists must be from 2 to the number of --networks.")

@@ -25,7 +25,7 @@ import latency
 import search_spaces
 from latency.engines import create_engine
 from latency.prediction.calibration import Prediction
-from nas.evaluation.latency.calibration import Calibrated, calibrate
+from nas.evaluation.latency.calibration import NETWORKS, Calibrated, calibrate
 from nas.evaluation.latency.candidates import (
     Candidates,
     ClassifierCandidates,
@@ -105,20 +105,27 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_options(parser)
+    parser.add_argument("--networks", type=int, default=60, help="in each group")
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of every network")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures of every network")
+    return parser.parse_args()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which networks run where, and how that is calibrated."""
     parser.add_argument("--space", default="fastnas")
     parser.add_argument("--encoder", default="mobilenetv2_100", help="of a space of decoders")
     parser.add_argument("--classes", type=int, default=11)
     parser.add_argument("--size", type=int, default=128, help="height and width of the image")
-    parser.add_argument("--networks", type=int, default=60, help="in each group")
-    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
-    parser.add_argument("--calibration", type=int, default=15, help="networks that are measured")
+    parser.add_argument(
+        "--calibration", type=int, default=NETWORKS, help="networks measured to calibrate"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of every network")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures of every network")
-    return parser.parse_args()
 
 
 def make_candidates(options: argparse.Namespace) -> Candidates:

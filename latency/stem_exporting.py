@@ -60,7 +60,7 @@ class StemExporter:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            traced, joined, folded = (Path(folder, f"{name}.onnx") for name in "abc")
+            traced, joined, folded = (Path(folder, name) for name in ("traced", "joined", "folded"))
             inputs = tuple(stem.values[slot] for slot in parts.between)
             names = [_name(slot) for slot in parts.between]
             rest = Recording(parts.rest, parts.output, parts.between)

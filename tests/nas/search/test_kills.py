@@ -169,8 +169,8 @@ def test_an_interruption_within_a_transaction_waits_for_its_end(tmp_path: Path) 
     with working_storage(run, config) as storage:
         create_study(storage, run, config, fakes.PairSpace())
 
-    def interrupt(connection: object, cursor: object, statement: str, *_: object) -> None:
-        if "canonical_key" in str(_) and statement.startswith("INSERT"):
+    def interrupt(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("INSERT") and "canonical_key" in str(values):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def body() -> int:
