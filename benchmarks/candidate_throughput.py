@@ -25,15 +25,21 @@ from torch.nn import functional as F
 
 import nas.tasks
 import rewards
-from nas.evaluation.cache import SplitFeatures, compute_maps
-from nas.evaluation.preparation import Prepared
-from nas.evaluation.segmentation import SegmentationEvaluator
-from nas.evaluation.settings import DistillationSettings, EvaluationSettings
+from nas.evaluation.costs import CostMeter
+from nas.evaluation.evaluator import Evaluator
+from nas.kinds.cache import compute_maps
+from nas.kinds.segmentation.batches import SplitFeatures
+from nas.kinds.segmentation.candidates import SegmentationCandidates
+from nas.kinds.segmentation.objective import resize_masks
+from nas.kinds.segmentation.preparation import PreparedSegmentation
+from nas.kinds.segmentation.settings import (
+    SegmentationDistillationSettings,
+    SegmentationEvaluationSettings,
+)
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.tasks import Task
-from nas.training.fitting import class_weights
+from nas.training.class_weights import class_weights
 from nas.training.images import Normaliser
-from nas.training.objective import resize_masks
 from nas.training.seeding import seeded
 from search_spaces.fastnas import FastNAS
 from search_spaces.genotype import Genotype
@@ -94,7 +100,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    stage = EvaluationSettings().stage0
+    stage = SegmentationEvaluationSettings().stage0
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("--size", type=int, default=64, help="side of the images in pixels (default 64)")
@@ -107,24 +113,28 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_settings(epochs: int) -> EvaluationSettings:
+def make_settings(epochs: int) -> SegmentationEvaluationSettings:
     """The default settings, but for the weights of the encoder and the published distillation."""
-    defaults = EvaluationSettings()
+    defaults = SegmentationEvaluationSettings()
     return defaults.model_copy(
         update={
             "encoder": EncoderSettings(weights="none"),
-            "distillation": DistillationSettings(method="logit_mse"),
+            "distillation": SegmentationDistillationSettings(method="logit_mse"),
             "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
         }
     )
 
 
-def make_prepared(task: Task, settings: EvaluationSettings, seed: int) -> Prepared:
+def make_prepared(
+    task: Task, settings: SegmentationEvaluationSettings, seed: int
+) -> PreparedSegmentation:
     """Encoder and caches as a search has them, without training anything."""
     with seeded(seed, "encoder"):
         encoder = Encoder(settings.encoder).eval()
     splits = {name: make_features(task, name, encoder) for name in ("train", "validation")}
-    return Prepared(task, encoder, None, None, splits["train"], splits["validation"])
+    return PreparedSegmentation(
+        task, torch.device("cpu"), None, encoder, splits["train"], splits["validation"]
+    )
 
 
 def make_features(task: Task, split: str, encoder: Encoder) -> SplitFeatures:
@@ -162,24 +172,31 @@ def sample(space: FastNAS, encoder: Encoder, count: int, seed: int) -> list[Geno
 
 def make_ours(
     space: FastNAS,
-    prepared: Prepared,
-    settings: EvaluationSettings,
+    prepared: PreparedSegmentation,
+    settings: SegmentationEvaluationSettings,
     seed: int,
 ) -> Evaluate:
     """The evaluator of a search."""
-    evaluator = SegmentationEvaluator(space, prepared, settings)
+    task = prepared.task
+    candidates = SegmentationCandidates(
+        space, prepared.encoder, task.num_classes, (1, *task.input_shape[1:])
+    )
+    evaluator = Evaluator(prepared, settings, CostMeter(candidates))
     return lambda genotype: evaluator.evaluate(genotype, seed).scores["f1"]
 
 
 def make_plain(
     space: FastNAS,
-    prepared: Prepared,
-    settings: EvaluationSettings,
+    prepared: PreparedSegmentation,
+    settings: SegmentationEvaluationSettings,
     seed: int,
 ) -> Evaluate:
     """The published loop."""
     task, stage = prepared.task, settings.stage0
-    weights = class_weights(settings.class_weights, task, torch.device("cpu"))
+    masks = task.dataset("train").masks
+    weights = class_weights(
+        settings.class_weights, masks, task.num_classes, task.ignore_index, torch.device("cpu")
+    )
     data = plain_data(prepared, weights)
     training = PlainTraining(
         stage.epochs,
@@ -203,7 +220,7 @@ def make_plain(
     return evaluate
 
 
-def plain_data(prepared: Prepared, weights: Tensor | None) -> PlainData:
+def plain_data(prepared: PreparedSegmentation, weights: Tensor | None) -> PlainData:
     """The caches of both splits as contiguous tensors, masks at the size of the finest map."""
     train, validation = prepared.train, prepared.validation
     assert train is not None and train.teacher is not None and validation is not None

@@ -31,14 +31,13 @@ from sqlalchemy import insert
 
 import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
+from nas.search.assembly import Parts, make_controller, make_reward
 from nas.search.claims import Places
 from nas.search.config import SearchConfig
 from nas.search.identity import WorkerIdentity
 from nas.search.loop import work
-from nas.search.making import make_controller, make_reward
 from nas.search.memory import MemoryStorage, create_memory_study
 from nas.search.objective import Objective, origin_of
-from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
 from nas.search.stop import FailureWatch
 from nas.search.storage import TrialStorage

@@ -27,10 +27,10 @@ from nas.evaluation.costs import CostMeter, Extras
 from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.known import Known
 from nas.evaluation.latency.calibration import calibrate
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.confirmation import COST, Confirmation
 from nas.evaluation.latency.details import MEASURED
 from nas.evaluation.latency.forecast import Forecast
+from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 
 T = TypeVar("T")

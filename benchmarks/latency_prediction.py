@@ -26,12 +26,9 @@ import search_spaces
 from latency.engines import create_engine
 from latency.prediction.calibration import Prediction
 from nas.evaluation.latency.calibration import NETWORKS, Calibrated, calibrate
-from nas.evaluation.latency.candidates import (
-    Candidates,
-    ClassifierCandidates,
-    SegmentationCandidates,
-    untrained_encoder,
-)
+from nas.kinds.candidates import Candidates
+from nas.kinds.classification.candidates import ClassifierCandidates
+from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
 from nas.models.encoder import EncoderSettings
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace, DecoderSpace
@@ -130,13 +127,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def make_candidates(options: argparse.Namespace) -> Candidates:
     """The networks of the space."""
-    size = (options.size, options.size)
+    shape = (1, 3, options.size, options.size)
     space = search_spaces.create(options.space)
     if isinstance(space, ClassifierSpace):
-        return ClassifierCandidates(space, options.classes, size)
+        return ClassifierCandidates(space, options.classes, shape)
     assert isinstance(space, DecoderSpace)
     encoder = untrained_encoder(EncoderSettings(name=options.encoder), space)
-    return SegmentationCandidates(space, encoder, options.classes, size)
+    return SegmentationCandidates(space, encoder, options.classes, shape)
 
 
 def sampled(candidates: Candidates, options: argparse.Namespace) -> list[tuple[str, Genotype]]:

@@ -84,13 +84,14 @@ def parse_arguments() -> argparse.Namespace:
 
 def exported(options: argparse.Namespace, folder: Path) -> list[str]:
     """ONNX files of networks of the space `fastnas`, with random weights."""
-    from nas.evaluation.latency.candidates import SegmentationCandidates
+    from nas.kinds.segmentation.candidates import SegmentationCandidates
     from nas.models.encoder import Encoder, EncoderSettings
     from search_spaces.fastnas import FastNAS
 
     space, rng = FastNAS(), random.Random(options.seed)
     encoder = Encoder(EncoderSettings(weights="none"))
-    candidates = SegmentationCandidates(space, encoder, 11, (options.size, options.size))
+    shape = (1, 3, options.size, options.size)
+    candidates = SegmentationCandidates(space, encoder, 11, shape)
     files: list[str] = []
     while len(files) < options.networks:
         network = candidates.network(candidates.sample(rng))

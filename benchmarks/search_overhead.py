@@ -28,19 +28,15 @@ from rich.console import Console
 import rewards
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
-from nas.evaluation.latency.candidates import SegmentationCandidates
-from nas.models.encoder import Encoder, EncoderSettings
 from nas.search import search
-from nas.search.config import SearchConfig
-from nas.search.kinds import SegmentationSearchConfig
-from nas.search.making import make_controller, of_kind
-from nas.search.parts import Parts
+from nas.search.assembly import Parts, make_controller, of_kind
+from nas.search.config import ImageSearchConfig, SearchConfig, image_config
+from nas.search.images import ImageAssembly, candidates_of
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import SegmentationAssembly, load_task, reward_on
-from nas.tasks import Task
+from nas.tasks import AnyTask
 from rewards import Reward
 from search_spaces.genotype import Genotype
-from search_spaces.space import DecoderSpace
+from search_spaces.space import SearchSpace
 
 CANDIDATE_SECONDS = 5.0
 
@@ -115,7 +111,7 @@ class CountingEvaluator:
         watch: Sums the time of counting.
     """
 
-    def __init__(self, meter: CostMeter, task: Task, watch: Stopwatch) -> None:
+    def __init__(self, meter: CostMeter, task: AnyTask, watch: Stopwatch) -> None:
         self._meter = meter
         self._task = task
         self._watch = watch
@@ -153,12 +149,13 @@ class TimedAssembly:
     sampling: Stopwatch = field(default_factory=Stopwatch)
     costs: Stopwatch = field(default_factory=Stopwatch)
     sampler: TimedSampler | None = None
+    _images: ImageAssembly = field(default_factory=ImageAssembly)
 
-    def space(self, config: SearchConfig) -> DecoderSpace:
-        return SegmentationAssembly().space(config)
+    def space(self, config: SearchConfig) -> SearchSpace:
+        return self._images.space(config)
 
     def reward(self, config: SearchConfig) -> Reward:
-        return SegmentationAssembly().reward(config)
+        return self._images.reward(config)
 
     def check(self, config: SearchConfig) -> None:
         """There is nothing that could be wrong."""
@@ -167,11 +164,10 @@ class TimedAssembly:
         return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
-        task = load_task(of_kind(config, SegmentationSearchConfig))
-        space, reward = self.space(config), reward_on(task, config)
-        encoder = Encoder(EncoderSettings(weights="none")).eval()
-        candidates = SegmentationCandidates(space, encoder, task.num_classes, task.input_size)
-        meter = CostMeter(candidates)
+        config = of_kind(config, ImageSearchConfig)
+        task = self._images.task(config)
+        space, reward = self.space(config), self.reward(config)
+        meter = CostMeter(candidates_of(config, space, task))
         # The encoder is counted once in a search, however long.
         meter.counts(space.sample(random.Random(config.seed)))
         self.sampler = TimedSampler(make_controller(config, space, reward), self.sampling)
@@ -182,7 +178,7 @@ class TimedAssembly:
 def main() -> None:
     """Runs a search and prints where its time went."""
     options = parse_arguments()
-    config = SegmentationSearchConfig.model_validate(
+    config = image_config("segmentation").model_validate(
         {
             "trials": options.trials,
             "seed": options.seed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.retraining.network_file import describe, load
+    from nas.kinds.network_file import describe, load
 
 __all__ = ["describe", "load"]
 
@@ -18,6 +18,6 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for: `nas --help` has no use for torch.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nas.retraining import network_file
+    from nas.kinds import network_file
 
     return getattr(network_file, name)

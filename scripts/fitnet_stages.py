@@ -21,10 +21,10 @@ from safetensors.torch import load_file
 
 from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
-from nas.experiments.config import ExperimentConfig
+from nas.experiments.config import experiment_config
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
+from nas.kinds.teacher import seed_folders
 from nas.settings import overridden, validate
-from nas.training.classification.networks import seed_folders
 
 GUIDED = ("stage1", "stage2")
 HINT = {"method": "hint", "student": GUIDED[-1], "teacher": GUIDED[-1]}
@@ -48,7 +48,7 @@ def main() -> None:
     with EpochProgress() as progress:
 
         def train(name: str, **values: Any) -> Summary:
-            config = validate(ExperimentConfig, common | values, name)
+            config = validate(experiment_config("classification"), common | values, name)
             return run_experiment(
                 config,
                 options.run / name,

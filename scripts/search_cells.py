@@ -20,17 +20,23 @@ import torch
 from torch import Tensor, nn
 
 import latency
+from nas.deployment.scores import scores_of
+from nas.deployment.selection import Selection, select
+from nas.kinds.kind import AnyKind
+from nas.kinds.registry import kind_named
 from nas.models.small_images.resnet import resnet
-from nas.retraining.classification import ClassificationWork
-from nas.retraining.options import RetrainOptions
-from nas.retraining.selection import Selection, select
-from nas.search.kinds import ClassificationSearchConfig
+from nas.search.assembly import make_space
+from nas.search.config import ImageSearchConfig
+from nas.search.images import cache_of, load_task
 from nas.search.run_folder import RunFolder
 from nas.settings import overridden, validate
+from nas.tasks import AnyTask
 from nas.training.seeding import derive, seeded
-from nas.training.stages import train_stages
+from nas.training.stage_settings import StageSettings, StageTraining
+from nas.training.stages import StageTeacher, Subject, train_stages
 
 DEPTHS = (8, 20)
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -46,43 +52,95 @@ class Contestant:
     build: Callable[[int], nn.Module]
 
 
+@dataclass(frozen=True)
+class Contest:
+    """What all contestants share.
+
+    Attributes:
+        kind: Of the search.
+        task: The data.
+        training: How each is trained.
+        teacher: What each learns from, or None.
+        stages: The one stage, with its losses towards the teacher.
+    """
+
+    kind: AnyKind
+    task: AnyTask
+    training: StageTraining
+    teacher: StageTeacher | None
+    stages: tuple[StageSettings, ...]
+
+    def train(self, contestant: Contestant, seed: int, out: Path) -> tuple[float, float]:
+        """Trains one network; returns its accuracy on the validation and on the test split."""
+        network = contestant.build(seed)
+        train_stages(
+            Subject(self.kind, network, self.task, self.training, CPU),
+            self.stages,
+            seed=derive(seed, "contest"),
+            folder=out / f"{contestant.name}-{seed}",
+            teacher=self.teacher,
+        )
+        scores = scores_of(network.eval(), self.task, CPU)
+        return scores["validation"]["macro"]["top1"], scores["test"]["macro"]["top1"]
+
+
 def main() -> None:
     """Trains the contestants and prints a table."""
     options = parse_arguments()
     torch.set_num_threads(1)
     run = RunFolder.open(options.run)
     config = run.config()
-    if not isinstance(config, ClassificationSearchConfig):
+    if not isinstance(config, ImageSearchConfig) or config.kind is not kind_named("classification"):
         raise SystemExit(f"{options.run}: not a search for classifiers")
     (choice,) = select(
         run,
         Selection(trials=(options.trial,)) if options.trial is not None else Selection(best=True),
     )
-    values = {"epochs": options.epochs}
-    training = validate(
-        type(config.retraining), overridden(config.retraining.model_dump(), values), "training"
-    )
+    contest = make_contest(run, config, options)
+    kind, task = contest.kind, contest.task
+    found = kind.found(make_space(config), choice.genotype, config.evaluation)
 
-    def work(seed: int) -> ClassificationWork:
-        retraining = RetrainOptions(training, options.distillation, device="cpu", seed=seed)
-        return ClassificationWork(run, config, retraining, lambda what, record, epochs: None)
+    def searched(seed: int) -> nn.Module:
+        with seeded(seed, "retrain"):
+            return kind.untrained(found, task, None)
 
-    shape = work(0).input_shape
-    searched = work(0).build(choice.genotype)
-    macs = latency.count(searched.eval(), shape).macs
-    classes = len(work(0).scores(searched)["validation"]["f1"])
-    contestants = [Contestant(choice.name, lambda seed: work(seed).build(choice.genotype))]
-    contestants += [by_hand(depth, classes, macs, shape) for depth in DEPTHS]
+    shape = task.input_shape
+    macs = latency.count(searched(0).eval(), shape).macs
+    contestants = [Contestant(choice.name, searched)]
+    contestants += [by_hand(depth, task.num_classes, macs, shape) for depth in DEPTHS]
     print(f"{choice.name}: {choice.genotype}, search quality {choice.search_quality}", flush=True)
     print("network       params      MACs  validation          test")
     for contestant in contestants:
-        scores = [train(contestant, work(seed), seed, options.out) for seed in range(options.seeds)]
+        scores = [contest.train(contestant, seed, options.out) for seed in range(options.seeds)]
         counts = latency.count(contestant.build(0).eval(), shape)
         print(
             f"{contestant.name:12} {counts.parameters:8,} {counts.macs / 1e6:7.2f} M  "
             f"{spread([s[0] for s in scores])}  {spread([s[1] for s in scores])}",
             flush=True,
         )
+
+
+def make_contest(run: RunFolder, config: ImageSearchConfig, options: argparse.Namespace) -> Contest:
+    """What the contestants share, as ``nas retrain`` has it."""
+    values = overridden(config.retraining.model_dump(), {"epochs": options.epochs})
+    training = validate(type(config.retraining), values, "training")
+    kind, task = config.kind, load_task(config)
+    teacher, losses = None, ()
+    if options.distillation:
+        prepared = kind.prepare(
+            task,
+            config.evaluation,
+            make_space(config),
+            cache_of(run, config),
+            CPU,
+            config.seed,
+            lambda what, record, epochs: None,
+        )
+        if prepared.teacher is None:
+            raise SystemExit(f"{options.run}: it had no teacher; give --no-distillation")
+        teacher = StageTeacher(prepared.teacher.network, prepared.teacher.identity)
+        losses = config.retraining_losses
+    return Contest(kind, task, training, teacher, (StageSettings(name="retrain", losses=losses),))
 
 
 class ChannelsFirst(nn.Module):
@@ -115,22 +173,6 @@ def by_hand(depth: int, classes: int, macs: int, shape: tuple[int, int, int, int
             return network(width)
 
     return Contestant(f"resnet{depth}-{width}", build)
-
-
-def train(
-    contestant: Contestant, work: ClassificationWork, seed: int, out: Path
-) -> tuple[float, float]:
-    """Trains one network; returns its accuracy on the validation and on the test split."""
-    network = contestant.build(seed)
-    train_stages(
-        work.subject(network),
-        work.stages,
-        seed=derive(seed, "contest"),
-        folder=out / f"{contestant.name}-{seed}",
-        teacher=work.teacher(),
-    )
-    scores = work.scores(network)
-    return scores["validation"]["macro"]["top1"], scores["test"]["macro"]["top1"]
 
 
 def spread(values: list[float]) -> str:

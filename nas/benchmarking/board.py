@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import TableEvaluator, rows_of
-from nas.search.kinds import TableSearchConfig
-from nas.search.making import make_space
+from nas.search.assembly import make_space
+from nas.search.config import TableSearchConfig
 from nas.search.table import load_table
 from search_spaces.space import SearchSpace
 

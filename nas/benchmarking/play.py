@@ -14,8 +14,8 @@ from nas.benchmarking.board import Board
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
 from nas.search.bases import with_bases, with_reward
 from nas.search.claims import Places
+from nas.search.config import TableSearchConfig
 from nas.search.identity import WorkerIdentity
-from nas.search.kinds import TableSearchConfig
 from nas.search.loop import work
 from nas.search.memory import MemoryStorage, create_memory_study
 from nas.search.objective import Objective, origin_of

@@ -54,11 +54,11 @@ def distill(
         bool, typer.Option("--list", help="List the losses with their papers.")
     ] = False,
 ) -> None:
-    """Train a network to follow another one; a training that was cut off goes on."""
+    """Train a network to follow another one; a training that was cut off continues."""
     if list_losses:
         _list()
         return
-    from nas.cli.experiments import Request, run_distillation
+    from nas.cli.experiments import run as run_experiment
 
     methods = method or []
     single = {"weight": weight, "ratio": ratio, "option": option}
@@ -82,7 +82,7 @@ def distill(
         raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
     folder = run or default_run("-".join([network, *methods]))
-    run_distillation(Request(values, folder, config, _NEEDED))
+    run_experiment(values, folder, _NEEDED, config)
 
 
 def _require_one_method(methods: list[str], single: dict[str, Any]) -> None:

@@ -9,8 +9,6 @@ import typer
 
 from nas.errors import UserError
 
-_VIEWS = ("flip", "ten_crop")
-
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of nas train or nas distill.")],
@@ -19,17 +17,17 @@ def evaluate(
         bool, typer.Option("--tta", help="Score with test-time augmentation too.")
     ] = False,
     views: Annotated[
-        str | None, typer.Option(help="Its views: flip or ten_crop, which is the default.")
+        str | None,
+        typer.Option(
+            help="Its views: flip, or for classifiers ten_crop, which is then the default."
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
 ) -> None:
-    """Score the networks of a run: accuracy and mean per-class accuracy over its seeds."""
+    """Score the networks of a run: the figures of its kind of task, over its seeds."""
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
-    chosen = views or _VIEWS[-1]
-    if chosen not in _VIEWS:
-        raise UserError(f"--views {chosen}: choose one of {', '.join(_VIEWS)}.")
     from rich.console import Console
 
     from nas.experiments.evaluation import evaluate_run
@@ -38,7 +36,7 @@ def evaluate(
     evaluation = evaluate_run(
         run,
         split,
-        ("none", chosen) if tta else ("none",),  # type: ignore[arg-type]
+        ("none", views) if tta else ("none",),  # type: ignore[arg-type]
         device,
         str(data) if data else None,
     )

@@ -45,9 +45,9 @@ def export(
     if network.suffix == _ONNX:
         raise UserError(f"{network}: this is an ONNX file already; give the folder of the network.")
 
-    from nas.retraining.export import default_path
-    from nas.retraining.export import export as write
-    from nas.retraining.trained_network import (
+    from nas.deployment.export import default_path
+    from nas.deployment.export import export as write
+    from nas.deployment.trained_network import (
         NamedTask,
         file_of,
         is_self_contained,

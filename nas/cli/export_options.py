@@ -9,7 +9,7 @@ import typer
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.retraining.onnx_export import ExportOptions
+    from nas.deployment.onnx_export import ExportOptions
 
 Opset = Annotated[int, typer.Option(help="Opset of the ONNX file.")]
 DynamicBatch = Annotated[
@@ -31,8 +31,8 @@ def export_options(
     Raises:
         UserError: If a value is wrong, or images are given without int8.
     """
-    from nas.retraining.int8 import CALIBRATION_IMAGES, Int8Options
-    from nas.retraining.onnx_export import ExportOptions
+    from nas.deployment.int8 import CALIBRATION_IMAGES, Int8Options
+    from nas.deployment.onnx_export import ExportOptions
 
     if int8_images is not None and not int8:
         raise UserError("--int8-images belongs to --int8; give both.")

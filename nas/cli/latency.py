@@ -15,8 +15,8 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nas.retraining.named_network import NamedNetwork
-    from nas.retraining.network_latency import Place
+    from nas.deployment.named_network import NamedNetwork
+    from nas.deployment.network_latency import Place
 
 _MEASURE = "measure"
 
@@ -82,13 +82,13 @@ def measure(
     _check(depth, rows, plot)
     from rich.console import Console
 
-    from nas.report.latency import latency_table, layers_table
-    from nas.retraining.network_latency import (
+    from nas.deployment.network_latency import (
         Place,
         check_explainable,
         network_latency,
         network_layers,
     )
+    from nas.report.latency import latency_table, layers_table
 
     place = Place(device, engine, threads, runs, allow_fallback)
     if layers or plot:
@@ -136,9 +136,9 @@ def calibrate(
     if networks < 1:
         raise UserError(f"--networks {networks}: measure at least 1.")
     from nas.cli.latency_progress import CalibrationProgress
+    from nas.deployment.named_network import candidates_named
     from nas.evaluation.latency.calibration import calibrate as calibrate_device
     from nas.report.latency import calibration_table
-    from nas.retraining.named_network import candidates_named
 
     with latency_sentences():
         candidates = candidates_named(space, _size(size))
@@ -154,8 +154,8 @@ def calibrate(
 def _named(
     path: Path | None, trial: int | None, best: bool, genotype: str | None, size: str | None
 ) -> NamedNetwork:
-    from nas.retraining.named_network import named_network
-    from nas.retraining.selection import Selection
+    from nas.deployment.named_network import named_network
+    from nas.deployment.selection import Selection
 
     trials = () if trial is None else (trial,)
     selection = Selection(best=best, trials=trials, genotype=genotype)
@@ -163,15 +163,15 @@ def _named(
 
 
 def _show_memory(console: Console, network: NamedNetwork, place: Place) -> None:
+    from nas.deployment.network_costs import network_memory
     from nas.report.device_costs import memory_table
-    from nas.retraining.network_costs import network_memory
 
     console.print(memory_table(*network_memory(network, place)))
 
 
 def _show_energy(console: Console, network: NamedNetwork, place: Place) -> None:
+    from nas.deployment.network_costs import network_energy
     from nas.report.device_costs import energy_table
-    from nas.retraining.network_costs import network_energy
 
     found = network_energy(network, place)
     if isinstance(found, str):

@@ -13,8 +13,8 @@ from nas.cli.values import assignments, chosen_run, given, with_assigned
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.retraining.options import Choice
-    from nas.retraining.stages import RetrainStages
+    from nas.deployment.selection import Choice
+    from nas.retraining.options import RetrainStages
     from nas.search.run_folder import RunFolder
 
 
@@ -59,8 +59,8 @@ def retrain(
     """Train candidates fully, report them on the test images, export them to ONNX, measure them."""
     export = export_options(opset, dynamic_batch, int8, int8_images, seed)
 
+    from nas.deployment.selection import Selection, select
     from nas.retraining.options import RetrainOptions
-    from nas.retraining.selection import Selection, select
     from nas.search.run_folder import RunFolder
 
     folder = RunFolder.open(chosen_run(run))
@@ -122,7 +122,7 @@ def _show(results: list[tuple[str, dict[str, Any]]]) -> None:
 
 
 def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
-    from nas.retraining.stages import RetrainStages
+    from nas.retraining.options import RetrainStages
     from nas.settings import read_yaml, validate
 
     values = read_yaml(path) if path else {}
@@ -132,7 +132,7 @@ def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
 
 
 def _training(folder: Any, values: dict[str, Any]) -> Any:
-    from nas.search.kinds import ImageSearchConfig
+    from nas.search.config import ImageSearchConfig
     from nas.settings import overridden, validate
 
     config = folder.config()

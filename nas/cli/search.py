@@ -16,8 +16,8 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.cli.epochs import EpochProgress
+    from nas.search.assembly import Assembly
     from nas.search.config import SearchConfig
-    from nas.search.parts import Assembly
 
 
 def search(
@@ -173,7 +173,7 @@ def search(
         raise UserError(f"{data}: no such folder; correct --data.")
     from nas.cli.epochs import EpochProgress
     from nas.search.assembly import IMPORT_PATH
-    from nas.search.kinds import load_config
+    from nas.search.config import load_config
     from nas.search.search import start
 
     resolved = load_config(config, options)
@@ -185,7 +185,7 @@ def search(
 def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
     from nas.cli.epochs import EpochProgress
     from nas.search.assembly import IMPORT_PATH
-    from nas.search.kinds import load_config
+    from nas.search.config import load_config
     from nas.search.run_folder import RunFolder
     from nas.search.search import resume
     from nas.settings import overridden, read_yaml, validate
@@ -201,9 +201,9 @@ def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> N
 
 
 def _assembly(progress: EpochProgress) -> Assembly:
-    from nas.search.assembly import AnyAssembly
+    from nas.search.assembly import StandardAssembly
 
-    return AnyAssembly(progress.show, progress.say)
+    return StandardAssembly(progress.show, progress.say)
 
 
 def _preset(space: str | None, preset: str | None) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from latency.costs import Cost
 from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.failures import reasons
 from nas.evaluation.known import Known, Remembered
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.details import predicted_details
 from nas.evaluation.latency.forecast import Forecast
+from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 
 LATENCY = "latency"

@@ -1,22 +1,27 @@
-"""What ``nas train`` and ``nas distill`` do with a classification task."""
+"""What ``nas train`` and ``nas distill`` do."""
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from nas.distillation.terms import TermSettings
-from nas.models.classifiers import ClassifierSettings
-from nas.settings import Settings
-from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.stage_settings import StageSettings
+from nas.errors import UserError
+from nas.kinds.network_file import describe
+from nas.kinds.registry import kind_named
+from nas.kinds.teacher import seed_folders
+from nas.settings import Settings, read_yaml, validate
+from nas.training.stage_settings import StageSettings, StageTraining
 
+CONFIG = "config.yaml"
 WHOLE = "training"
 
 
 class ExperimentConfig(Settings):
-    """A training of a classifier, over one or several seeds.
+    """A training of a network, over one or several seeds; `experiment_config` makes that of a kind.
 
     Attributes:
         task: A built-in task, a folder, or a YAML file.
@@ -35,10 +40,10 @@ class ExperimentConfig(Settings):
     task: str
     data: str | None = None
     task_options: dict[str, Any] = Field(default_factory=dict)
-    model: ClassifierSettings
+    model: Any
     teacher: str | None = None
     losses: tuple[TermSettings, ...] = ()
-    training: ClassifierFitSettings = ClassifierFitSettings()
+    training: StageTraining
     stages: tuple[StageSettings, ...] = ()
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
@@ -61,3 +66,35 @@ class ExperimentConfig(Settings):
     def identity(self) -> dict[str, Any]:
         """What a folder is tied to: all but where it runs and how many trainings follow."""
         return self.model_dump(mode="json", exclude={"seeds", "device"})
+
+
+@functools.cache
+def experiment_config(name: str) -> type[ExperimentConfig]:
+    """The configuration of a training of networks of a kind, with its defaults.
+
+    Raises:
+        UserError: If there is no such kind.
+    """
+    kind = kind_named(name)
+    return create_model(
+        f"{name.capitalize()}ExperimentConfig",
+        __base__=ExperimentConfig,
+        __module__=__name__,
+        model=(kind.model_settings, ...),
+        training=(kind.training_settings, kind.training_settings()),
+    )
+
+
+def read_experiment(folder: Path) -> ExperimentConfig:
+    """The configuration that a folder was trained with.
+
+    Raises:
+        UserError: If there is none, or nothing is trained yet.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: no {CONFIG} there; give the folder of a run of nas train or nas distill."
+        )
+    kind = describe(seed_folders(folder)[0]).kind
+    return validate(experiment_config(kind), read_yaml(path), str(path))

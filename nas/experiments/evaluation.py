@@ -9,16 +9,14 @@ from typing import Any
 
 import nas.tasks
 from nas.errors import UserError
-from nas.experiments.config import ExperimentConfig
-from nas.experiments.folder import CONFIG
-from nas.experiments.run import FIGURES, mean_and_spread
+from nas.experiments.config import read_experiment
+from nas.experiments.run import mean_and_spread
 from nas.files import finite_only, write_json
-from nas.models.classifier_file import load_classifier, read_classifier_description
-from nas.settings import read_yaml, validate
-from nas.training.classification.networks import MODEL, require_fitting, seed_folders
-from nas.training.classification.scoring import score_classifier
-from nas.training.classification.views import ViewsName
+from nas.kinds.network_file import FILE, describe, load_described, require_fitting
+from nas.kinds.registry import kind_of
+from nas.kinds.teacher import seed_folders
 from nas.training.device import resolve_device
+from nas.training.views import ViewsName
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class RunEvaluation:
 def evaluate_run(
     run: Path,
     split: str,
-    views: tuple[ViewsName, ...] = ("none",),
+    views: tuple[ViewsName | None, ...] = ("none",),
     device: str = "auto",
     data: str | None = None,
     on_network: Callable[[str], None] = lambda name: None,
@@ -59,7 +57,8 @@ def evaluate_run(
     Args:
         run: Folder of ``nas train`` or ``nas distill``.
         split: train, validation or test.
-        views: Without and with which test-time augmentation.
+        views: Without and with which test-time augmentation; None is the most thorough one that
+            the kind of the task has.
         device: auto, cpu or cuda:N.
         data: Folder of the images, if they have moved.
         on_network: Told which network comes next.
@@ -67,28 +66,29 @@ def evaluate_run(
     Raises:
         UserError: If the folder holds no such run, or there is no such split.
     """
-    path = run / CONFIG
-    if not path.is_file():
-        raise UserError(
-            f"{run}: no {CONFIG} there; give the folder of a run of nas train or nas distill on a "
-            "classification task."
-        )
-    folders = seed_folders(run)
-    config = validate(ExperimentConfig, read_yaml(path), str(path))
-    task = nas.tasks.load_classification(config.task, data or config.data, **config.task_options)
+    config, folders = read_experiment(run), seed_folders(run)
+    task = nas.tasks.load(config.task, data or config.data, **config.task_options)
     task.dataset(split)
-    where = resolve_device(device)
+    kind, where = kind_of(task), resolve_device(device)
+    chosen: list[ViewsName] = [name or kind.views[-1] for name in views]
+    unknown = [name for name in chosen if name not in ("none", *kind.views)]
+    if unknown:
+        raise UserError(
+            f"views {unknown[0]!r}: a {task.kind} task has none such; choose one of "
+            f"{', '.join(kind.views)}."
+        )
     figures: dict[str, dict[str, list[float]]] = {
-        name: {key: [] for key in FIGURES} for name in views
+        name: {key: [] for key in kind.figures} for name in chosen
     }
     for folder in folders:
         on_network(folder.name)
-        require_fitting(read_classifier_description(folder / MODEL), task, folder)
-        network = load_classifier(folder / MODEL).to(where).eval()
-        for name in views:
-            card = score_classifier(network, task, split, where, name)
-            for key in FIGURES:
-                figures[name][key].append(getattr(card, key))
+        description = describe(folder)
+        require_fitting(description, task, folder)
+        network = load_described(folder / FILE, description).to(where)
+        for name in chosen:
+            card = kind.score(network, task, split, where, name)
+            for key in kind.figures:
+                figures[name][key].append(card.figures[key])
     seeds = tuple(int(folder.name.removeprefix("seed-")) for folder in folders)
     evaluation = RunEvaluation(split, seeds, figures)
     write_json(run / f"evaluation-{split}.json", finite_only(evaluation.to_record()))

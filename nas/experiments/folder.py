@@ -8,11 +8,9 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
-from nas.experiments.config import ExperimentConfig
+from nas.experiments.config import CONFIG, ExperimentConfig
 from nas.files import write_text
 from nas.settings import read_yaml
-
-CONFIG = "config.yaml"
 
 _SHOWN = 3
 
@@ -24,7 +22,7 @@ def claim(folder: Path, config: ExperimentConfig) -> None:
         UserError: If the folder holds anything else.
     """
     path = folder / CONFIG
-    # Where nothing is trained yet, the last attempt failed, and it may be mended.
+    # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
     if path.exists() and any(folder.glob("seed-*")):
         different = _different(read_yaml(path), config.identity())
         if different:

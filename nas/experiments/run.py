@@ -1,4 +1,4 @@
-"""Trains a classifier over several seeds into a folder."""
+"""Trains a network of any kind over several seeds into a folder."""
 
 from __future__ import annotations
 
@@ -19,22 +19,19 @@ from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import claim
 from nas.files import finite_only, write_json, write_text
-from nas.models.classifier_file import ClassifierDescription, save_classifier
-from nas.models.classifiers import IMAGENET, NONE, create_classifier
-from nas.models.encoder import fingerprint
-from nas.tasks import ClassificationTask
-from nas.training.classification.networks import METRICS, MODEL, Teacher, load_teacher
-from nas.training.classification.scoring import score_classifier
-from nas.training.classification.stages import classifier_subject
+from nas.kinds.kind import Teacher
+from nas.kinds.network_file import FILE, NetworkDescription, save_network
+from nas.kinds.registry import kind_of
+from nas.kinds.teacher import METRICS, load_teacher
+from nas.tasks import AnyTask
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import check_stages
-from nas.training.stages import StageResult, StageTeacher, train_stages, try_stages
+from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
 from nas.training.trainer import EpochRecord
 
 LOG = "log.csv"
 OnEpoch = Callable[[str, EpochRecord, int], None]
-FIGURES = ("accuracy", "mean_class_accuracy")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Summary:
         seeds: Seed of each training.
         teacher: Figures of the teacher on the validation split, or None.
         validation: Figures on the validation split, one value for each seed.
-        stages: Accuracy on the validation split by stage, one value for each seed.
+        stages: The first of these figures by stage, one value for each seed.
     """
 
     seeds: tuple[int, ...]
@@ -58,6 +55,7 @@ def run_experiment(
     config: ExperimentConfig,
     folder: Path,
     *,
+    task: AnyTask | None = None,
     on_epoch: OnEpoch,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Summary:
@@ -68,6 +66,7 @@ def run_experiment(
     Args:
         config: What is trained, and how.
         folder: New, or that of the same run.
+        task: The one that the configuration names, if it is loaded already.
         on_epoch: Told (what is trained, the epoch, the number of epochs).
         say: Told what is known before the training.
 
@@ -75,26 +74,25 @@ def run_experiment(
         UserError: If the data, the teacher or a setting is wrong, or the folder is in use.
     """
     device = resolve_device(config.device)
-    task = nas.tasks.load_classification(config.task, config.data, **config.task_options)
+    task = task or nas.tasks.load(config.task, config.data, **config.task_options)
+    kind = kind_of(task)
     check_stages(config.resolved_stages, config.teacher is not None)
     # A wrong name or option must not wait for the hub, the data or the teacher.
-    bare = config.model.model_copy(update={"weights": NONE})
-    model = bare if config.model.weights == IMAGENET else config.model
-    network = create_classifier(model, task.num_classes, task.input_size)
+    network = kind.create(kind.without_hub(config.model), task)
     nas.tasks.check(task).raise_if_bad()
     teacher = load_teacher(config.teacher, task, device) if config.teacher else None
-    subject = classifier_subject(network, task, config.training, device)
+    subject = Subject(kind, network, task, config.training, device)
     try_stages(subject, config.resolved_stages, _stage_teacher(teacher))
     claim(folder, config)
     if teacher is not None:
-        say(f"teacher {teacher.path}: accuracy {teacher.card.accuracy:.4f} on validation")
+        say(f"teacher {teacher.path}: {teacher.remark}")
     records = []
     for seed in range(config.seed, config.seed + config.seeds):
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
         records.append(experiment.finished() or experiment.train(_named(name, config, on_epoch)))
         experiment.tidy()
-    summary = _summary(records, teacher)
+    summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
     return summary
 
@@ -102,7 +100,7 @@ def run_experiment(
 def _stage_teacher(teacher: Teacher | None) -> StageTeacher | None:
     if teacher is None:
         return None
-    return StageTeacher(teacher.network, fingerprint(teacher.network.state_dict()))
+    return StageTeacher(teacher.network, teacher.identity)
 
 
 def _named(name: str, config: ExperimentConfig, on_epoch: OnEpoch) -> OnEpoch:
@@ -123,7 +121,7 @@ class _Experiment:
     """One seed of a run."""
 
     config: ExperimentConfig
-    task: ClassificationTask
+    task: AnyTask
     device: torch.device
     teacher: Teacher | None
     seed: int
@@ -131,7 +129,7 @@ class _Experiment:
 
     def finished(self) -> dict[str, Any] | None:
         path = self.folder / METRICS
-        if not (path.is_file() and (self.folder / MODEL).is_file()):
+        if not (path.is_file() and (self.folder / FILE).is_file()):
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for key, what in (("data", "images"), ("taught_by", "teacher weights")):
@@ -160,10 +158,11 @@ class _Experiment:
 
     def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
         task = self.task
+        kind = kind_of(task)
         with seeded(self.seed, "weights"):
-            network = create_classifier(self.config.model, task.num_classes, task.input_size)
+            network = kind.create(self.config.model, task)
         results = train_stages(
-            classifier_subject(network, task, self.config.training, self.device),
+            Subject(kind, network, task, self.config.training, self.device),
             self.config.resolved_stages,
             seed=derive(self.seed, "stages"),
             folder=self.folder,
@@ -177,16 +176,16 @@ class _Experiment:
         return record
 
     def _record(self, network: nn.Module, results: list[StageResult]) -> dict[str, Any]:
-        stages = {}
+        stages, kind = {}, kind_of(self.task)
         for result in results:
             network.load_state_dict(result.weights)
-            card = score_classifier(network.eval(), self.task, "validation", self.device)
+            card = kind.score(network.eval(), self.task, "validation", self.device)
             best = result.fit.best
             stages[result.name] = {
                 "epoch": best.epoch,
                 "score": best.score,
                 "scores": best.scores,
-                "validation": {key: getattr(card, key) for key in FIGURES},
+                "validation": {key: card.figures[key] for key in kind.figures},
             }
         record: dict[str, Any] = finite_only(
             {
@@ -200,14 +199,7 @@ class _Experiment:
         return record
 
     def _save(self, network: nn.Module, results: list[StageResult]) -> None:
-        task = self.task
-        description = ClassifierDescription(
-            network=self.config.model,
-            classes=task.classes,
-            input_size=task.input_size,
-            mean=task.mean,
-            std=task.std,
-        )
+        description = NetworkDescription.of(self.config.model, self.task)
         *earlier, last = results
         files = {self.folder / "stages" / f"{r.name}.safetensors": r.weights for r in earlier}
         files |= {
@@ -216,21 +208,24 @@ class _Experiment:
             if len(last.fit.weights) > 1
         }
         # The result comes last: a folder that holds it is finished.
-        files[self.folder / MODEL] = last.weights
+        files[self.folder / FILE] = last.weights
         for path, weights in files.items():
             network.load_state_dict(weights)
-            save_classifier(network, description, path)
+            save_network(network, description, path)
 
 
-def _summary(records: Iterable[Mapping[str, Any]], teacher: Teacher | None) -> Summary:
+def _summary(
+    records: Iterable[Mapping[str, Any]], teacher: Teacher | None, figures: tuple[str, ...]
+) -> Summary:
     records = list(records)
-    names = records[0]["stages"]
+    first = figures[0]
     return Summary(
         seeds=tuple(record["seed"] for record in records),
-        teacher={key: getattr(teacher.card, key) for key in FIGURES} if teacher else None,
-        validation={key: [r["validation"][key] for r in records] for key in FIGURES},
+        teacher={key: teacher.card.figures[key] for key in figures} if teacher else None,
+        validation={key: [r["validation"][key] for r in records] for key in figures},
         stages={
-            name: [r["stages"][name]["validation"]["accuracy"] for r in records] for name in names
+            name: [r["stages"][name]["validation"][first] for r in records]
+            for name in records[0]["stages"]
         },
     )
 

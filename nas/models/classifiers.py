@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from nas.errors import UserError
 from nas.models import small_images
 from nas.models.encoder import IMAGENET, NONE
+from nas.models.network_settings import NetworkSettings
 from nas.models.stems import Stem, find_stem
 from nas.models.timm_errors import one_line, refused_by_timm
 from nas.models.weights import load_tensors, read_tensors
-from nas.settings import Settings
 from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
 
 # isort: split
@@ -34,7 +34,7 @@ __all__ = [
 _SMALL_SIDE = 64
 
 
-class ClassifierSettings(Settings):
+class ClassifierSettings(NetworkSettings):
     """Which network, and with which weights.
 
     Attributes:
@@ -52,6 +52,17 @@ class ClassifierSettings(Settings):
     weights: str = NONE
     options: dict[str, Any] = {}
     stem: Literal["auto", "standard", "small"] = "auto"
+
+    def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
+        bare = self.model_copy(update={"weights": NONE})
+        return create_classifier(bare, num_classes, input_size)
+
+    def as_built(self, network: nn.Module) -> ClassifierSettings:
+        """The settings with ``small`` or ``standard`` where the stem was left to ``auto``.
+
+        What auto gave may have depended on the weights that training began with.
+        """
+        return with_resolved_stem(self, network)
 
 
 def classifier_names() -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 import search_spaces
-from nas.settings import Settings
+from nas.models.network_settings import NetworkSettings
 from search_spaces.space import ClassifierSpace
 
 
-class SearchedClassifierSettings(Settings):
+class SearchedClassifierSettings(NetworkSettings):
     """Which candidate of which search space.
 
     Attributes:
@@ -24,8 +24,12 @@ class SearchedClassifierSettings(Settings):
     space_options: dict[str, Any]
     genotype: str
 
-    def build(self, num_classes: int) -> nn.Module:
-        """The network with random weights."""
+    def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
+        space = self.build_space()
+        return space.build(space.parse(self.genotype), num_classes=num_classes)
+
+    def build_space(self) -> ClassifierSpace:
+        """The search space."""
         space = search_spaces.create(self.space, **self.space_options)
         assert isinstance(space, ClassifierSpace)  # it was one when the genotype was found
-        return space.build(space.parse(self.genotype), num_classes=num_classes)
+        return space

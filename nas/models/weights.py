@@ -85,11 +85,7 @@ def read_described(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If there is no such file or it was not made by this toolkit.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable safetensors file.") from error
+    metadata = _metadata(path)
     if _KEY not in metadata:
         raise UserError(
             f"{path}: it has no description of a network; was it made by nas retrain, train or "
@@ -97,6 +93,15 @@ def read_described(path: Path) -> dict[str, Any]:
         )
     values: dict[str, Any] = json.loads(metadata[_KEY])
     return values
+
+
+def has_description(path: Path) -> bool:
+    """Whether a file of weights says how its network is built.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    return _KEY in _metadata(path)
 
 
 def network_file(path: str | Path) -> Path:
@@ -111,3 +116,11 @@ def network_file(path: str | Path) -> Path:
     if not (path / FILE).is_file():
         raise UserError(f"{path}: no network there; a folder with one holds {FILE}.")
     return path / FILE
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file.") from error

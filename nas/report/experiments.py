@@ -11,7 +11,12 @@ from nas.distillation import LossInfo
 from nas.experiments.evaluation import RunEvaluation
 from nas.experiments.run import Summary, mean_and_spread
 
-_NAMES = {"accuracy": "accuracy", "mean_class_accuracy": "mean per-class accuracy"}
+_NAMES = {
+    "accuracy": "accuracy",
+    "mean_class_accuracy": "mean per-class accuracy",
+    "mean_iou": "mean IoU",
+    "macro_f1": "mean F1",
+}
 _VIEWS = {"none": "", "flip": ", flipped too", "ten_crop": ", ten crops"}
 
 
@@ -26,8 +31,9 @@ def summary_table(summary: Summary) -> Table:
         table.add_row(_NAMES[key], *_cells(values))
     if len(summary.stages) > 1:
         table.add_section()
+        figure = _NAMES[next(iter(summary.validation))]
         for name, values in summary.stages.items():
-            table.add_row(f"accuracy after {name}", *_cells(values))
+            table.add_row(f"{figure} after {name}", *_cells(values))
     return table
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nas.evaluation.teacher import TeacherReport
 from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
@@ -74,23 +73,6 @@ def _front_table(
     for row, candidate in enumerate(front):
         cells = [figure(key, candidate.values.get(key)) for key in columns]
         table.add_row(*searches[row : row + 1], str(candidate.trial), *cells)
-    return table
-
-
-def teacher_table(report: TeacherReport) -> Table:
-    """Scores of a teacher on the validation images, and the scale of its logits."""
-    table = Table(title="Teacher, on the validation images", title_justify="left")
-    table.add_column("class")
-    table.add_column("F1", justify="right")
-    for name, value in report.f1.items():
-        table.add_row(name, _score(value))
-    table.add_section()
-    table.add_row("mean F1", _score(report.macro["f1"]))
-    table.add_row("mean IoU", _score(report.macro["iou"]))
-    table.add_row("chance (mean F1)", _score(report.chance))
-    table.add_section()
-    table.add_row("logits: shape", "x".join(map(str, report.logits_shape)))
-    table.add_row("logits: mean, deviation", f"{report.logits_mean:.2f}, {report.logits_std:.2f}")
     return table
 
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nas.deployment.onnx_export import ExportOptions
+from nas.deployment.selection import Choice
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.retraining.onnx_export import ExportOptions
 from nas.search.run_folder import RunFolder
+from nas.settings import Settings
 from nas.training.stage_settings import StageSettings, StageTraining
-from search_spaces.genotype import Genotype
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A candidate to be retrained.
+class RetrainStages(Settings):
+    """Losses of a single stage, or several stages; the search's loss unless given.
 
     Attributes:
-        name: Name of its folder, for example ``trial-7``.
-        genotype: What is built.
-        search_quality: Its quality in the search, or None for a genotype from elsewhere.
+        losses: Losses towards the teacher.
+        stages: Stages in order, each with its losses.
     """
 
-    name: str
-    genotype: Genotype
-    search_quality: float | None
+    losses: tuple[TermSettings, ...] = ()
+    stages: tuple[StageSettings, ...] = ()
 
 
 @dataclass(frozen=True)

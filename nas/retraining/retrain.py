@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,33 @@ from torch import nn
 
 import latency
 from latency.figures import Latency
+from nas.deployment.file_latency import device_latency
+from nas.deployment.int8 import int8_version
+from nas.deployment.onnx_export import ExportOptions, try_export, write_onnx
+from nas.deployment.scores import scores_of
+from nas.deployment.selection import Choice
 from nas.errors import UserError
-from nas.evaluation.ahead import Announce
 from nas.files import write_json, write_text
-from nas.models.weights import FILE
-from nas.retraining.classification import ClassificationWork
-from nas.retraining.file_latency import device_latency
-from nas.retraining.int8 import int8_version
-from nas.retraining.onnx_export import ExportOptions, try_export, write_onnx
-from nas.retraining.options import Choice, RetrainOptions
-from nas.retraining.segmentation import SegmentationWork
-from nas.retraining.work import Work
-from nas.search.config import SearchConfig
-from nas.search.kinds import ClassificationSearchConfig, SegmentationSearchConfig
+from nas.kinds.ahead import Announce
+from nas.kinds.kind import Prepared
+from nas.kinds.network_file import FILE, NetworkDescription, save_network
+from nas.models.network_settings import NetworkSettings
+from nas.retraining.options import RetrainOptions
+from nas.search.assembly import make_space
+from nas.search.config import ImageSearchConfig, SearchConfig
+from nas.search.images import cache_of, load_task, reward_on
 from nas.search.run_folder import RunFolder
+from nas.tasks import AnyTask
 from nas.training.device import resolve_device
-from nas.training.seeding import derive
-from nas.training.stages import StageResult, train_stages, try_stages
+from nas.training.seeding import derive, seeded
+from nas.training.stage_settings import StageSettings
+from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
 from nas.training.trainer import EpochRecord
+from rewards import Reward
+from search_spaces.genotype import Genotype
+from search_spaces.space import SearchSpace
 
+WHOLE = "retrain"
 METRICS = "metrics.json"
 ONNX = "model.onnx"
 
@@ -70,21 +78,22 @@ def retrain(
     finished = _finished(folder, identity)
     if finished is not None:
         return finished
-    work = _work(run, config, options, announce)
+    work = _Work.begin(run, config, options, announce)
     network = work.build(choice.genotype)
+    subject = work.subject(network)
     # Refused before anything is spent on what comes before the stages.
-    try_stages(work.subject(network), work.stages, work.teacher())
-    try_export(network, work.input_shape, options.export)
+    try_stages(subject, work.stages, work.teacher)
+    try_export(network, work.task.input_shape, options.export)
     work.warm_up(network)
     results = train_stages(
-        work.subject(network),
+        subject,
         work.stages,
         seed=options.seed,
         folder=folder,
-        teacher=work.teacher(),
+        teacher=work.teacher,
         on_epoch=on_epoch,
     )
-    work.save(network, choice.genotype, folder)
+    network = work.save(network, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(results))
     metrics = {
@@ -109,19 +118,125 @@ def best_epoch(results: list[StageResult]) -> int:
     return sum(len(result.fit.history) for result in earlier) + last.fit.best.epoch
 
 
-def _work(
-    run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
-) -> Work:
-    if isinstance(config, SegmentationSearchConfig):
-        return SegmentationWork(run, config, options, announce)
-    if isinstance(config, ClassificationSearchConfig):
-        return ClassificationWork(run, config, options, announce)
-    raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
+@dataclass(frozen=True)
+class _Work:
+    """A candidate on its way from random weights to a file.
+
+    Attributes:
+        config: Of the search.
+        options: How it is retrained.
+        evaluation: How the search evaluated, without a teacher if there is to be none.
+        task: Its data.
+        space: Its search space.
+        prepared: What candidates of the search share.
+    """
+
+    config: ImageSearchConfig
+    options: RetrainOptions
+    evaluation: Any
+    task: AnyTask
+    space: SearchSpace
+    prepared: Prepared
+
+    @classmethod
+    def begin(
+        cls, run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
+    ) -> _Work:
+        """Loads what is needed; what the search shared is made again where it is gone.
+
+        Raises:
+            UserError: If nothing was trained, there is no teacher to learn from, or nothing to
+                learn from it, or the device is absent.
+        """
+        if not isinstance(config, ImageSearchConfig):
+            raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
+        _check_teacher(config, options)
+        task, space, device = load_task(config), make_space(config), resolve_device(options.device)
+        evaluation = config.evaluation
+        if not options.distill:
+            distillation = evaluation.distillation.model_copy(update={"enabled": False})
+            evaluation = evaluation.model_copy(update={"distillation": distillation})
+        cache = cache_of(run, config)
+        prepared = config.kind.prepare(
+            task, evaluation, space, cache, device, config.seed, announce
+        )
+        return cls(config, options, evaluation, task, space, prepared)
+
+    def build(self, genotype: Genotype) -> nn.Module:
+        """The network before any training."""
+        found = self._found(genotype)
+        with seeded(self.options.seed, "retrain"):
+            return self.config.kind.untrained(found, self.task, self.prepared)
+
+    def subject(self, network: nn.Module) -> Subject:
+        """What is trained in stages."""
+        return Subject(
+            recipe=self.config.kind,
+            network=network,
+            task=self.task,
+            common=self.options.training,
+            device=self.prepared.device,
+            quality=lambda card: self._reward.quality(card.scores),
+        )
+
+    def warm_up(self, network: nn.Module) -> None:
+        """What comes before the stages."""
+        kind, seed = self.config.kind, self.options.seed
+        kind.warm_up(network, self.prepared, self.evaluation, seed)
+
+    def save(self, network: nn.Module, genotype: Genotype, path: Path) -> nn.Module:
+        """Writes the network as it is deployed, and returns it."""
+        deployed = self.config.kind.deployed(network)
+        save_network(deployed, NetworkDescription.of(self._found(genotype), self.task), path)
+        return deployed
+
+    def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
+        """Scores on the validation and the test split of a network or of what stands for it."""
+        return scores_of(network.eval(), self.task, self.prepared.device, self._reward.quality)
+
+    @property
+    def teacher(self) -> StageTeacher | None:
+        """The network that it learns from, or None."""
+        found = self.prepared.teacher
+        return None if found is None else StageTeacher(found.network, found.identity)
+
+    @property
+    def stages(self) -> tuple[StageSettings, ...]:
+        """The stages of the training."""
+        if self.options.stages:
+            return self.options.stages
+        losses = self.options.losses
+        if self.options.distill and not losses:
+            losses = self.config.retraining_losses
+        return (StageSettings(name=WHOLE, losses=losses),)
+
+    @property
+    def _reward(self) -> Reward:
+        return reward_on(self.task, self.config)
+
+    def _found(self, genotype: Genotype) -> NetworkSettings:
+        found: NetworkSettings = self.config.kind.found(self.space, genotype, self.evaluation)
+        return found
 
 
-def _costs(network: nn.Module, work: Work, folder: Path, options: RetrainOptions) -> dict[str, Any]:
+def _check_teacher(config: ImageSearchConfig, options: RetrainOptions) -> None:
+    if options.distill and not config.has_teacher:
+        raise UserError(
+            "the search had no teacher, so there is none to retrain with; "
+            "leave out --distillation and its losses."
+        )
+    if options.distill and not (options.losses or options.stages or config.retraining_losses):
+        raise UserError(
+            "the search's configuration has no retraining_losses to learn from its teacher "
+            "with; give --distill.method, or use --no-distillation."
+        )
+
+
+def _costs(
+    network: nn.Module, work: _Work, folder: Path, options: RetrainOptions
+) -> dict[str, Any]:
     network.cpu().eval()
-    shape, path = work.input_shape, folder / ONNX
+    shape, path = work.task.input_shape, folder / ONNX
     counts = latency.count(network, shape)
     onnx = write_onnx(network, shape, path, options.export)
     measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
@@ -139,7 +254,7 @@ def _costs(network: nn.Module, work: Work, folder: Path, options: RetrainOptions
     }
 
 
-def _int8(path: Path, work: Work, measured: Latency, options: ExportOptions) -> dict[str, Any]:
+def _int8(path: Path, work: _Work, measured: Latency, options: ExportOptions) -> dict[str, Any]:
     if options.int8 is None:
         return {}
     known = measured if measured.device.kind == "cpu" else None

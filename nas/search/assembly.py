@@ -1,35 +1,124 @@
-"""Puts a search of any kind together."""
+"""Puts a search together from its configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any, Protocol, TypeVar
 
-from nas.evaluation.ahead import Announce
-from nas.search.config import SearchConfig
-from nas.search.kinds import (
-    ClassificationSearchConfig,
-    SegmentationSearchConfig,
+from optuna.samplers import BaseSampler
+
+import search_spaces
+from nas import controllers
+from nas.errors import UserError
+from nas.evaluation.evaluation import Decide, EvaluationError, go_on
+from nas.kinds.ahead import Announce
+from nas.search.config import (
+    PenaltySettings,
+    PromotionSettings,
+    RewardSettings,
+    SearchConfig,
     TableSearchConfig,
 )
-from nas.search.parts import Assembly, Parts
+from nas.search.records import reward_of
 from nas.search.run_folder import RunFolder
-from rewards import Reward
+from rewards import Drop, Penalty, Reward, RewardError
+from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
+
+MEASURED_COSTS = ("params", "macs", "flops", "latency", "memory", "energy")
+"""What is known of a network that is built."""
 
 IMPORT_PATH = f"{__name__}:standard"
 """Where worker processes find `standard`."""
 
-# Modules by name: a search for classifiers need not import what one for decoders needs.
-_ASSEMBLIES: dict[type[SearchConfig], tuple[str, str]] = {
-    SegmentationSearchConfig: ("nas.search.segmentation", "SegmentationAssembly"),
-    ClassificationSearchConfig: ("nas.search.classification", "ClassificationAssembly"),
-    TableSearchConfig: ("nas.search.table", "TableAssembly"),
-}
+C = TypeVar("C", bound=SearchConfig)
 
 
-class AnyAssembly:
-    """Leaves each configuration to the assembly of its kind.
+class Evaluated(Protocol):
+    """The outcome of one evaluation, as `nas.evaluation` gives it."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns scores, macro, groups, costs, curves, seconds, details, rung and stopped."""
+
+
+class CandidateEvaluator(Protocol):
+    """Genotype in, quality and costs out."""
+
+    def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluated:
+        """Trains and scores one candidate; raises rather than scoring a failure."""
+
+
+KnownCosts = Callable[[Genotype], Mapping[str, float]]
+"""Costs of a candidate that are known before it is trained, by name."""
+Confirm = Callable[[Genotype, dict[str, Any]], dict[str, Any]]
+"""Measures what was predicted of a trained candidate, and gives its record with that in it."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one worker needs to evaluate candidates.
+
+    Args:
+        space: What can be built.
+        reward: How good a candidate is.
+        controller: What draws the next candidate.
+        evaluator: What trains and scores it.
+        promotion: When a candidate's training is cut short, or None.
+        known_costs: What is held against the limits of the search before a candidate is trained;
+            None goes with no limits. It raises as the evaluator does.
+        confirm: Called for a trained candidate that would be on the front of the search, before
+            its values count; None where nothing was predicted.
+        failures: Exceptions of the evaluator that fail the candidate. Every other one is a
+            defect, which ends the worker.
+    """
+
+    space: SearchSpace
+    reward: Reward
+    controller: BaseSampler
+    evaluator: CandidateEvaluator
+    promotion: PromotionSettings | None = None
+    known_costs: KnownCosts | None = None
+    confirm: Confirm | None = None
+    failures: tuple[type[Exception], ...] = (EvaluationError, RuntimeError, MemoryError)
+
+
+class Assembly(Protocol):
+    """What turns a configuration into parts."""
+
+    def space(self, config: SearchConfig) -> SearchSpace:
+        """Returns the search space."""
+
+    def reward(self, config: SearchConfig) -> Reward:
+        """Returns the reward; an automatic base that is not resolved yet counts as 1.
+
+        Raises:
+            UserError: If a class, a metric or a cost is unknown.
+        """
+
+    def check(self, config: SearchConfig) -> None:
+        """Refuses what can be seen to be wrong before a run folder is made.
+
+        Raises:
+            UserError: If the data or a setting is wrong.
+        """
+
+    def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
+        """Does what is done once for a run, and returns the resolved configuration.
+
+        Trains or loads the teacher, replaces automatic bases by numbers. It is
+        called again when a search resumes, and then finds its results in the run's cache.
+        """
+
+    def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
+        """Returns the parts of one worker on a device such as "cpu" or "cuda:0"."""
+
+
+class StandardAssembly:
+    """Leaves each configuration to the assembly for images or for tables.
+
+    Task, encoder and teacher are read once, however often they are asked for.
 
     Args:
         announce: Told (what is trained, the epoch, the number of epochs) of trainings before the
@@ -42,8 +131,8 @@ class AnyAssembly:
         announce: Announce = lambda what, record, epochs: None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._announce = announce
-        self._say = say
+        self._announce, self._say = announce, say
+        self._assemblies: dict[str, Assembly] = {}
 
     def space(self, config: SearchConfig) -> SearchSpace:
         """See `Assembly.space`."""
@@ -66,10 +155,94 @@ class AnyAssembly:
         return self._of(config).parts(run, config, device)
 
     def _of(self, config: SearchConfig) -> Assembly:
-        module, name = _ASSEMBLIES[type(config)]
-        assembly: Assembly = getattr(import_module(module), name)(self._announce, self._say)
-        return assembly
+        # A search on a table need not import what one on images needs.
+        of_table = isinstance(config, TableSearchConfig)
+        name = "nas.search.table:TableAssembly" if of_table else "nas.search.images:ImageAssembly"
+        if name not in self._assemblies:
+            module, attribute = name.split(":")
+            made = getattr(import_module(module), attribute)(self._announce, self._say)
+            self._assemblies[name] = made
+        return self._assemblies[name]
 
 
-standard = AnyAssembly()
+standard = StandardAssembly()
 """An assembly that tells nobody of its progress."""
+
+
+def of_kind(config: SearchConfig, kind: type[C]) -> C:
+    """The same configuration, which has to be of a kind.
+
+    Raises:
+        TypeError: If it is not: the wrong assembly was asked.
+    """
+    if not isinstance(config, kind):
+        raise TypeError(f"a {kind.__name__} is needed here, and this is {type(config).__name__}")
+    return config
+
+
+def make_space(config: SearchConfig) -> SearchSpace:
+    """The search space of a configuration.
+
+    Raises:
+        UserError: If its name or an option is wrong.
+    """
+    try:
+        return search_spaces.create(config.space.name, **config.space.options)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"space {config.space.name!r}: {error}") from error
+
+
+def make_controller(config: SearchConfig, space: SearchSpace, reward: Reward) -> BaseSampler:
+    """The controller of a configuration.
+
+    Raises:
+        UserError: If its name or a setting is wrong.
+    """
+    name, settings = config.controller.name, config.controller.settings
+    return controllers.create(name, space, reward_of(reward), config.seed, **settings)
+
+
+def make_reward(
+    settings: RewardSettings,
+    of: str,
+    classes: Sequence[str],
+    default: Sequence[str],
+    costs: Sequence[str] = MEASURED_COSTS,
+) -> Reward:
+    """The reward that settings describe; an automatic base that is not resolved yet counts as 1.
+
+    Args:
+        settings: What earns reward, and what lowers it.
+        of: What the classes belong to, for the message.
+        classes: Those that are scored.
+        default: Those that earn reward unless the settings say otherwise.
+        costs: Those that can be penalised.
+
+    Raises:
+        UserError: If a class or a cost is unknown.
+    """
+    chosen = settings.classes or default
+    unknown = [name for name in chosen if name not in classes]
+    if unknown:
+        raise UserError(
+            f"reward class {unknown[0]!r} is not a class of {of}; it has: {', '.join(classes)}."
+        )
+    try:
+        return Reward(
+            tuple(chosen),
+            settings.metric,
+            settings.aggregate,
+            tuple(_penalty(penalty, costs) for penalty in settings.penalties),
+            settings.combine,
+        )
+    except RewardError as error:
+        raise UserError(f"reward: {error}") from error
+
+
+def _penalty(settings: PenaltySettings, costs: Sequence[str]) -> Penalty:
+    if settings.cost not in costs:
+        raise UserError(f"no cost {settings.cost!r} to penalise; known: {', '.join(costs)}.")
+    base = 1.0 if isinstance(settings.base, str) else settings.base
+    floors = settings.drop
+    drop = Drop(floors.cost_floor, floors.quality_floor) if floors is not None else None
+    return Penalty(settings.cost, base, settings.exponent, drop)

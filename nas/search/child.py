@@ -14,8 +14,8 @@ from typing import cast
 
 from nas.errors import UserError
 from nas.search import interrupts
+from nas.search.assembly import Assembly
 from nas.search.exits import ExitCode
-from nas.search.parts import Assembly
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError
 from nas.search.worker import run_worker

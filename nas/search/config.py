@@ -1,13 +1,22 @@
-"""What the configurations of all searches have in common."""
+"""What a search is configured by: one model for a table, and one for each kind of task."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
-from nas.settings import Settings
+import search_spaces
+from nas.distillation.terms import TermSettings
+from nas.evaluation.latency.settings import LatencySettings
+from nas.kinds.kind import AnyKind
+from nas.kinds.registry import kind_named
+from nas.settings import Settings, overridden, read_yaml, validate
+from nas.training.stage_settings import StageTraining
 
 
 class SpaceSettings(Settings):
@@ -95,7 +104,7 @@ class PromotionSettings(Settings):
 
 
 class SearchConfig(Settings):
-    """What every search needs to be repeated; `nas.search.kinds` has one subclass for each kind.
+    """What every search needs to be repeated.
 
     Attributes:
         space: What can be built.
@@ -151,3 +160,123 @@ class SearchConfig(Settings):
     def grace(self) -> int:
         """Seconds of silence after which a worker is given up as lost."""
         return 6 * self.heartbeat
+
+
+class ImageSearchConfig(SearchConfig):
+    """A search whose candidates are trained on images; `image_config` makes that of a kind.
+
+    Attributes:
+        task: Name of a built-in task, a folder with its images, or a YAML file.
+        task_options: Options of a built-in task, or values that replace those of a task.yaml, for
+            example ``{"input_size": [120, 160]}``.
+        data: Folder of the images, where `task` is a YAML file elsewhere.
+        latency: Where and how the latency of candidates is predicted or measured.
+        cache: Folder of what can be computed again, shared by several runs; null is the run's own.
+        retraining: Settings of ``nas retrain``.
+        retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
+            training best does not serve a long one (docs/results.md).
+        evaluation: Settings of the evaluator.
+    """
+
+    task: str
+    task_options: dict[str, Any] = {}
+    data: str | None = None
+    latency: LatencySettings = LatencySettings()
+    cache: str | None = None
+    retraining: StageTraining
+    retraining_losses: tuple[TermSettings, ...]
+    evaluation: Any
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_latency_section(cls, values: Any) -> Any:
+        """Older runs store a single key, and measured every candidate."""
+        if not isinstance(values, dict) or "latency_device" not in values:
+            return values
+        device = values["latency_device"]
+        others = {key: value for key, value in values.items() if key != "latency_device"}
+        return {"latency": {"device": device, "source": "measured"}} | others
+
+    @property
+    def kind(self) -> AnyKind:
+        """The kind of its task, which the search space decides."""
+        return kind_named(search_spaces.kind(self.space.name))
+
+    @property
+    def has_teacher(self) -> bool:
+        """See `SearchConfig.has_teacher`."""
+        return bool(self.evaluation.distillation.enabled)
+
+
+@functools.cache
+def image_config(name: str) -> type[ImageSearchConfig]:
+    """The configuration of a search for networks of a kind, with its defaults.
+
+    Raises:
+        UserError: If there is no such kind.
+    """
+    kind = kind_named(name)
+    return create_model(
+        f"{name.capitalize()}SearchConfig",
+        __base__=ImageSearchConfig,
+        __module__=__name__,
+        task=(str, kind.default_task),
+        space=(SpaceSettings, SpaceSettings(name=kind.default_space)),
+        retraining=(kind.retraining_settings, kind.retraining_settings()),
+        retraining_losses=(tuple[TermSettings, ...], kind.retraining_losses),
+        evaluation=(kind.evaluation_settings, kind.evaluation_settings()),
+    )
+
+
+class TableRewardSettings(RewardSettings):
+    """How the figures of a table become a quality; accuracy is the only metric of one."""
+
+    metric: str = "accuracy"
+
+
+class TableSearchConfig(SearchConfig):
+    """A search that looks its candidates up in a table, where nothing is trained.
+
+    Attributes:
+        table: The file; see `nas.evaluation.table`.
+        dataset: Which of its data sets counts.
+    """
+
+    space: SpaceSettings = SpaceSettings(name="nasbench201")
+    reward: TableRewardSettings = TableRewardSettings()
+    table: str
+    dataset: str = "cifar10"
+
+
+def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
+    """The configuration that raw values are meant for: told by a table, or by the space."""
+    if values.get("table") is not None:
+        return TableSearchConfig
+    space = values.get("space")
+    name = space.get("name") if isinstance(space, Mapping) else None
+    known = name in search_spaces.names()
+    return image_config(search_spaces.kind(str(name)) if known else "segmentation")
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
+    """Reads the configuration of a search.
+
+    Defaults give way to the file, and the file to the overrides.
+
+    Args:
+        path: A YAML file, or none.
+        overrides: Values by dotted key, for example ``{"space.options.cells": 2}``.
+
+    Raises:
+        UserError: If the file cannot be read, or a key or value is wrong.
+    """
+    values = {} if path is None else read_yaml(path) or {}
+    source = "configuration" if path is None else str(path)
+    if not isinstance(values, dict):
+        validate(SearchConfig, values, source)
+    resolved = overridden(values, overrides)
+    config = config_class(resolved)
+    # The file alone, so that the message can name it; the table may come from elsewhere.
+    table = {"table": resolved["table"]} if config is TableSearchConfig else {}
+    validate(config, {**table, **values}, source)
+    return validate(config, resolved, "configuration" if overrides else source)

@@ -17,16 +17,15 @@ from latency.prediction.operator_times import ENGINES
 from latency.reference import INPUT_SHAPE, reference_network
 from nas.errors import UserError, sentence
 from nas.evaluation.costs import CostMeter, Extras, check_computes
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.confirmation import Confirmation
 from nas.evaluation.latency.readiness import ready_forecast
 from nas.evaluation.latency.settings import LatencySettings
+from nas.kinds.candidates import Candidates
+from nas.search.assembly import MEASURED_COSTS, Confirm
 from nas.search.bases import with_bases
 from nas.search.breaches import check_limited_costs
-from nas.search.kinds import ImageSearchConfig
+from nas.search.config import ImageSearchConfig
 from nas.search.limits import check_limits
-from nas.search.making import MEASURED_COSTS
-from nas.search.parts import Confirm
 from search_spaces.genotype import Genotype
 
 LATENCY, MEMORY, ENERGY = "latency", "memory", "energy"

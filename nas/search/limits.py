@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
+from nas.search.assembly import KnownCosts
 from nas.search.breaches import breaches, told_hardest
 from nas.search.config import SearchConfig
-from nas.search.parts import KnownCosts
 from search_spaces.space import SearchSpace
 
 _SAMPLES = 200

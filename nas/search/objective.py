@@ -17,11 +17,11 @@ from nas.controllers.sampler import BEYOND, EMPTY
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, Rung
 from nas.search import interrupts
+from nas.search.assembly import Parts
 from nas.search.breaches import Breaches, breaches
 from nas.search.claims import Places
 from nas.search.finalists import Finalists
 from nas.search.identity import WorkerIdentity
-from nas.search.parts import Parts
 from nas.search.promotion import RUNGS, RewardsSoFar, goes_on
 from nas.search.provenance import commit
 from nas.search.records import INTERRUPTED, SURPLUS

@@ -12,8 +12,7 @@ import yaml
 
 from nas.errors import UserError
 from nas.files import write_text
-from nas.search.config import SearchConfig
-from nas.search.kinds import config_class
+from nas.search.config import SearchConfig, config_class
 from nas.search.provenance import provenance
 from nas.settings import read_yaml, validate
 

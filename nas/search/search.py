@@ -11,11 +11,11 @@ import optuna
 from rich.console import Console
 
 from nas.errors import UserError
+from nas.search.assembly import Assembly
 from nas.search.claims import Places, completed, trials_asked
 from nas.search.config import SearchConfig
 from nas.search.executors import Executor, InProcess
 from nas.search.local_processes import LocalProcesses, python_processes
-from nas.search.parts import Assembly
 from nas.search.progress import SearchProgress
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError

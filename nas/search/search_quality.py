@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.pareto.course import Course, Outcomes, course_of, reference_cost
+from nas.search.assembly import make_reward
 from nas.search.config import RewardSettings
-from nas.search.making import make_reward
 from nas.search.records import TrialRecord
 from nas.search.rungs import (
     RungCorrelation,

@@ -15,8 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 from nas.errors import UserError
-from nas.search.config import SearchConfig
-from nas.search.kinds import config_class
+from nas.search.config import SearchConfig, config_class
 from nas.search.run_folder import RunFolder
 from nas.search.storage import (
     TrialCache,

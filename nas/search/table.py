@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nas.errors import UserError
-from nas.evaluation.ahead import Announce
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import METRIC, TableEvaluator, rows_of
+from nas.kinds.ahead import Announce
+from nas.search.assembly import Parts, make_controller, make_reward, make_space, of_kind
 from nas.search.bases import with_bases, with_reward
 from nas.search.breaches import check_limited_costs
-from nas.search.config import SearchConfig
-from nas.search.kinds import TableSearchConfig
+from nas.search.config import SearchConfig, TableSearchConfig
 from nas.search.limits import check_limits
-from nas.search.making import make_controller, make_reward, make_space, of_kind
-from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
 from rewards import Reward
 from search_spaces.space import SearchSpace
@@ -45,7 +43,7 @@ class TableAssembly:
         return make_space(config)
 
     def reward(self, config: SearchConfig) -> Reward:
-        """See `nas.search.parts.Assembly.reward`."""
+        """See `nas.search.assembly.Assembly.reward`."""
         config = of_kind(config, TableSearchConfig)
         return reward_in(load_table(config), config)
 

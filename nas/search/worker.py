@@ -8,11 +8,11 @@ import optuna
 import torch
 
 from nas.search import interrupts
+from nas.search.assembly import Assembly
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.loop import work
 from nas.search.objective import Objective, origin_of
-from nas.search.parts import Assembly
 from nas.search.provenance import available_cpus
 from nas.search.run_folder import RunFolder
 from nas.search.stop import FailureWatch

@@ -55,6 +55,16 @@ class Task:
         """Number of classes, the ignored value not counted."""
         return len(self.classes)
 
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return len(self.mean)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """N x channels x height x width of one image."""
+        return (1, self.channels, *self.input_size)
+
     @cached_property
     def fingerprint(self) -> str:
         """Key of the images, masks and their meaning, for caches.

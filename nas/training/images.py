@@ -22,8 +22,8 @@ class Normaliser:
     std: Sequence[float]
 
     def __call__(self, images: Tensor, device: torch.device) -> Tensor:
-        """Float32 images in channels-last order, N x 3 x H x W, on the device."""
-        shape = (1, 3, 1, 1)
+        """Float32 images in channels-last order, N x channels x H x W, on the device."""
+        shape = (1, len(self.mean), 1, 1)
         mean = torch.tensor(self.mean, device=device).view(shape)
         std = torch.tensor(self.std, device=device).view(shape)
         images = images.to(device).contiguous(memory_format=torch.channels_last)
@@ -35,22 +35,26 @@ class ImageBatches:
     """Shuffled, augmented, normalised batches; a last batch that is smaller is left out.
 
     Attributes:
-        images: uint8, N x 3 x H x W.
-        masks: uint8, N x H x W.
+        images: uint8, N x channels x H x W.
+        targets: Class of every pixel, uint8, N x H x W, or of every image, int64, N.
         batch_size: Images of a batch; a smaller data set makes one batch.
-        normalise: From uint8 to what the encoder expects.
-        augment: Changes a batch of images and masks.
+        normalise: From uint8 to what the network expects.
+        augment: Changes a batch of images and targets.
         device: Where the batches go.
-        seed: Of the order and of the augmentation.
+        seed: Of the order, the augmentation and the mixing.
+        mixing: Mixes the images of a batch and their targets, or None.
+        teacher: Logits of a teacher for every image as it is, N x classes, or None.
     """
 
     images: Tensor
-    masks: Tensor
+    targets: Tensor
     batch_size: int
     normalise: Normaliser
     augment: Augment
     device: torch.device
     seed: int
+    mixing: Augment | None = None
+    teacher: Tensor | None = None
 
     def __len__(self) -> int:
         return max(1, len(self.images) // self.batch_size)
@@ -61,5 +65,9 @@ class ImageBatches:
         order = torch.randperm(len(self.images), generator=generator)
         for number in range(len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            images, masks = self.augment(self.images[chosen], self.masks[chosen], generator)
-            yield Batch(self.normalise(images, self.device), masks.to(self.device))
+            images, targets = self.augment(self.images[chosen], self.targets[chosen], generator)
+            inputs, targets = self.normalise(images, self.device), targets.to(self.device)
+            if self.mixing is not None:
+                inputs, targets = self.mixing(inputs, targets, generator)
+            known = self.teacher[chosen].to(self.device) if self.teacher is not None else None
+            yield Batch(inputs, targets, known)

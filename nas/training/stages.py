@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
 from nas.distillation.places import LAST_STRIDE, survey
-from nas.distillation.terms import Kind
 from nas.errors import UserError, sentence
 from nas.settings import overridden, validate
+from nas.tasks import AnyTask
 from nas.training import checkpoint
+from nas.training.fit import fit
 from nas.training.freezing import all_but, modules_at
+from nas.training.recipe import AnyRecipe
+from nas.training.scoring import Quality
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import INITIAL, StageSettings, StageTraining, check_stages
 from nas.training.teaching import Teaching
@@ -25,34 +28,29 @@ from nas.training.trainer import EpochRecord, FitResult
 _ON_LAST_MAP = ("feature_mse", "hint", "mgd", "nst")
 """Losses that take the last map of a network unless told otherwise."""
 
-S = TypeVar("S", bound=StageTraining)
-
-OnEpoch = Callable[[EpochRecord], None]
-Fit = Callable[[S, Teaching, int, Path, OnEpoch], FitResult]
-"""Trains with (settings, what is learned from, seed, checkpoint, whom to tell of every epoch)."""
-
 
 @dataclass(frozen=True)
-class Subject(Generic[S]):
-    """What is trained in stages.
+class Subject:
+    """What is trained in stages, each as by `fit`.
 
     Attributes:
+        recipe: How networks of the task's kind are trained.
         network: On the device of the training, and trained in place; gives logits.
-        kind: Of its task.
-        input_shape: N x channels x height x width of its images.
-        num_classes: Channels of its logits.
+        task: The data; its test split is not read.
         common: Settings of the training, unless a stage has its own.
-        fit: Trains it.
-        check: Refuses what cannot work for it.
+        device: Where.
+        quality: What is best, where the recipe monitors a quality; the recipe's unless given.
     """
 
+    recipe: AnyRecipe
     network: nn.Module
-    kind: Kind
-    input_shape: tuple[int, int, int, int]
-    num_classes: int
-    common: S
-    fit: Fit[S]
-    check: Callable[[S, Teaching], None]
+    task: AnyTask
+    common: StageTraining
+    device: torch.device
+    quality: Quality | None = None
+
+    def __post_init__(self) -> None:
+        self.network.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class StageResult:
 
 
 def try_stages(
-    subject: Subject[S], stages: Sequence[StageSettings], teacher: StageTeacher | None = None
+    subject: Subject, stages: Sequence[StageSettings], teacher: StageTeacher | None = None
 ) -> None:
     """Refuses stages that cannot work for these networks; nothing is trained.
 
@@ -93,7 +91,7 @@ def try_stages(
 
 
 def train_stages(
-    subject: Subject[S],
+    subject: Subject,
     stages: Sequence[StageSettings],
     *,
     seed: int,
@@ -134,13 +132,16 @@ def train_stages(
 
 
 @dataclass(frozen=True)
-class _Runner(Generic[S]):
-    subject: Subject[S]
+class _Runner:
+    subject: Subject
     seed: int
     teacher: StageTeacher | None
 
     def check(self, stage: StageSettings) -> None:
-        self.subject.check(self._settings(stage), self._teaching(stage))
+        subject = self.subject
+        subject.recipe.check(
+            subject.network, subject.task, self._settings(stage), self._teaching(stage)
+        )
 
     def run(
         self,
@@ -149,16 +150,21 @@ class _Runner(Generic[S]):
         start: str,
         on_epoch: Callable[[str, EpochRecord, int], None],
     ) -> FitResult:
-        settings = self._settings(stage)
-        return self.subject.fit(
+        settings, subject = self._settings(stage), self.subject
+        return fit(
+            subject.recipe,
+            subject.network,
+            subject.task,
             settings,
-            self._teaching(stage, start),
-            derive(self.seed, stage.name),
-            path,
-            lambda record: on_epoch(stage.name, record, settings.epochs),
+            device=subject.device,
+            seed=derive(self.seed, stage.name),
+            quality=subject.quality,
+            teaching=self._teaching(stage, start),
+            resume=path,
+            on_epoch=lambda record: on_epoch(stage.name, record, settings.epochs),
         )
 
-    def _settings(self, stage: StageSettings) -> S:
+    def _settings(self, stage: StageSettings) -> StageTraining:
         common = self.subject.common
         values = overridden(common.model_dump(mode="json"), stage.training)
         return validate(type(common), values, "training")
@@ -180,17 +186,17 @@ class _Runner(Generic[S]):
     def _distiller(self, stage: StageSettings) -> Distiller | None:
         if not stage.losses or self.teacher is None:
             return None
-        subject = self.subject
+        subject, shape = self.subject, self.subject.task.input_shape
         try:
             with seeded(self.seed, "distiller", stage.name):
                 return Distiller(
                     stage.losses,
                     subject.network,
                     self.teacher.network,
-                    subject.input_shape,
-                    num_classes=subject.num_classes,
-                    kind=subject.kind,
-                    until=_until(stage, subject.network, subject.input_shape),
+                    shape,
+                    num_classes=subject.task.num_classes,
+                    kind=subject.recipe.outputs,
+                    until=_until(stage, subject.network, shape),
                 )
         except ValueError as error:
             raise UserError(sentence(str(error))) from error

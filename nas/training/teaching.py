@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from nas.distillation.base import DistillationLoss
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import OUTPUT, Term
 from nas.errors import UserError, sentence
@@ -19,11 +20,27 @@ TRAINING_LOSS = Monitor("train_loss", smaller_is_better=True)
 
 
 @dataclass(frozen=True)
+class KnownLogits:
+    """A teacher's logits of the training images, as they are without augmentation.
+
+    Attributes:
+        logits: N x classes.
+        loss: The loss towards them.
+        weight: Its factor.
+    """
+
+    logits: Tensor
+    loss: DistillationLoss
+    weight: float
+
+
+@dataclass(frozen=True)
 class Teaching:
     """What is learned from, and which parts learn.
 
     Attributes:
         distiller: Losses towards a teacher, or None.
+        known: Logits of a teacher that were computed before, instead of a distiller.
         identity: Whatever decides what the distiller is, the teacher's weights included.
         task_weight: Weight of the loss on the labels.
         frozen: Modules that stay as they are, batch-norm statistics included, and parameters.
@@ -31,6 +48,7 @@ class Teaching:
     """
 
     distiller: Distiller | None = None
+    known: KnownLogits | None = None
     identity: str = ""
     task_weight: float = 1.0
     frozen: tuple[Part, ...] = ()

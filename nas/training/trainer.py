@@ -78,6 +78,7 @@ class Training:
             ``train_loss`` comes by itself.
         monitors: The first one decides which weights the network ends with.
         identity: Whatever makes this training another one than those of other settings.
+        former_identity: The same as older checkpoints have it.
         seed: Of what is random within an epoch.
         companions: Modules that learn beside the network and are no part of it.
         burn_in: So many epochs at the beginning are not taken for the best.
@@ -91,6 +92,7 @@ class Training:
     monitors: tuple[Monitor, ...]
     identity: str
     seed: int
+    former_identity: str = ""
     companions: Mapping[str, nn.Module] = field(default_factory=dict)
     burn_in: int = 0
     patience: int | None = None
@@ -199,7 +201,7 @@ class _State:
         state: dict[str, Any] | None = checkpoint.load_checkpoint(path)
         if state is None:
             return
-        if state["training"] != training.identity:
+        if state["training"] not in (training.identity, training.former_identity):
             raise UserError(
                 f"{path}: this checkpoint belongs to a training with other settings; "
                 "remove it or give the same settings."

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Fixtures of several folders; each conftest imports those that its tests use.
+sys.path.insert(0, str(Path(__file__).parent / "shared"))
+
 ENCODER = "mobilenetv3_small_050"
 TINY = (
     *("--encoder", ENCODER, "--encoder-weights", "none", "--device", "cpu"),

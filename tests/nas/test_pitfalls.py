@@ -18,18 +18,18 @@ from torch.nn import functional
 from nas.cli.app import app
 from nas.cli.values import assignments
 from nas.distillation import Distiller, TermSettings, create_loss, create_regressor, names
-from nas.experiments.config import ExperimentConfig
+from nas.experiments.config import experiment_config
+from nas.kinds.classification.objective import ClassificationLoss
+from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.kinds.registry import kind_of
 from nas.models.segmentation import PlainDecoder
 from nas.settings import overridden, validate
 from nas.tasks import ClassificationTask
 from nas.tasks.classification.array_source import ArraySource
-from nas.training.classification.objective import ClassificationLoss
-from nas.training.classification.settings import ClassifierFitSettings
-from nas.training.classification.stages import classifier_subject
 from nas.training.loop import Batch
 from nas.training.precision import autocast, loss_scaler
 from nas.training.stage_settings import StageSettings
-from nas.training.stages import StageTeacher, train_stages
+from nas.training.stages import StageTeacher, Subject, train_stages
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -70,7 +70,7 @@ def distil(task, tmp_path):
         common = ClassifierFitSettings.model_validate({"epochs": 2, "batch_size": 8} | settings)
         losses = tuple(TermSettings(method=method) for method in methods)
         stage = StageSettings(name="only", losses=losses)
-        subject = classifier_subject(student, task, common, CPU)
+        subject = Subject(kind_of(task), student, task, common, CPU)
         taught_by = StageTeacher(teacher, "teacher")
         return train_stages(subject, [stage], seed=0, folder=tmp_path, teacher=taught_by)
 
@@ -162,7 +162,7 @@ def test_switches_of_the_settings_can_be_switched_off(text):
     base["training"] = {"freeze_batch_norm": True, "augmentation": {"flip": True}}
     keys = ("training.freeze_batch_norm", "training.augmentation.flip")
     values = overridden(base, assignments([f"{key}={text}" for key in keys]))
-    training = validate(ExperimentConfig, values, "test").training
+    training = validate(experiment_config("classification"), values, "test").training
     assert training.freeze_batch_norm is False
     assert training.augmentation.flip is False
 

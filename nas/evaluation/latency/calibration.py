@@ -15,9 +15,9 @@ from latency.operators import Operator
 from latency.prediction.files import clear_unreadable, shared_predictor
 from latency.prediction.operator_times import check_engine, time_operators
 from latency.prediction.predictor import Predictor
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.forecast import predictor_path
 from nas.evaluation.latency.measurement import measure_candidate
+from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 
 NETWORKS = 15

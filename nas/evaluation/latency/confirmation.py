@@ -7,10 +7,10 @@ from typing import Any
 
 import latency
 from nas.errors import sentence
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.details import measured_details, unconfirmed_details
 from nas.evaluation.latency.forecast import Forecast
 from nas.evaluation.latency.measurement import measure_candidate
+from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 
 COST = "latency"

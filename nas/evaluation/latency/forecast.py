@@ -10,7 +10,7 @@ from latency.operators import Operator
 from latency.prediction.calibration import Prediction
 from latency.prediction.files import load_predictor, save_predictor, shared_predictor
 from latency.prediction.predictor import Predictor
-from nas.evaluation.latency.candidates import Candidates
+from nas.kinds.candidates import Candidates
 from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype
 

@@ -12,7 +12,7 @@ import latency
 from latency.engines import create_engine
 from latency.identity import DeviceIdentity
 from latency.measuring import ATTEMPTS
-from nas.evaluation.latency.candidates import Candidates
+from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 
 

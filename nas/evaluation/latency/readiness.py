@@ -11,9 +11,9 @@ from filelock import FileLock
 import latency
 from latency.prediction.files import clear_unreadable
 from nas.evaluation.latency.calibration import Calibrated, calibrate
-from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.forecast import Forecast, predictor_path
 from nas.evaluation.latency.settings import LatencySettings
+from nas.kinds.candidates import Candidates
 
 
 def ready_forecast(

@@ -52,6 +52,16 @@ class ClassificationTask:
         """Number of classes."""
         return len(self.classes)
 
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return len(self.mean)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """N x channels x height x width of one image."""
+        return (1, self.channels, *self.input_size)
+
     @cached_property
     def fingerprint(self) -> str:
         """Key of the images, labels and their meaning, for caches.

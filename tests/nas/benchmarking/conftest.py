@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nas.benchmarking.board import Board
-from nas.search.kinds import TableSearchConfig
+from nas.search.config import TableSearchConfig
 
 
 @pytest.fixture(scope="session")

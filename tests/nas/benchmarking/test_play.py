@@ -10,7 +10,7 @@ from nas.benchmarking.board import Board
 from nas.benchmarking.play import Play, play, side_by_side
 from nas.search import search
 from nas.search.assembly import IMPORT_PATH, standard
-from nas.search.kinds import TableSearchConfig
+from nas.search.config import TableSearchConfig
 from nas.search.records import complete_records
 from nas.search.study import read_study
 

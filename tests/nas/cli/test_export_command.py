@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nas.kinds.network_file import NetworkDescription, save_network
 from nas.models.segmentation import without_auxiliary
-from nas.retraining.network_file import NetworkDescription, save_network
 from nas.tasks import load_segmentation
 
 FACES = {"size": 32, "train": 24, "validation": 8, "test": 8}

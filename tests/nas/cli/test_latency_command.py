@@ -92,7 +92,7 @@ def test_a_calibration_that_cannot_be_read_is_told_of_and_refuses_nothing(
 ):
     damaged = tmp_path / "damaged.json"
     damaged.write_text("{}")
-    monkeypatch.setattr("nas.retraining.network_latency.predictor_path", lambda device: damaged)
+    monkeypatch.setattr("nas.deployment.network_latency.predictor_path", lambda device: damaged)
     outcome = nas("latency", network, "--runs", 20)
     assert outcome.code == 0, outcome.err
     assert "when it is idle" not in rows(outcome.out)

@@ -12,11 +12,11 @@ import torch
 
 import nas as toolkit
 import nas.tasks as tasks
-from nas.search.kinds import ClassificationSearchConfig
+from nas.kinds.classification.scoring import score_classifier
+from nas.search.config import image_config
 from nas.search.records import read_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
-from nas.training.classification.scoring import score_classifier
 
 DIGITS = (
     *("--task", "digits", "--device", "cpu"),
@@ -48,7 +48,7 @@ def finished(nas, tmp_path_factory) -> Path:
 
 def test_every_trial_has_scores_by_class_and_costs(finished: Path) -> None:
     run = RunFolder.open(finished)
-    assert isinstance(run.config(), ClassificationSearchConfig)
+    assert isinstance(run.config(), image_config("classification"))
     records = [r for r in read_records(read_study(run)) if r.is_complete]
     assert len(records) == 8
     assert all(len(record.scores["f1"]) == 10 for record in records)
@@ -89,7 +89,7 @@ def test_a_retrained_classifier_is_a_plain_module_with_the_reported_scores(retra
     task = tasks.load("digits", train=120, validation=60, test=60, size=8)
     metrics = json.loads((retrained / "metrics.json").read_text())
     card = score_classifier(network, task, "test", torch.device("cpu"))
-    assert metrics["test"]["macro"]["top1"] == pytest.approx(card.accuracy)
+    assert metrics["test"]["macro"]["top1"] == pytest.approx(card.figures["accuracy"])
     assert metrics["costs"]["params"] == sum(p.numel() for p in network.parameters())
     description = toolkit.describe(retrained)
     assert description.classes == task.classes

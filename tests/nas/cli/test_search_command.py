@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError
-from nas.evaluation.segmentation import SegmentationEvaluator
+from nas.evaluation.evaluator import Evaluator
 from nas.search.records import INTERRUPTED, complete_records, read_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
@@ -111,17 +111,17 @@ def test_resume_reads_the_configuration_file(nas, own_run, tmp_path) -> None:
 
 
 def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> None:
-    real, seen = SegmentationEvaluator.evaluate, []
+    real, seen = Evaluator.evaluate, []
 
     def interrupt_the_second(
-        self: SegmentationEvaluator, genotype: Genotype, seed: int, decide: Decide
+        self: Evaluator, genotype: Genotype, seed: int, decide: Decide
     ) -> Evaluation:
         seen.append(genotype)
         if len(seen) == 2:
             raise KeyboardInterrupt
         return real(self, genotype, seed, decide)
 
-    monkeypatch.setattr(SegmentationEvaluator, "evaluate", interrupt_the_second)
+    monkeypatch.setattr(Evaluator, "evaluate", interrupt_the_second)
     outcome = nas("search", "--run", tmp_path / "run", *tiny, "--trials", 2)
     assert outcome.code == 130
     assert outcome.err == "nas: interrupted; what is finished is kept.\n"
@@ -135,12 +135,10 @@ def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> N
 def test_a_search_of_failing_candidates_ends_with_code_1_and_the_reason(
     nas, tmp_path, tiny, monkeypatch
 ) -> None:
-    def fail(
-        self: SegmentationEvaluator, genotype: Genotype, seed: int, decide: Decide
-    ) -> Evaluation:
+    def fail(self: Evaluator, genotype: Genotype, seed: int, decide: Decide) -> Evaluation:
         raise EvaluationError("diverged: the loss is not finite")
 
-    monkeypatch.setattr(SegmentationEvaluator, "evaluate", fail)
+    monkeypatch.setattr(Evaluator, "evaluate", fail)
     outcome = nas(
         *("search", "--run", tmp_path / "run", *tiny, "--set", "failures_in_a_row=2"),
     )
@@ -159,7 +157,7 @@ def test_data_that_fails_the_check_is_refused_before_anything_is_trained(
     def train(*arguments: object, **options: object) -> None:
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr("nas.search.segmentation.prepare", train)
+    monkeypatch.setattr("nas.kinds.segmentation.kind.prepare", train)
     path = task_folder.root / {"image": "images/03.jpg"}.get(broken, "masks/03.png")
     if broken == "mask value":
         task_folder.save(task_folder.mask(7), "masks/03.png")

@@ -57,7 +57,7 @@ def test_an_interrupted_training_goes_on(train, tmp_path, monkeypatch) -> None:
 
 
 def test_a_teacher_no_better_than_chance_is_refused(train, monkeypatch) -> None:
-    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.999)
+    monkeypatch.setattr("nas.kinds.teacher.chance", lambda card: 0.999)
     outcome = train("--epochs", 1)
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()
@@ -96,7 +96,7 @@ def test_a_segmentation_network_is_taught_by_another_one(
     train, nas, task_folder, tmp_path, monkeypatch
 ) -> None:
     # So short a training may end below chance, which is no matter here.
-    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.0)
+    monkeypatch.setattr("nas.kinds.teacher.chance", lambda card: 0.0)
     assert train("--epochs", 1).code == 0
     student = tmp_path / "student"
     outcome = nas(

@@ -12,7 +12,7 @@ from latency import Counts, LatencyError, count_of_maps
 from latency.costs import Figure, create_cost
 from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras
 from nas.evaluation.evaluation import EvaluationError
-from nas.evaluation.latency.candidates import SegmentationCandidates
+from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 
@@ -30,7 +30,7 @@ def sample(space, number):
 
 
 def meter_of(space, encoder, size, extras=COUNTS_ONLY):
-    return CostMeter(SegmentationCandidates(space, encoder, 11, size), extras)
+    return CostMeter(SegmentationCandidates(space, encoder, 11, (1, 3, *size)), extras)
 
 
 def counted(meter, encoder, genotype, size):

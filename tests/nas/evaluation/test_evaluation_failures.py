@@ -5,7 +5,7 @@ import torch
 
 from nas.evaluation import segmentation as module
 from nas.evaluation.evaluation import EvaluationError
-from nas.training.objective import SegmentationObjective
+from nas.kinds.segmentation.objective import SegmentationObjective
 from search_spaces.genotype import Genotype
 
 ONLY_STAGE1 = {"stage0": {"enabled": False}, "stage1": {"enabled": True}}

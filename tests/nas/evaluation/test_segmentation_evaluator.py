@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from nas.evaluation import segmentation as module
-from nas.evaluation.preparation import prepare
-from nas.evaluation.segmentation import SegmentationEvaluator
+from nas.kinds.segmentation.preparation import prepare
+from nas.evaluation.evaluator import SegmentationEvaluator
 from nas.models.encoder import fingerprint
 from nas.models.segmentation import SegmentationNetwork
-from nas.training.fitting import score_network
+from nas.training.fit import score_network
 from nas.training.seeding import seeded
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import yaml
 
 from nas.errors import UserError
 from nas.evaluation import teacher_run as module
-from nas.evaluation.teacher import load_teacher
+from nas.kinds.teacher import load_teacher
 from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 from nas.models.encoder import fingerprint
 from nas.training.stage_settings import StageSettings
@@ -102,7 +102,7 @@ def test_a_network_is_taught_by_another_one_in_stages(
     teacher_run, teacher_settings, whole_faces, tmp_path, monkeypatch
 ):
     # So short a training may end below chance, which is no matter here.
-    monkeypatch.setattr("nas.evaluation.teacher.chance", lambda card: 0.0)
+    monkeypatch.setattr("nas.kinds.teacher.chance", lambda card: 0.0)
     stages = (
         StageSettings(
             name="hint",

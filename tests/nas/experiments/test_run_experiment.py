@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import nas
 from nas.errors import UserError
 from nas.experiments.run import mean_and_spread
-from nas.models.classifier_file import read_classifier_description
+from nas.kinds.network_file import read_classifier_description
 from nas.settings import Settings
 
 HINT = {

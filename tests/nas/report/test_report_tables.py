@@ -6,15 +6,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from nas.evaluation.teacher import TeacherReport
 from nas.pareto.candidates import Candidate
-from nas.report.tables import (
-    check_table,
-    figure,
-    front_table,
-    score_table,
-    teacher_table,
-)
+from nas.report.tables import check_table, figure, front_table, score_table
 from nas.tasks.data_check import CheckReport, SplitReport
 
 VALUES = {
@@ -81,19 +74,6 @@ def test_a_value_that_a_candidate_lacks_is_a_dash() -> None:
     front = [Candidate(0, 0, {"quality": 0.5, "latency": 1.0}), Candidate(1, 1, {"quality": 0.6})]
     rows = [_cells(line) for line in _lines(front_table(front, "Front", 80))]
     assert rows[-2] == ["1", "0.6000", "-"]
-
-
-def test_a_teacher_is_shown_beside_guessing() -> None:
-    report = TeacherReport(
-        *({"f1": 0.7, "iou": 0.6, "accuracy": 0.8}, {"skin": 0.9, "hair": float("nan")}, 0.09),
-        *((2, 64, 64), 0.1, 1.5, 9.0),
-    )
-    rows = [_cells(line) for line in _lines(teacher_table(report)) if line.startswith("│")]
-    assert rows == [
-        *(["skin", "0.9000"], ["hair", "-"], ["mean F1", "0.7000"], ["mean IoU", "0.6000"]),
-        *(["chance (mean F1)", "0.0900"], ["logits: shape", "2x64x64"]),
-        ["logits: mean, deviation", "0.10, 1.50"],
-    ]
 
 
 def test_scores_by_class_and_by_group() -> None:

@@ -14,24 +14,24 @@ from safetensors.torch import load_file
 
 import nas
 from latency import ExportError, predictor
+from nas.deployment.int8 import Int8Options, OnnxNetwork
+from nas.deployment.onnx_export import ExportOptions
+from nas.deployment.selection import Selection, select
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.kinds.segmentation.kind import SegmentationKind, phases
+from nas.kinds.segmentation.scoring import score_network
+from nas.kinds.segmentation.settings import SegmentationFitSettings
 from nas.retraining import retrain as module
-from nas.retraining import scores, segmentation
-from nas.retraining.int8 import Int8Options, OnnxNetwork
-from nas.retraining.onnx_export import ExportOptions
-from nas.retraining.options import RetrainOptions
+from nas.retraining.options import RetrainOptions, RetrainStages
 from nas.retraining.retrain import retrain
-from nas.retraining.selection import Selection, select
-from nas.retraining.stages import RetrainStages
-from nas.search.kinds import SegmentationSearchConfig
+from nas.search.config import image_config
+from nas.search.images import load_task, reward_on
 from nas.search.run_folder import RunFolder
-from nas.search.segmentation import load_task, reward_on
 from nas.settings import validate
-from nas.training.fitting import FitSettings, score_network
 from nas.training.stage_settings import StageSettings
 
-TRAINING = FitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
+TRAINING = SegmentationFitSettings(epochs=2, batch_size=8, learning_rate=0.01, polyak=None)
 OPTIONS = RetrainOptions(TRAINING, distill=False, device="cpu")
 
 
@@ -215,7 +215,8 @@ def test_other_losses_than_the_search_had_can_be_learned_from(own_run) -> None:
 
 
 def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_given(own_run) -> None:
-    assert [loss.method for loss in SegmentationSearchConfig().retraining_losses] == ["logit_mse"]
+    config = image_config("segmentation")()
+    assert [loss.method for loss in config.retraining_losses] == ["logit_mse"]
     run = RunFolder.open(own_run)
     run.save_config(run.config().model_copy(update={"retraining_losses": ()}))
     with pytest.raises(UserError, match=r"no retraining_losses.*--distill\.method"):
@@ -228,7 +229,7 @@ def test_stages_that_cannot_work_are_refused_before_anything_is_trained(
     def train(*arguments: object) -> None:
         raise AssertionError("stage 0 was spent on them")
 
-    monkeypatch.setattr(segmentation, "train_decoder", train)
+    monkeypatch.setattr(phases, "decoder_phase", train)
     wrong = StageSettings(name="one", freeze=("nowhere",), losses=({"method": "attention"},))
     with pytest.raises(UserError, match="no module 'nowhere'"):
         _retrain(own_run, replace(OPTIONS, distill=True, stages=(wrong,)))
@@ -297,7 +298,7 @@ def test_without_a_teacher_distillation_is_refused_and_nothing_is_left(own_run) 
 
 
 def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> None:
-    def without_skin(network, task, split, device):
+    def without_skin(self, network, task, split, device):
         card = score_network(network, task, split, device)
         if split == "validation":
             return card
@@ -306,7 +307,7 @@ def test_a_class_that_is_in_no_test_mask_has_no_score(own_run, monkeypatch) -> N
         }
         return replace(card, scores=scores)
 
-    monkeypatch.setattr(scores, "score_network", without_skin)
+    monkeypatch.setattr(SegmentationKind, "score", without_skin)
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch))
     assert metrics["test"]["f1"]["skin"] is None
@@ -330,7 +331,7 @@ def test_a_network_that_cannot_be_exported_is_refused_before_training(own_run, m
     def refuse(*arguments: object) -> None:
         raise ExportError("the exported network does not take batches of any size.")
 
-    monkeypatch.setattr(segmentation, "train_decoder", train)
+    monkeypatch.setattr(phases, "decoder_phase", train)
     monkeypatch.setattr("latency.exporting._check_batches", refuse)
     with pytest.raises(UserError, match="does not take batches of any size"):
         _retrain(own_run, replace(OPTIONS, export=ExportOptions(dynamic_batch=True)))

@@ -12,9 +12,8 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from nas.search.config import SearchConfig
-from nas.search.kinds import SegmentationSearchConfig
-from nas.search.parts import Parts
+from nas.search.assembly import Parts
+from nas.search.config import SearchConfig, image_config
 from nas.search.run_folder import RunFolder
 from rewards import Penalty, Reward
 from search_spaces.decision import Decision
@@ -162,4 +161,4 @@ def config(**changes: Any) -> SearchConfig:
         "trials": 4,
         "device": "cpu",
     }
-    return SegmentationSearchConfig.model_validate(values | changes)
+    return image_config("segmentation").model_validate(values | changes)

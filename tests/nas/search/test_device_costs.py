@@ -16,9 +16,10 @@ from latency.prediction.predictor import Predictor
 from nas.errors import UserError
 from nas.evaluation.latency import readiness
 from nas.evaluation.latency.calibration import Calibrated
-from nas.evaluation.latency.candidates import ClassifierCandidates
 from nas.evaluation.latency.confirmation import Confirmation
+from nas.kinds.classification.candidates import ClassifierCandidates
 from nas.search import device_costs
+from nas.search.config import ImageSearchConfig, image_config
 from nas.search.device_costs import (
     asked_costs,
     check_device_costs,
@@ -26,7 +27,6 @@ from nas.search.device_costs import (
     resolved,
     told_costs,
 )
-from nas.search.kinds import ClassificationSearchConfig
 
 OPTIONS = {"channels": 4, "cells": 1}
 
@@ -34,13 +34,13 @@ OPTIONS = {"channels": 4, "cells": 1}
 @pytest.fixture(scope="module")
 def candidates() -> ClassifierCandidates:
     """Tiny classifiers."""
-    return ClassifierCandidates(search_spaces.create("nasbench201", **OPTIONS), 5, (16, 16))
+    return ClassifierCandidates(search_spaces.create("nasbench201", **OPTIONS), 5, (1, 3, 16, 16))
 
 
-def config_of(*penalties: str, **changes: Any) -> ClassificationSearchConfig:
+def config_of(*penalties: str, **changes: Any) -> ImageSearchConfig:
     values = {"space": {"name": "nasbench201", "options": OPTIONS}} | changes
     values["reward"] = {"penalties": [{"cost": cost} for cost in penalties]}
-    return ClassificationSearchConfig.model_validate(values)
+    return image_config("classification").model_validate(values)
 
 
 @pytest.fixture
@@ -225,8 +225,8 @@ def test_energy_without_a_counter_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_runs_of_before_measured_every_candidate() -> None:
-    config = ClassificationSearchConfig.model_validate({"latency_device": "cuda:1"})
+    config = image_config("classification").model_validate({"latency_device": "cuda:1"})
     assert (config.latency.device, config.latency.source) == ("cuda:1", "measured")
-    config = ClassificationSearchConfig.model_validate({"latency_device": None})
+    config = image_config("classification").model_validate({"latency_device": None})
     assert (config.latency.device, config.latency.source) == (None, "measured")
-    assert ClassificationSearchConfig().latency.source == "predicted"
+    assert image_config("classification")().latency.source == "predicted"

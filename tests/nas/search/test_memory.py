@@ -9,12 +9,12 @@ import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 
+from nas.search.assembly import Parts
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.loop import work
 from nas.search.memory import MemoryStorage, create_memory_study
 from nas.search.objective import Objective, origin_of
-from nas.search.parts import Parts
 from nas.search.records import read_records
 from nas.search.run_folder import RunFolder
 from nas.search.stop import FailureWatch, SearchError

@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
+from nas.search.assembly import Confirm, Parts
 from nas.search.breaches import Breach
 from nas.search.claims import Places
 from nas.search.identity import WorkerIdentity
 from nas.search.objective import Objective, TrialError, origin_of
-from nas.search.parts import Confirm, Parts
 from nas.search.records import INTERRUPTED, SURPLUS, record_of
 from nas.search.run_folder import RunFolder
 from nas.search.rungs import trained

@@ -5,12 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.search.kinds import (
-    ClassificationSearchConfig,
-    SegmentationSearchConfig,
-    TableSearchConfig,
-    load_config,
-)
+from nas.search.config import TableSearchConfig, image_config, load_config
 
 
 def _yaml(tmp_path: Path, text: str) -> Path:
@@ -70,9 +65,9 @@ def test_the_objectives_are_the_quality_and_the_penalised_costs() -> None:
 
 
 def test_the_space_says_which_kind_of_search_it_is() -> None:
-    assert isinstance(load_config(None, {}), SegmentationSearchConfig)
+    assert isinstance(load_config(None, {}), image_config("segmentation"))
     cells = load_config(None, {"space.name": "darts", "task": "digits"})
-    assert isinstance(cells, ClassificationSearchConfig)
+    assert isinstance(cells, image_config("classification"))
     table = load_config(None, {"table": "results.npz", "space.name": "nasbench201"})
     assert isinstance(table, TableSearchConfig)
 

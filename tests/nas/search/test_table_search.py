@@ -12,7 +12,7 @@ from rich.console import Console
 from nas.errors import UserError
 from nas.search import search
 from nas.search.assembly import IMPORT_PATH, standard
-from nas.search.kinds import TableSearchConfig, load_config
+from nas.search.config import TableSearchConfig, load_config
 from nas.search.records import TrialRecord, complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study

@@ -3,22 +3,40 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nas.tasks import Mixing
 from nas.training.images import ImageBatches, Normaliser
 
 CPU = torch.device("cpu")
 UNIT = Normaliser((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
 
 
-def keep(images, masks, generator):
-    return images, masks
+def keep(images, targets, generator):
+    return images, targets
 
 
-def batches(count=10, batch_size=4, augment=keep, seed=0):
+def jitter(images, targets, generator):
+    return images + torch.randint(200, images.shape, generator=generator).byte(), targets
+
+
+def batches(count=10, batch_size=4, augment=keep, seed=0, normalise=UNIT, **options):
     """Images and masks that hold their own number everywhere."""
     numbers = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1)
     images = numbers[:, None].expand(-1, 3, 2, 2)
-    masks = numbers.expand(-1, 2, 2)
-    return ImageBatches(images, masks, batch_size, UNIT, augment, CPU, seed)
+    options = {"targets": numbers.expand(-1, 2, 2)} | options
+    return ImageBatches(
+        images=images,
+        batch_size=batch_size,
+        normalise=normalise,
+        augment=augment,
+        device=CPU,
+        seed=seed,
+        **options,
+    )
+
+
+def labelled(**options):
+    """The same, with the number as the label of the whole image."""
+    return batches(**{"targets": torch.arange(10)} | options)
 
 
 def order(source, epoch):
@@ -67,17 +85,45 @@ def test_the_seed_decides_the_order():
     assert order(batches(seed=1), 0) == order(batches(seed=1), 0) != order(batches(seed=2), 0)
 
 
-def test_the_seed_decides_the_augmentation():
-    def jitter(images, masks, generator):
-        return images + torch.randint(200, images.shape, generator=generator).byte(), masks
-
+@pytest.mark.parametrize("mixing", [None, Mixing("mixup", 1.0, 10)])
+def test_the_seed_decides_augmentation_and_mixing(mixing):
     def images(seed, epoch):
-        source = batches(augment=jitter, seed=seed)
+        source = labelled(augment=jitter, seed=seed, mixing=mixing)
         return torch.cat([batch.inputs for batch in source.epoch(epoch)])
 
     torch.manual_seed(5)
     first = images(1, 0)
+    state = torch.get_rng_state()
     torch.manual_seed(6)
     assert torch.equal(images(1, 0), first)
     assert not torch.equal(images(2, 0), first)
     assert not torch.equal(images(1, 1), first)
+    torch.manual_seed(5)
+    images(1, 0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_images_stay_with_their_labels():
+    for batch in labelled().epoch(0):
+        assert batch.targets.shape == (4,)
+        assert batch.inputs[:, 0, 0, 0].round().tolist() == batch.targets.tolist()
+
+
+def test_logits_of_a_teacher_stay_with_their_images():
+    known = torch.arange(10.0)[:, None].repeat(1, 3)
+    for batch in labelled(teacher=known).epoch(0):
+        assert batch.teacher.shape == (4, 3)
+        assert batch.teacher[:, 1].tolist() == batch.targets.tolist()
+    assert all(batch.teacher is None for batch in labelled().epoch(0))
+
+
+def test_mixing_gives_shares_that_fit_the_mixed_images():
+    shares = []
+    for batch in labelled(mixing=Mixing("mixup", 1.0, 10)).epoch(0):
+        assert batch.targets.shape == (4, 10)
+        # The pixels are linear in the label, and so is their mixture.
+        mean = (batch.targets * torch.arange(10.0)).sum(dim=1)
+        expected = mean[:, None, None, None].expand_as(batch.inputs)
+        torch.testing.assert_close(batch.inputs, expected)
+        shares += batch.targets.max(dim=1).values.tolist()
+    assert min(shares) < 1

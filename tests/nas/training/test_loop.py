@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nas.training.loop import Batch, DivergedError, Loop
-from nas.training.objective import SegmentationLoss, SegmentationObjective
+from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
 from nas.training.update import Group, Update
 
 

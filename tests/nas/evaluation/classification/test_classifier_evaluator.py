@@ -12,18 +12,18 @@ import latency
 import nas.tasks
 import search_spaces
 from nas.errors import UserError
-from nas.evaluation.classification.evaluator import ClassifierEvaluator
-from nas.evaluation.classification.preparation import (
+from nas.evaluation.evaluator import ClassifierEvaluator
+from nas.kinds.classification.preparation import (
     PreparedClassifiers,
     check_teaching,
     prepare_classifiers,
 )
-from nas.evaluation.classification.settings import (
+from nas.kinds.classification.settings import (
     CandidateTrainingSettings,
     ClassifierEvaluationSettings,
 )
 from nas.evaluation.evaluation import EvaluationError, Rung
-from nas.models.classifier_file import describes_classifier
+from nas.kinds.network_file import describes_classifier
 from nas.tasks import ClassificationTask
 from search_spaces.space import ClassifierSpace
 
@@ -166,7 +166,7 @@ def test_the_teacher_is_trained_once(prepared, task, cache, monkeypatch) -> None
     def train(*arguments: object, **named: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("nas.evaluation.classification.preparation.fit_classifier", train)
+    monkeypatch.setattr("nas.kinds.classification.preparation.fit_classifier", train)
     again = prepare_classifiers(task, SETTINGS, cache, CPU, 0)
     assert torch.equal(again.known.logits, prepared.known.logits)
     assert again.teacher.card.accuracy == prepared.teacher.card.accuracy

@@ -1,0 +1,85 @@
+"""A network as an ONNX file that was compared with it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+import latency
+from latency.exporting import OPSETS
+from nas.deployment.int8 import Int8Options
+from nas.errors import UserError
+
+DEFAULT_OPSET = 18
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written.
+
+    Attributes:
+        opset: Version of the ONNX operators.
+        dynamic_batch: Leaves the number of images open.
+        int8: How an int8 file is made too; None makes none.
+
+    Raises:
+        UserError: If the opset is not one that can be written, or int8 has no images.
+    """
+
+    opset: int = DEFAULT_OPSET
+    dynamic_batch: bool = False
+    int8: Int8Options | None = None
+
+    def __post_init__(self) -> None:
+        # Otherwise it would be refused after hours of training.
+        if self.opset not in OPSETS:
+            raise UserError(f"opset {self.opset} is not known; use {OPSETS[0]} to {OPSETS[-1]}.")
+        if self.int8 is not None and self.int8.images < 1:
+            raise UserError(
+                f"int8 with {self.int8.images} calibration images: give at least 1, better dozens."
+            )
+
+
+def write_onnx(
+    network: nn.Module, shape: tuple[int, int, int, int], path: Path, options: ExportOptions
+) -> dict[str, Any]:
+    """Writes a network and compares the file with it.
+
+    Args:
+        network: On the CPU, in evaluation mode.
+        shape: Shape N, C, H, W of the input.
+        path: Where the file goes.
+        options: What is written.
+
+    Returns:
+        A record: ``opset``, ``dynamic_batch`` and the ``largest_difference`` of an output.
+
+    Raises:
+        ExportError: If it cannot be exported, or the file computes something else.
+    """
+    latency.export_onnx(network, shape, path, options.opset, options.dynamic_batch)
+    return {
+        "opset": options.opset,
+        "dynamic_batch": options.dynamic_batch,
+        "largest_difference": latency.check_onnx(network, path, shape),
+    }
+
+
+def try_export(
+    network: nn.Module, shape: tuple[int, int, int, int], options: ExportOptions
+) -> None:
+    """Refuses a network that cannot be exported, before anything is spent on its training.
+
+    Raises:
+        UserError: With the reason.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = Path(folder, "model.onnx")
+            latency.export_onnx(network, shape, path, options.opset, options.dynamic_batch)
+        except latency.ExportError as error:
+            raise UserError(str(error)) from error

@@ -1,0 +1,62 @@
+"""Scores of a trained network on the splits that are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas.files import finite_only
+from nas.kinds.registry import kind_of
+from nas.tasks import AnyTask
+from nas.training.scoring import Scores
+from rewards import RewardError
+
+Quality = Callable[[Scores], float]
+"""What a reward makes of the scores by class."""
+SPLITS = ("validation", "test")
+
+
+def scores_of(
+    network: nn.Module, task: AnyTask, device: torch.device, quality: Quality | None = None
+) -> dict[str, dict[str, Any]]:
+    """Scores a network, already in evaluation mode, on the validation and the test split.
+
+    Args:
+        network: Gives the logits of normalised images.
+        task: The data.
+        device: Where the images are put for it.
+        quality: The reward's quality, if there is a reward.
+
+    Returns:
+        By split: quality (None without a reward), macro (means over the classes), groups, and
+        metric by class; None where a class occurs nowhere.
+    """
+    return {split: _scores_on(split, network, task, device, quality) for split in SPLITS}
+
+
+def _scores_on(
+    split: str, network: nn.Module, task: AnyTask, device: torch.device, quality: Quality | None
+) -> dict[str, Any]:
+    card = kind_of(task).score(network, task, split, device)
+    record: dict[str, Any] = finite_only(
+        {
+            "quality": _quality_if_known(card.scores, quality),
+            "macro": card.macro,
+            "groups": card.groups,
+            **card.scores,
+        }
+    )
+    return record
+
+
+def _quality_if_known(scores: Scores, quality: Quality | None) -> float | None:
+    if quality is None:
+        return None
+    try:
+        return quality(scores)
+    except RewardError:
+        # The split has none of the reward classes, which is no reason to lose the other scores.
+        return None

@@ -1,1 +1,0 @@
-"""Genotype in, quality and costs out, for classification."""

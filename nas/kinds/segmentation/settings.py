@@ -1,0 +1,274 @@
+"""How segmentation networks are trained, and how a candidate is evaluated.
+
+Every part of an evaluation can be switched off by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nas.distillation import create_logit_loss, describe
+from nas.distillation.base import DistillationLoss
+from nas.distillation.terms import LOGITS, TermSettings
+from nas.kinds.rungs import Rungs, check_rungs
+from nas.models.encoder import IMAGENET, NONE, EncoderSettings
+from nas.models.segmenters import SegmenterSettings
+from nas.settings import Settings
+from nas.training.class_weights import ClassWeights
+from nas.training.precision import Precision
+from nas.training.stage_settings import StageTraining
+from nas.training.update import OptimiserName
+
+
+class SegmentationFitSettings(StageTraining):
+    """How a whole network is trained.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Images of an update.
+        optimiser: adam, adamw or sgd, for all parts.
+        learning_rate: Of the decoder.
+        encoder_learning_rate: Of the encoder.
+        weight_decay: Of all parts.
+        schedule: constant, cosine or poly.
+        warmup: Share of all updates with a rising learning rate.
+        clip: Largest gradient norm of each part.
+        polyak: Decay of the running average of the weights; null trains without.
+        auxiliary_weight: Weight of each auxiliary head's loss.
+        class_weights: equal, or balanced; see `balanced_weights`.
+        augmentation: none, light or full.
+        precision: float32, bfloat16 or float16 for the forward pass.
+        freeze_batch_norm: Keep the encoder's batch-norm statistics.
+        patience: Stop after so many epochs without a better score; null never stops early.
+    """
+
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(16, ge=2)
+    optimiser: OptimiserName = "adamw"
+    learning_rate: float = Field(3e-3, gt=0)
+    encoder_learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "cosine", "poly"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip: float | None = Field(3.0, gt=0)
+    polyak: float | None = Field(0.98, gt=0, lt=1)
+    auxiliary_weight: float = Field(0.15, ge=0)
+    class_weights: ClassWeights = "balanced"
+    augmentation: Literal["none", "light", "full"] = "full"
+    precision: Precision = "float32"
+    freeze_batch_norm: bool = False
+    patience: int | None = Field(None, ge=1)
+
+
+class DecoderStageSettings(Settings):
+    """Stage 0: the decoder alone, on the encoder's maps of the training images.
+
+    Attributes:
+        enabled: Whether the stage runs.
+        epochs: Passes over the cached maps.
+        rungs: Epochs after which a candidate is scored on its way, for successive halving and to
+            see how well an early score tells the last one.
+        batch_size: Images of an update.
+        learning_rate: Of Adam.
+        clip: Largest norm of the gradient.
+        polyak: Decay of the running average; null trains without.
+        loss_size: Where the loss is taken: ``logits`` (masks brought to the size of the logits,
+            faster) or ``input`` (logits brought to the size of the masks).
+        precision: float32, bfloat16 or float16 for the forward pass.
+    """
+
+    enabled: bool = True
+    epochs: int = Field(5, ge=1)
+    rungs: Rungs = ()
+    batch_size: int = Field(32, ge=2)
+    learning_rate: float = Field(3e-3, gt=0)
+    clip: float | None = Field(3.0, gt=0)
+    polyak: float | None = Field(0.9, gt=0, lt=1)
+    loss_size: Literal["logits", "input"] = "logits"
+    precision: Precision = "float32"
+
+    @model_validator(mode="after")
+    def _rungs_rise(self) -> Self:
+        check_rungs(self.rungs, self.epochs)
+        return self
+
+
+class NetworkStageSettings(Settings):
+    """Stage 1: encoder and decoder, end to end, augmented, the teacher on the fly.
+
+    Attributes:
+        enabled: Whether the stage runs.
+        epochs: Passes over the training images.
+        batch_size: Images of an update.
+        encoder_learning_rate: Of SGD with momentum 0.9.
+        decoder_learning_rate: Of Adam.
+        clip: Largest norm of each part's gradient.
+        polyak: Decay of the running average; null trains without.
+        augmentation: none, light or full.
+        freeze_batch_norm: Keep the encoder's batch-norm statistics.
+        precision: float32, bfloat16 or float16 for the forward pass.
+    """
+
+    enabled: bool = False
+    epochs: int = Field(1, ge=1)
+    batch_size: int = Field(32, ge=2)
+    encoder_learning_rate: float = Field(1e-3, gt=0)
+    decoder_learning_rate: float = Field(3e-3, gt=0)
+    clip: float | None = Field(3.0, gt=0)
+    polyak: float | None = Field(0.99, gt=0, lt=1)
+    augmentation: Literal["none", "light", "full"] = "light"
+    freeze_batch_norm: bool = False
+    precision: Precision = "float32"
+
+
+class SegmentationDistillationSettings(Settings):
+    """The loss towards the teacher.
+
+    Attributes:
+        enabled: Whether there is a teacher at all.
+        method: A loss; `nas.distillation.describe` lists them. The default gave the best quality
+            after a short training (docs/results.md). Stage 0 knows the teacher by its
+            logits alone, so beside it the loss has to compare logits.
+        weight: Of the loss; null is the published one, see
+            `nas.distillation.weighting.default_weight`.
+        options: Of the loss, for example ``temperature``.
+    """
+
+    enabled: bool = True
+    method: str = "channel_wise"
+    weight: float | None = Field(None, gt=0)
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _loss_exists(self) -> Self:
+        TermSettings(method=self.method, options=self.options)
+        return self
+
+    @property
+    def term(self) -> TermSettings:
+        """The loss, on the logits if it compares them."""
+        compares = next(info.compares for info in describe() if info.name == self.method)
+        both = "logits" in compares and len(compares) > 1
+        return TermSettings(
+            method=self.method,
+            weight=self.weight,
+            options=self.options,
+            # A loss on logits alone takes no place.
+            student=LOGITS if both else None,
+        )
+
+    @property
+    def factor(self) -> float:
+        """The weight, given or published."""
+        return self.term.factor
+
+    def create(self, num_classes: int) -> DistillationLoss:
+        """The loss, for logits of so many classes.
+
+        Raises:
+            ValueError: If it compares features.
+        """
+        return create_logit_loss(self.method, num_classes, **self.options)
+
+
+class PretrainingSettings(SegmentationFitSettings):
+    """Training of a network whose encoder starts from random weights.
+
+    Attributes:
+        epochs: Passes over the training split.
+        encoder_learning_rate: As high as that of the decoder: there is nothing to preserve.
+    """
+
+    epochs: int = Field(15, ge=1)
+    encoder_learning_rate: float = Field(3e-3, gt=0)
+
+
+class TeacherEncoderSettings(EncoderSettings):
+    """The backbone of a teacher.
+
+    Attributes:
+        name: A timm model that has ``features_only``, larger than the candidates' encoder.
+        weights: ``none``, ``imagenet`` or a file.
+    """
+
+    name: str = "resnet18"
+    weights: str = NONE
+
+
+class SegmentationTeacherSettings(Settings):
+    """The large network that candidates learn from.
+
+    Attributes:
+        run: Folder of a finished ``nas train``; null trains the teacher before the search.
+        encoder: Its backbone; ``weights`` is imagenet, none or a file.
+        strides: Strides of the maps that its decoder uses.
+        training: How it is trained.
+    """
+
+    run: str | None = None
+    encoder: TeacherEncoderSettings = TeacherEncoderSettings()
+    strides: tuple[int, ...] = (2, 4, 8, 16, 32)
+    training: PretrainingSettings = PretrainingSettings()
+
+    @property
+    def model(self) -> SegmenterSettings:
+        """The network."""
+        return SegmenterSettings(**self.encoder.model_dump(), strides=self.strides)
+
+    @field_validator("encoder")
+    @classmethod
+    def _weights_exist(cls, encoder: TeacherEncoderSettings) -> TeacherEncoderSettings:
+        if encoder.weights == "task":
+            raise ValueError(
+                f"a teacher is itself trained on the task; its weights start from "
+                f"{NONE!r}, {IMAGENET!r} or a file"
+            )
+        return encoder
+
+
+class SegmentationEvaluationSettings(Settings):
+    """Everything about evaluating candidates.
+
+    Attributes:
+        encoder: The backbone that all candidates share.
+        pretraining: How the encoder is trained on the task when its weights are ``task``.
+        stage0: Decoder on cached maps.
+        stage1: End to end.
+        distillation: Loss towards the teacher, in both stages.
+        teacher: The teacher.
+        auxiliary_weight: Weight of each auxiliary head's loss; 0 switches the heads off.
+        class_weights: equal, or balanced; see `nas.kinds.segmentation.objective.balanced_weights`.
+    """
+
+    encoder: EncoderSettings = EncoderSettings()
+    pretraining: PretrainingSettings = PretrainingSettings()
+    stage0: DecoderStageSettings = DecoderStageSettings()
+    stage1: NetworkStageSettings = NetworkStageSettings()
+    distillation: SegmentationDistillationSettings = SegmentationDistillationSettings()
+    teacher: SegmentationTeacherSettings = SegmentationTeacherSettings()
+    auxiliary_weight: float = Field(0.15, ge=0)
+    class_weights: ClassWeights = "balanced"
+
+    @model_validator(mode="after")
+    def _something_trains(self) -> SegmentationEvaluationSettings:
+        if not (self.stage0.enabled or self.stage1.enabled):
+            raise ValueError("stage0 and stage1 are both off, so no candidate would be trained")
+        return self
+
+    @model_validator(mode="after")
+    def _stage0_knows_logits(self) -> SegmentationEvaluationSettings:
+        if self.stage0.enabled:
+            self.distillation.create(num_classes=2)
+        return self
+
+
+class RetrainingSettings(SegmentationFitSettings):
+    """Training of ``nas retrain``; its encoder starts from the weights of the search."""
+
+    epochs: int = Field(40, ge=1)
+
+
+class TrainingSettings(PretrainingSettings):
+    """Training of ``nas train`` and ``nas distill``."""

@@ -1,0 +1,180 @@
+"""The teacher: trained or loaded, checked before anybody learns from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas.errors import UserError
+from nas.kinds.ahead import Announce
+from nas.kinds.kind import Teacher
+from nas.kinds.network_file import (
+    FILE,
+    NetworkDescription,
+    describe,
+    load_described,
+    require_fitting,
+    save_network,
+)
+from nas.kinds.registry import kind_named, kind_of
+from nas.models.weights import has_description, load_tensors, read_tensors
+from nas.tasks import AnyTask
+from nas.training.fit import fit
+from nas.training.seeding import derive, seeded
+
+__all__ = [
+    "FILE",
+    "METRICS",
+    "load_teacher",
+    "network_path",
+    "seed_folders",
+    "teacher_folder",
+    "train_teacher",
+    "trained_teacher",
+]
+
+METRICS = "metrics.json"
+
+
+def seed_folders(run: Path) -> list[Path]:
+    """The folders of a run's finished trainings, by seed.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = {
+        int(seed): folder
+        for folder in run.glob("seed-*")
+        if (seed := folder.name.removeprefix("seed-")).isdecimal() and (folder / FILE).is_file()
+    }
+    if not found:
+        raise UserError(f"{run}: no trained network there; make one with nas train or nas distill.")
+    return [found[seed] for seed in sorted(found)]
+
+
+def network_path(place: str | Path) -> Path:
+    """The file of a network.
+
+    Args:
+        place: A file, the folder that holds it, or a run, whose training with the best figure on
+            the validation split is taken.
+
+    Raises:
+        UserError: If there is no network.
+    """
+    path = Path(place).expanduser()
+    if path.is_file():
+        return path
+    if (path / FILE).is_file():
+        return path / FILE
+    if not path.is_dir():
+        raise UserError(f"teacher {path}: no such file or folder; give a run of nas train.")
+    return max(seed_folders(path), key=_validation_figure) / FILE
+
+
+def load_teacher(place: str | Path, task: AnyTask, device: torch.device) -> Teacher:
+    """Loads a network to learn from, and scores it on the validation split.
+
+    Raises:
+        UserError: If it was made for other classes or other images, or has nothing to teach.
+    """
+    path = network_path(place)
+    description = describe(path, task)
+    try:
+        require_fitting(description, task, path)
+    except UserError as error:
+        raise UserError(f"teacher {error}") from error
+    return _checked(load_described(path, description).to(device), path, task, device)
+
+
+def trained_teacher(
+    settings: Any,
+    task: AnyTask,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce = lambda what, record, epochs: None,
+) -> Teacher:
+    """The teacher that the settings name, or one that is trained for the search.
+
+    A training that was cut off continues from its last epoch.
+
+    Args:
+        settings: ``run``, or ``model`` and ``training``.
+        task: The data.
+        cache: Where a trained one is kept.
+        device: Where it is trained.
+        seed: Of weights, order and augmentation.
+        announce: Told of every epoch.
+
+    Raises:
+        UserError: If it cannot be made, was made for other data, or has nothing to teach.
+    """
+    if settings.run is not None:
+        return load_teacher(settings.run, task, device)
+    path = train_teacher(settings, task, cache, device, seed, announce)
+    if has_description(path):
+        network = load_described(path, describe(path))
+    else:
+        # Older caches hold weights alone.
+        kind = kind_of(task)
+        network = kind.create(kind.without_hub(settings.model), task)
+        load_tensors(network, read_tensors(path, "teacher"), f"teacher weights {path}")
+    return _checked(network.to(device).eval(), path, task, device)
+
+
+def train_teacher(
+    settings: Any,
+    task: AnyTask,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce = lambda what, record, epochs: None,
+) -> Path:
+    """Trains a teacher, unless that has been done, and returns the file of its weights."""
+    folder = teacher_folder(settings, task, cache, seed)
+    path = folder / FILE
+    if path.exists():
+        return path
+    folder.mkdir(exist_ok=True)
+    kind, checkpoint = kind_of(task), folder / "checkpoint.pt"
+    with seeded(seed, "teacher"):
+        network = kind.create(settings.model, task)
+    fit(
+        kind,
+        network,
+        task,
+        settings.training,
+        device=device,
+        seed=derive(seed, "teacher"),
+        resume=checkpoint,
+        on_epoch=lambda record: announce("teacher", record, settings.training.epochs),
+    )
+    save_network(network, NetworkDescription.of(settings.model, task), path)
+    checkpoint.unlink()
+    return path
+
+
+def teacher_folder(settings: Any, task: AnyTask, cache: Path, seed: int) -> Path:
+    """Where a teacher that is trained for a search is kept."""
+    return cache / f"teacher-{derive(settings.model_dump_json(), task.fingerprint, seed):016x}"
+
+
+def _checked(network: nn.Module, path: Path, task: AnyTask, device: torch.device) -> Teacher:
+    kind = kind_of(task)
+    card = kind.score(network, task, "validation", device)
+    try:
+        remark = kind.check_teacher(network, card, task, device)
+    except UserError as error:
+        raise UserError(f"teacher {path}: {error}") from error
+    return Teacher(network, path, card, kind.fingerprint(network), remark)
+
+
+def _validation_figure(folder: Path) -> float:
+    record = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    kind = kind_named(describe(folder / FILE).kind)
+    return float(record["validation"][kind.figures[0]])

@@ -1,0 +1,83 @@
+"""Segmentation networks by their settings: a backbone with a plain or a searched decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+import search_spaces
+from nas.models.encoder import NONE, Encoder, EncoderSettings
+from nas.models.network_settings import NetworkSettings
+from nas.models.segmentation import PlainDecoder, SegmentationNetwork, without_auxiliary
+from search_spaces.space import DecoderSpace
+
+
+class SegmenterSettings(EncoderSettings, NetworkSettings):
+    """A backbone with a plain decoder, such as a teacher.
+
+    Attributes:
+        name: A timm model that has ``features_only``.
+        weights: ``none``, ``imagenet`` or a file.
+        options: Further arguments of ``timm.create_model``.
+        strides: Strides of the maps that the decoder uses.
+    """
+
+    name: str = "resnet18"
+    weights: str = NONE
+    strides: tuple[int, ...] = (2, 4, 8, 16, 32)
+
+    def create(self, num_classes: int) -> SegmentationNetwork:
+        """The network with the weights that training starts from.
+
+        Raises:
+            UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
+        """
+        encoder = Encoder(self._encoder, self.strides)
+        return SegmentationNetwork(encoder, PlainDecoder(encoder.channels, num_classes))
+
+    def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
+        return self.model_copy(update={"weights": NONE}).create(num_classes)
+
+    @property
+    def _encoder(self) -> EncoderSettings:
+        return EncoderSettings(**self.model_dump(exclude={"strides"}))
+
+
+class SearchedSegmenterSettings(NetworkSettings):
+    """A decoder that a search has found, with its encoder.
+
+    Attributes:
+        space: Name of the search space.
+        space_options: Its options.
+        genotype: Nested form of the genotype.
+        encoder: The backbone.
+    """
+
+    space: str
+    space_options: dict[str, Any]
+    genotype: str
+    encoder: EncoderSettings
+
+    def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
+        network = self.build_for_training(num_classes, channels)
+        without_auxiliary(network.decoder)
+        return network
+
+    def build_for_training(self, num_classes: int, channels: int) -> SegmentationNetwork:
+        """The network with random weights, auxiliary heads included."""
+        space = self.build_space()
+        encoder = Encoder(self.encoder.model_copy(update={"weights": NONE}), space.encoder_strides)
+        decoder = space.build(
+            space.parse(self.genotype),
+            encoder_channels=encoder.channels,
+            encoder_strides=encoder.strides,
+            num_classes=num_classes,
+        )
+        return SegmentationNetwork(encoder, decoder)
+
+    def build_space(self) -> DecoderSpace:
+        """The search space."""
+        space = search_spaces.create(self.space, **self.space_options)
+        assert isinstance(space, DecoderSpace)  # it was one when the genotype was found
+        return space

@@ -1,0 +1,42 @@
+"""Weights of the classes in a cross-entropy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+ClassWeights = Literal["equal", "balanced"]
+
+
+def balanced_weights(targets: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """Weights that rise with the rarity of a class.
+
+    The weight is the inverse square root of a class's share of the labels, scaled so that the
+    mean over labels is 1: equal weights leave classes of a few pixels unlearned for many epochs,
+    fully inverse ones let them swallow their surroundings. A class without labels gets 0.
+
+    Args:
+        targets: Class of every pixel or image, any shape.
+        num_classes: Number of classes.
+        ignore_index: Labels of this class are ignored.
+    """
+    labels = targets.reshape(-1).long()
+    counts = torch.bincount(labels[labels != ignore_index], minlength=num_classes).double()
+    shares = counts / counts.sum().clamp(min=1)
+    weights = torch.where(shares > 0, shares.clamp(min=1e-12).rsqrt(), torch.zeros_like(shares))
+    return (weights / (weights * shares).sum().clamp(min=1e-12)).float()
+
+
+def class_weights(
+    choice: ClassWeights,
+    targets: Tensor,
+    num_classes: int,
+    ignore_index: int,
+    device: torch.device,
+) -> Tensor | None:
+    """Weights of the classes of a split, or None for equal ones; see `balanced_weights`."""
+    if choice == "equal":
+        return None
+    return balanced_weights(targets, num_classes, ignore_index).to(device)

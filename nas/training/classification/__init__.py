@@ -1,1 +1,0 @@
-"""Training of classifiers: settings, losses, scores, stages."""

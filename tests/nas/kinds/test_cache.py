@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nas.kinds.cache import cached_tensors, compute_maps
+
+
+def test_tensors_are_computed_once(tmp_path):
+    path, calls = tmp_path / "new" / "maps.safetensors", []
+
+    def compute():
+        calls.append("called")
+        return {"map0": torch.arange(3.0)}
+
+    for _ in range(2):
+        assert cached_tensors(path, compute)["map0"].tolist() == [0, 1, 2]
+    assert calls == ["called"]
+    assert {p.suffix for p in path.parent.iterdir()} <= {".safetensors", ".lock"}
+
+
+def test_a_computation_that_fails_leaves_no_file(tmp_path):
+    def fail():
+        raise RuntimeError("stop")
+
+    path = tmp_path / "maps.safetensors"
+    with pytest.raises(RuntimeError, match="stop"):
+        cached_tensors(path, fail)
+    assert not path.exists()
+    assert cached_tensors(path, lambda: {"a": torch.ones(1)})["a"].item() == 1
+
+
+def test_maps_are_computed_in_batches_and_in_order():
+    sizes = []
+
+    def forward(images):
+        sizes.append(len(images))
+        return [images, images[:, :1, ::2, ::2].double()]
+
+    images = torch.arange(5.0).view(5, 1, 1, 1).repeat(1, 3, 2, 4)
+    first, second = compute_maps(forward, images, batch_size=2)
+    assert sizes == [2, 2, 1]
+    assert (first.shape, second.shape) == ((5, 2, 4, 3), (5, 1, 2, 1))
+    assert first[:, 1, 2, 0].tolist() == second[:, 0, 1, 0].tolist() == [0, 1, 2, 3, 4]
+    assert second.dtype == torch.float32

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from nas.training.class_weights import balanced_weights, class_weights
+
+IGNORED = 255
+
+
+def test_equal_weights_are_none() -> None:
+    assert class_weights("equal", torch.tensor([0, 1]), 2, IGNORED, torch.device("cpu")) is None
+
+
+def test_balanced_weights_are_those_of_the_split() -> None:
+    labels = torch.tensor([0, 1, 1, IGNORED])
+    chosen = class_weights("balanced", labels, 2, IGNORED, torch.device("cpu"))
+    assert torch.equal(chosen, balanced_weights(labels, 2, IGNORED))
+
+
+def test_balanced_weights_are_inverse_roots_with_a_mean_of_one_over_pixels():
+    masks = torch.tensor([[[0, 1, 1], [1, IGNORED, IGNORED]]], dtype=torch.uint8)
+    weights = balanced_weights(masks, 3, IGNORED)
+    # Shares of 1/4 and 3/4: the roots of 4 and 4/3, and their mean over pixels.
+    mean = 0.25 * 2 + 0.75 * math.sqrt(4 / 3)
+    assert weights.tolist() == pytest.approx([2 / mean, math.sqrt(4 / 3) / mean, 0])
+    assert 0.25 * weights[0].item() + 0.75 * weights[1].item() == pytest.approx(1)
+
+
+def test_balanced_weights_of_equally_frequent_classes_are_equal():
+    assert balanced_weights(torch.arange(3), 3, IGNORED).tolist() == pytest.approx([1, 1, 1])
