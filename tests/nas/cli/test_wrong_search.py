@@ -43,7 +43,7 @@ SEARCH_OPTIONS = {
         ["--controller", "evolution", "--set", "controller.settings.populaton=5"],
         ["controller evolution: unknown key 'populaton'; did you mean 'population'?"],
     ),
-    "unknown space": (["--space", "fastnass"], ["'fastnass'", "the nearest is 'fastnas'"]),
+    "unknown space": (["--space", "fastnass"], ["'fastnass'", "did you mean 'fastnas'?"]),
     "unknown preset": (["--preset", "smal"], ["no preset 'smal'", "search, released, small"]),
     "preset of an unknown space": (
         ["--space", "none", "--preset", "small"],
@@ -51,7 +51,7 @@ SEARCH_OPTIONS = {
     ),
     "unknown space option": (
         ["--set", "space.options.cell=2"],
-        ["no option 'cell'; the nearest is 'cells'"],
+        ["no option 'cell'; did you mean 'cells'?"],
     ),
     "wrong space size": (
         ["--set", "space.options.cells=0"],
