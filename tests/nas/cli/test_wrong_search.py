@@ -37,7 +37,7 @@ SEARCH_OPTIONS = {
     ),
     "unknown controller": (
         ["--controller", "randm"],
-        ["unknown controller 'randm'", "choose one of reinforce, ppo, evolution, predictor"],
+        ["there is no controller 'randm'", "did you mean 'random'?"],
     ),
     "unknown controller setting": (
         ["--controller", "evolution", "--set", "controller.settings.populaton=5"],
@@ -47,7 +47,7 @@ SEARCH_OPTIONS = {
     "unknown preset": (["--preset", "smal"], ["no preset 'smal'", "search, released, small"]),
     "preset of an unknown space": (
         ["--space", "none", "--preset", "small"],
-        ["there is no search space 'none'; choose from fastnas"],
+        ["there is no search space 'none'; choose one of fastnas"],
     ),
     "unknown space option": (
         ["--set", "space.options.cell=2"],
