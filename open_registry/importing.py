@@ -116,9 +116,9 @@ def _failure(source: str, error: Exception) -> UnknownNameError:
 
 def _imported_from(path: Path) -> ModuleType | None:
     for module in list(sys.modules.values()):
-        # Names first: they are compared without looking at the disk.
         file = getattr(module, "__dict__", {}).get("__file__")
-        if isinstance(file, str) and Path(file).name == path.name and _file_of(module) == path:
+        # Names first: they are compared without looking at the disk.
+        if isinstance(file, str) and file.endswith(path.name) and _file_of(module) == path:
             return module
     return None
 
