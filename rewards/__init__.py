@@ -6,13 +6,17 @@ again with other penalties without training anything.
 
 from rewards.aggregation import aggregate
 from rewards.confusion import SegmentationMeter
+from rewards.declaration import WHOLE_SET, Metric
 from rewards.errors import RewardError
 from rewards.penalty import Drop, Penalty, automatic_base
+from rewards.registry import metric, metric_address, metrics, register_metric
 from rewards.reward import Reward
-from rewards.scores import class_scores, fastnas_quality, group_scores, macro
+from rewards.scores import class_scores, fastnas_quality, group_scores, macro, score
 
 __all__ = [
+    "WHOLE_SET",
     "Drop",
+    "Metric",
     "Penalty",
     "Reward",
     "RewardError",
@@ -23,4 +27,9 @@ __all__ = [
     "fastnas_quality",
     "group_scores",
     "macro",
+    "metric",
+    "metric_address",
+    "metrics",
+    "register_metric",
+    "score",
 ]

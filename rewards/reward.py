@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewards.aggregation import AGGREGATES, COMBINATIONS, aggregate, combine
+from rewards.declaration import WHOLE_SET
 from rewards.errors import RewardError
 from rewards.figures import finite, known
 from rewards.penalty import Penalty
-from rewards.scores import METRICS
+from rewards.registry import metric
 
 
 @dataclass(frozen=True)
 class Reward:
-    """Quality over the reward classes, times the coefficient of the costs.
+    """Quality times the coefficient of the costs.
 
-    Each class is scored by itself: a score of merged classes would hide errors between, for
-    example, a left and a right eye.
+    By a metric that scores every class, the quality is that over the reward classes. Each is scored
+    by itself: a score of merged classes would hide errors between, for example, a left and a right
+    eye. A metric over the whole set is the quality itself. Where smaller is better, 1 less the
+    score takes its place.
 
     Args:
-        classes: Names of the classes that earn reward.
-        metric: "f1", "iou" or "accuracy".
+        classes: Names of the classes that earn reward; a metric over the whole set needs none.
+        metric: Name of a metric of `rewards.metrics()`, or its import path.
         aggregate: How the scores of the classes make the quality: "mean", "geometric_mean"
             or "minimum".
         penalties: At most one for each cost.
@@ -33,7 +36,7 @@ class Reward:
         RewardError: If a name is unknown, there is no class, or a class or a cost occurs twice.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     metric: str = "f1"
     aggregate: str = "mean"
     penalties: tuple[Penalty, ...] = ()
@@ -42,36 +45,37 @@ class Reward:
     def __post_init__(self) -> None:
         _check_tuple(self.classes, "reward classes")
         _check_tuple(self.penalties, "penalties")
-        if not self.classes:
+        if metric(self.metric).scope == "class" and not self.classes:
             raise RewardError("a reward needs at least one class.")
-        known(self.metric, METRICS, "metric")
         known(self.aggregate, AGGREGATES, "aggregate")
         known(self.combine, COMBINATIONS, "combination")
         _check_distinct(self.classes, "reward class")
         _check_distinct(tuple(penalty.cost for penalty in self.penalties), "penalised cost")
 
     def quality(self, scores: Mapping[str, Mapping[str, float]]) -> float:
-        """Aggregates the scores of the reward classes.
+        """Aggregates the scores of the reward classes, or takes that of the whole set.
 
         Args:
-            scores: Score by class name by metric, as `rewards.class_scores` gives them.
+            scores: Score by class name, or under ``all``, by metric, as `rewards.score` gives
+                them.
 
         Raises:
-            RewardError: If the metric or a class is missing, or a score is not finite.
+            RewardError: If the metric or a class is missing, a score is not finite, or it has no
+                quality.
         """
-        if self.metric not in scores:
-            raise RewardError(
-                f"the scores hold no {self.metric!r}; they hold: {', '.join(scores)}."
-            )
-        by_class = scores[self.metric]
-        for name in self.classes:
-            if name not in by_class:
-                raise RewardError(
-                    f"reward class {name!r} has no score; scored are: {', '.join(by_class)}."
-                )
-        what = f"the {self.metric} of class"
-        checked = [finite(by_class[name], f"{what} {name!r}") for name in self.classes]
-        return aggregate(checked, self.aggregate)
+        found = metric(self.metric)
+        if found.name not in scores:
+            raise RewardError(f"the scores hold no {found.name!r}; they hold: {', '.join(scores)}.")
+        by_key = scores[found.name]
+        for key in found.keys(self.classes):
+            if key not in by_key:
+                what = f"reward class {key!r}" if found.scope == "class" else "the whole set"
+                raise RewardError(f"{what} has no score; scored are: {', '.join(by_key)}.")
+        if found.scope == "set":
+            return found.quality(by_key[WHOLE_SET], f"the {found.name}")
+        what = f"the {found.name} of class"
+        values = [found.quality(by_key[name], f"{what} {name!r}") for name in self.classes]
+        return aggregate(values, self.aggregate)
 
     def coefficient(self, quality: float, costs: Mapping[str, float]) -> float:
         """Combines the coefficients of the penalties; 1 without penalties.

@@ -1,49 +1,66 @@
-"""Scores of a segmentation, computed from its confusion matrix.
-
-For a class, TP are the pixels that carry it and are predicted as it, FP those that are only
-predicted as it, FN those that only carry it.
-"""
+"""Scores of predictions, by class and over the whole set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from rewards.built_in import divide, mean_of_known
 from rewards.confusion import check_confusion
 from rewards.errors import RewardError
 from rewards.figures import known
-
-METRICS = ("f1", "iou", "accuracy")
+from rewards.registry import metric
 
 Member = str | Sequence[str]
 
+_BY_CLASS = ("f1", "iou", "accuracy")
 
-def class_scores(confusion: npt.ArrayLike, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Scores every class.
+
+def score(
+    metrics: Iterable[str],
+    classes: Sequence[str],
+    confusion: npt.ArrayLike,
+    probabilities: npt.ArrayLike | None = None,
+    targets: npt.ArrayLike | None = None,
+) -> dict[str, dict[str, float]]:
+    """Scores predictions by several metrics.
 
     Args:
-        confusion: Counts, C×C, rows are labels and columns predictions.
+        metrics: Names of metrics, or their import paths.
         classes: The C names.
+        confusion: Counts, C×C, rows are labels and columns predictions.
+        probabilities: Of the classes, N×C; for metrics that need them.
+        targets: The true classes, N; for the same metrics.
 
     Returns:
-        For each of "f1" (2TP / (2TP + FP + FN)), "iou" (TP / (TP + FP + FN)) and "accuracy"
-        (TP / (TP + FN)) the score by class name, from 0 to 1. A class in neither labels nor
-        predictions has NaN; so has the accuracy of a class that no label carries.
+        The scores by metric: by class for a metric that scores every class, under ``all`` for one
+        over the whole set. NaN where it is not defined.
 
     Raises:
-        RewardError: If the matrix is not C×C, or a name occurs twice.
+        RewardError: If there is no such metric, it needs probabilities and there are none, or the
+            shapes do not fit each other.
     """
     matrix = _matrix(confusion, classes)
-    hits = np.diag(matrix)
-    labels, predictions = matrix.sum(axis=1), matrix.sum(axis=0)
-    values = {
-        "f1": _divide(2 * hits, labels + predictions),
-        "iou": _divide(hits, labels + predictions - hits),
-        "accuracy": _divide(hits, labels),
-    }
-    return {metric: dict(zip(classes, values[metric].tolist(), strict=True)) for metric in METRICS}
+    result = {}
+    for found in map(metric, metrics):
+        if found.needs == "confusion":
+            result[found.name] = found.by_key(classes, matrix)
+        elif probabilities is None or targets is None:
+            raise RewardError(
+                f"the metric {found.name!r} needs the probabilities of the classes, which are not "
+                "at hand here; choose another one."
+            )
+        else:
+            pair = _probabilities(probabilities, targets, len(classes))
+            result[found.name] = found.by_key(classes, *pair)
+    return result
+
+
+def class_scores(confusion: npt.ArrayLike, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Scores every class by "f1", "iou" and "accuracy", see `score`."""
+    return score(_BY_CLASS, classes, confusion)
 
 
 def macro(scores: Mapping[str, float]) -> float:
@@ -52,9 +69,7 @@ def macro(scores: Mapping[str, float]) -> float:
     Args:
         scores: Score by class name, NaN where there is none.
     """
-    values = np.array(list(scores.values()), dtype=np.float64)
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if present.size else float("nan")
+    return mean_of_known(np.array(list(scores.values()), dtype=np.float64))
 
 
 def group_scores(
@@ -106,8 +121,8 @@ def fastnas_quality(confusion: npt.ArrayLike, background: int | None = None) -> 
     labels, predictions = matrix.sum(axis=1)[counted], matrix.sum(axis=0)[counted]
     if not labels.any():
         raise RewardError("no labelled pixel is left to compute a quality from.")
-    iou = _divide(hits, labels + predictions - hits)
-    accuracy = _divide(hits, labels)
+    iou = divide(hits, labels + predictions - hits)
+    accuracy = divide(hits, labels)
     weighted = np.nansum(iou * labels) / labels.sum()
     return float(np.cbrt(np.nanmean(iou) * np.nanmean(accuracy) * weighted))
 
@@ -123,12 +138,20 @@ def _matrix(confusion: npt.ArrayLike, classes: Sequence[str]) -> npt.NDArray[np.
     return matrix
 
 
-def _divide(
-    numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    quotient = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
-    return quotient
+def _probabilities(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike, number: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    given, true = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
+    if given.ndim != 2 or given.shape[1] != number or true.shape != given.shape[:1]:
+        raise RewardError(
+            f"probabilities must have shape N×{number} and targets N, not {given.shape} and "
+            f"{true.shape}."
+        )
+    if not np.isfinite(given).all():
+        raise RewardError("probabilities must be finite.")
+    if not np.issubdtype(true.dtype, np.integer) or ((true < 0) | (true >= number)).any():
+        raise RewardError(f"targets must be class indices from 0 to {number - 1}.")
+    return given, true.astype(np.int64)
 
 
 def _group_f1(

@@ -6,7 +6,7 @@ Importing this package, and everything in a space but `build`, does without torc
 from search_spaces.decision import Decision
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.graph import Edge, Graph
-from search_spaces.registry import create, kind, names, presets
+from search_spaces.registry import address, create, is_importable, kind, names, presets, register
 from search_spaces.space import ClassifierSpace, DecoderSpace, Kind, SearchSpace, SpaceError
 
 __all__ = [
@@ -20,8 +20,11 @@ __all__ = [
     "Kind",
     "SearchSpace",
     "SpaceError",
+    "address",
     "create",
+    "is_importable",
     "kind",
     "names",
     "presets",
+    "register",
 ]

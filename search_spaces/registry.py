@@ -4,30 +4,61 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Any, TypeVar
 
-from search_spaces.darts import DARTS
-from search_spaces.fastnas import FastNAS
-from search_spaces.mobile import Mobile
-from search_spaces.nasbench201 import NASBench201
+from open_registry import Registry, UnknownNameError
 from search_spaces.space import Kind, SearchSpace, SpaceError
-from search_spaces.template import Template
 
-_SPACES: dict[str, type[SearchSpace]] = {
-    space.name: space for space in (FastNAS, NASBench201, DARTS, Mobile, Template)
-}
+S = TypeVar("S", bound=type[SearchSpace])
+
+
+def _complaint(found: Any) -> str | None:
+    if not (isinstance(found, type) and issubclass(found, SearchSpace)):
+        return "must be a subclass of ClassifierSpace or DecoderSpace"
+    if inspect.isabstract(found):
+        return f"must define {', '.join(sorted(found.__abstractmethods__))}"
+    missing = [name for name in ("name", "kind") if not isinstance(getattr(found, name, None), str)]
+    return f"must have the class attribute {missing[0]!r}" if missing else None
+
+
+_SPACES: Registry[type[SearchSpace]] = Registry(
+    "search space",
+    {
+        "fastnas": "search_spaces.fastnas:FastNAS",
+        "nasbench201": "search_spaces.nasbench201:NASBench201",
+        "darts": "search_spaces.darts:DARTS",
+        "mobile": "search_spaces.mobile:Mobile",
+        "template": "search_spaces.template:Template",
+    },
+    _complaint,
+)
+
+
+def register(space: S) -> S:
+    """A decorator that makes a space known by the name that its class has.
+
+    Without it, a space is known by its import path, ``package.module:Name`` or
+    ``path/to/file.py:Name``.
+
+    Raises:
+        ValueError: If the class is no complete search space, or its name is taken.
+    """
+    return _SPACES.register()(space)
 
 
 def names() -> tuple[str, ...]:
-    """The names that `create` knows."""
-    return tuple(_SPACES)
+    """The built-in and registered names."""
+    return _SPACES.names()
 
 
 def presets(name: str) -> dict[str, dict[str, Any]]:
     """The named sets of options of a space.
 
+    Args:
+        name: A name or an import path, as in `create`.
+
     Raises:
-        SpaceError: If there is no space of that name.
+        SpaceError: If there is no such space.
     """
     return {preset: dict(options) for preset, options in _find(name).presets.items()}
 
@@ -35,8 +66,11 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
 def kind(name: str) -> Kind:
     """What the networks of a space are for.
 
+    Args:
+        name: A name or an import path, as in `create`.
+
     Raises:
-        SpaceError: If there is no space of that name.
+        SpaceError: If there is no such space.
     """
     return _find(name).kind
 
@@ -45,27 +79,66 @@ def create(name: str, **options: Any) -> SearchSpace:
     """Creates a search space.
 
     Args:
-        name: One of `names()`.
+        name: One of `names()`, or an import path: ``package.module:Name`` or
+            ``path/to/file.py:Name``.
         **options: Sizes of the space; what is left out has the space's default.
 
     Raises:
         SpaceError: If the space or an option is unknown, or an option has a wrong value.
     """
     space = _find(name)
-    known = list(inspect.signature(space).parameters)
+    parameters = inspect.signature(space).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
-        if option not in known:
-            raise SpaceError(f"{name} has no option {option!r}; {_suggestion(option, known)}.")
+        if option not in parameters and not takes_any:
+            raise SpaceError(f"{name} has no option {option!r}; {_hint(option, list(parameters))}")
     return space(**options)
 
 
+def address(space: str | SearchSpace | type[SearchSpace]) -> str:
+    """What `create` takes for the same space in another process, started in any folder.
+
+    Args:
+        space: A name, an import path, a space or its class.
+
+    Returns:
+        The name of a built-in space; an import path, with the absolute path of its file, of
+        others; the name of one that was defined in a notebook, which `is_importable` tells.
+
+    Raises:
+        SpaceError: If there is no such space.
+    """
+    try:
+        return _SPACES.address(_class_of(space))
+    except UnknownNameError as error:
+        raise SpaceError(str(error)) from error
+
+
+def is_importable(space: str | SearchSpace | type[SearchSpace]) -> bool:
+    """Whether other processes can create the space by its `address`.
+
+    Raises:
+        SpaceError: If there is no such space.
+    """
+    try:
+        return _SPACES.is_importable(_class_of(space))
+    except UnknownNameError as error:
+        raise SpaceError(str(error)) from error
+
+
+def _class_of(space: str | SearchSpace | type[SearchSpace]) -> str | type[SearchSpace]:
+    return type(space) if isinstance(space, SearchSpace) else space
+
+
 def _find(name: str) -> type[SearchSpace]:
-    if name not in _SPACES:
-        hint = _suggestion(str(name), list(_SPACES))
-        raise SpaceError(f"there is no search space {name!r}; {hint}.")
-    return _SPACES[name]
+    try:
+        return _SPACES.get(name)
+    except UnknownNameError as error:
+        raise SpaceError(str(error)) from error
 
 
-def _suggestion(word: str, known: list[str]) -> str:
+def _hint(word: str, known: list[str]) -> str:
+    if not known:
+        return "it has none."
     nearest = difflib.get_close_matches(word, known, n=1)
-    return f"the nearest is {nearest[0]!r}" if nearest else f"choose from {', '.join(known)}"
+    return f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(known)}."

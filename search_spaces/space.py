@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
 import random
 from abc import ABC, abstractmethod
@@ -9,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from search_spaces.decision import Decision
-from search_spaces.genotype import Genotype
-from search_spaces.graph import Graph
+from search_spaces.genotype import Genotype, GenotypeError
+from search_spaces.graph import Edge, Graph
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +29,10 @@ class SpaceError(ValueError):
 class SearchSpace(ABC):
     """An ordered tuple of decisions and the networks that they describe.
 
+    Unless a space says otherwise, a genotype is the list of the options taken, one for each
+    decision, two genotypes are never the same function, and the arguments of the constructor are
+    attributes of the same names.
+
     Attributes:
         name: The name under which `search_spaces.create` knows the space.
         kind: What its networks are for; it says which of the two subclasses a space is.
@@ -40,33 +46,48 @@ class SearchSpace(ABC):
     decisions: tuple[Decision, ...]
 
     @property
-    @abstractmethod
     def options(self) -> dict[str, Any]:
         """Every size option, resolved and JSON-serialisable: `create(name, **options)` is equal."""
+        names = inspect.signature(type(self)).parameters
+        for name in names:
+            if not hasattr(self, name):
+                raise SpaceError(
+                    f"the space {self.name!r} has no attribute {name!r} that holds its option of "
+                    "this name; set it in the constructor."
+                )
+        return {name: getattr(self, name) for name in names}
 
-    @abstractmethod
     def genotype(self, choices: Mapping[str, int | str]) -> Genotype:
         """The candidate that a complete set of choices, by decision name, describes.
 
         Raises:
             GenotypeError: If a decision is missing, unknown, or has none of its options.
         """
+        names = [decision.name for decision in self.decisions]
+        for name in (*names, *choices):
+            if name not in choices:
+                raise GenotypeError(f"decision {name!r} is missing.")
+            if name not in names:
+                raise GenotypeError(f"there is no decision {name!r}; known: {', '.join(names)}.")
+        return self.parse([choices[name] for name in names])
 
-    @abstractmethod
     def choices(self, genotype: Genotype) -> dict[str, int | str]:
         """The inverse of `genotype`."""
+        if genotype.space != self.name:
+            raise GenotypeError(f"a genotype of {genotype.space!r} is none of {self.name!r}.")
+        return self._choices(genotype.value)
 
-    @abstractmethod
     def parse(self, value: str | Sequence[Any]) -> Genotype:
         """Reads the nested form, as text or as lists.
 
         Raises:
             GenotypeError: If it is incomplete or not of this space; the message says where.
         """
+        return Genotype(self.name, tuple(self._choices(_read(value)).values()))
 
-    @abstractmethod
     def canonical_key(self, genotype: Genotype) -> str:
         """A text that is the same for genotypes that compute the same function."""
+        return str(genotype)
 
     def network_key(self, genotype: Genotype) -> str:
         """A text that is the same only for genotypes that build the same network.
@@ -77,9 +98,10 @@ class SearchSpace(ABC):
         """
         return self.canonical_key(genotype)
 
-    @abstractmethod
     def graph(self, genotype: Genotype) -> Graph:
-        """The candidate as nodes and edges, for drawing."""
+        """The candidate as nodes and edges, for drawing; unless redefined, a chain of decisions."""
+        nodes = tuple(f"{name} = {option}" for name, option in self.choices(genotype).items())
+        return Graph(nodes, tuple(map(Edge, nodes, nodes[1:])))
 
     @property
     def size(self) -> int:
@@ -95,6 +117,34 @@ class SearchSpace(ABC):
     def sample(self, rng: random.Random) -> Genotype:
         """Draws a candidate, every decision uniform."""
         return self.genotype({d.name: rng.choice(d.options) for d in self.decisions})
+
+    def _choices(self, value: Any) -> dict[str, int | str]:
+        """The options of a list with one for each decision, by the decision's name."""
+        if not isinstance(value, list | tuple) or len(value) != len(self.decisions):
+            raise GenotypeError(
+                f"a genotype of {self.name!r} is a list of {len(self.decisions)} options, not "
+                f"{value!r}."
+            )
+        return {d.name: _option(d, given) for d, given in zip(self.decisions, value, strict=True)}
+
+
+def _option(decision: Decision, given: Any) -> int | str:
+    if given not in decision.options:
+        raise GenotypeError(
+            f"decision {decision.name!r} has no option {given!r}; choose from "
+            f"{', '.join(map(str, decision.options))}."
+        )
+    # That of the decision: 1.0 and True are equal to 1, and read differently in a key.
+    return decision.options[decision.options.index(given)]
+
+
+def _read(value: str | Sequence[Any]) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise GenotypeError(f"{value!r} is no list: {error}.") from error
 
 
 class DecoderSpace(SearchSpace):

@@ -81,7 +81,8 @@ def distill(
     if config is None and values.get("losses", values.get("stages")) is None:
         raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
-    folder = run or default_run("-".join([network, *methods]))
+    # Of an import path, the name alone.
+    folder = run or default_run("-".join([network, *(name.split(":")[-1] for name in methods)]))
     run_experiment(values, folder, _NEEDED, config)
 
 

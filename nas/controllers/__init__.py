@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from nas.controllers.registry import create, names, resolve
+from nas.controllers.learner import Draw, Learner, Lesson
+from nas.controllers.registry import address, create, is_importable, names, register, resolve
 
-__all__ = ["create", "names", "resolve"]
+__all__ = [
+    "Draw",
+    "Learner",
+    "Lesson",
+    "address",
+    "create",
+    "is_importable",
+    "names",
+    "register",
+    "resolve",
+]

@@ -7,7 +7,6 @@ from collections import deque
 import numpy as np
 from pydantic import Field, model_validator
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.settings import Settings
 from search_spaces.space import SearchSpace
@@ -47,6 +46,8 @@ class Evolution(Learner):
         settings: Sizes of population and sample.
     """
 
+    settings = EvolutionSettings
+
     def __init__(self, space: SearchSpace, seed: int, settings: EvolutionSettings) -> None:
         self._sizes = [len(decision.options) for decision in space.decisions]
         self._free = [index for index, size in enumerate(self._sizes) if size > 1]
@@ -70,6 +71,3 @@ class Evolution(Learner):
         child = list(choices)
         child[where] = (child[where] + step) % self._sizes[where]
         return tuple(child)
-
-
-CONTROLLER = Controller.of_learner(EvolutionSettings, Evolution)

@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 import numpy as np
+
+from nas.settings import Settings
 
 
 @dataclass(frozen=True, order=True)
@@ -60,7 +63,15 @@ class Learner(ABC):
 
     Its state must be a function of its constructor's arguments and of the lessons so far, and
     `copy.deepcopy` must copy it: late lessons are put in their place by going back to a copy.
+
+    A learner that is registered is made from the search space, the seed of the study and its
+    settings, in this order.
+
+    Attributes:
+        settings: The model of its settings.
     """
+
+    settings: ClassVar[type[Settings]] = Settings
 
     @abstractmethod
     def learn(self, lesson: Lesson) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.neighbours import neighbours
 from nas.controllers.pool import pool_of
@@ -30,6 +29,8 @@ class LocalSearch(Learner):
         seed: Not used: a draw's generator is all the randomness there is.
         settings: None.
     """
+
+    settings = LocalSearchSettings
 
     def __init__(self, space: SearchSpace, seed: int, settings: LocalSearchSettings) -> None:
         self._space = space
@@ -56,6 +57,3 @@ class LocalSearch(Learner):
             return Draw(self._pool.random(self._known, rng))
         around = neighbours(self._space, self._centre.choices)
         return Draw(self._pool.first_fresh(rng.permutation(around).tolist(), self._known))
-
-
-CONTROLLER = Controller.of_learner(LocalSearchSettings, LocalSearch)

@@ -18,7 +18,6 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.pool import Pool, pool_of
 from nas.settings import Settings
@@ -57,6 +56,8 @@ class PymooNSGA2(Learner):
         seed: Seed of the choice among equally crowded survivors.
         settings: Population and operators.
     """
+
+    settings = PymooNSGA2Settings
 
     def __init__(self, space: SearchSpace, seed: int, settings: PymooNSGA2Settings) -> None:
         self._pool = pool_of(space)
@@ -141,6 +142,3 @@ def _choices(values: NDArray[np.object_]) -> tuple[int, ...]:
 def _costs(lesson: Lesson) -> tuple[float, ...]:
     quality, *costs = lesson.values or (lesson.reward,)
     return (-quality, *costs)
-
-
-CONTROLLER = Controller.of_learner(PymooNSGA2Settings, PymooNSGA2)

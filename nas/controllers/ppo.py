@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Lesson
 from nas.controllers.policy import PolicyName
 from nas.controllers.policy_gradient import PolicyGradient, PolicyGradientSettings
@@ -59,6 +58,8 @@ class PPO(PolicyGradient):
         settings: Policy, baseline, optimiser, clip and buffer.
     """
 
+    settings = PPOSettings
+
     def __init__(self, space: SearchSpace, seed: int, settings: PPOSettings) -> None:
         super().__init__(space, seed, settings)
         self._clip = settings.clip
@@ -103,6 +104,3 @@ def clipped_loss(log_probs: Tensor, old: Tensor, advantages: Tensor, clip: float
     ratio = (log_probs - old).exp()
     clipped = ratio.clamp(1 - clip, 1 + clip)
     return -torch.minimum(ratio * advantages, clipped * advantages).mean()
-
-
-CONTROLLER = Controller.of_learner(PPOSettings, PPO)

@@ -11,7 +11,6 @@ from pydantic import Field
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.pool import Pool, pool_of
 from nas.controllers.spread import spread
@@ -62,6 +61,8 @@ class Predictor(Learner):
         seed: Not used: a draw's generator is all the randomness there is.
         settings: Random trials and size of the model.
     """
+
+    settings = PredictorSettings
 
     def __init__(self, space: SearchSpace, seed: int, settings: PredictorSettings) -> None:
         self._pool = pool_of(space)
@@ -139,6 +140,3 @@ def normal_scores(values: Values) -> Values:
     """The ranks of values as quantiles of the standard normal distribution; equals stay equal."""
     scores: Values = ndtri((rankdata(values) - 0.5) / len(values))
     return scores
-
-
-CONTROLLER = Controller.of_learner(PredictorSettings, Predictor)

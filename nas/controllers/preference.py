@@ -9,7 +9,6 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from pydantic import Field
 
-from nas.controllers.controller import Controller
 from nas.controllers.front_model import FrontModel
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.pool import pool_of
@@ -67,6 +66,8 @@ class PreferenceSearch(Learner):
         seed: Seed of the choice of candidates for a model.
         settings: Random trials, preferences and size of the models.
     """
+
+    settings = PreferenceSettings
 
     def __init__(self, space: SearchSpace, seed: int, settings: PreferenceSettings) -> None:
         self._space = space
@@ -142,6 +143,3 @@ def model_start(count: int, startup: int) -> int:
         added = math.ceil(_GROWTH * start)
         following += min(max(added, _FEWEST_ADDED), _MOST_ADDED)
     return start
-
-
-CONTROLLER = Controller.of_learner(PreferenceSettings, PreferenceSearch)

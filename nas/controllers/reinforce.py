@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Lesson
 from nas.controllers.policy import PolicyName
 from nas.controllers.policy_gradient import PolicyGradient, PolicyGradientSettings
@@ -45,10 +44,9 @@ class REINFORCE(PolicyGradient):
     steps old; REINFORCE does not correct for this, PPO does.
     """
 
+    settings = REINFORCESettings
+
     def learn(self, lesson: Lesson) -> None:
         advantage = self._baseline.advantage(lesson.reward)
         log_prob, entropy = self._policy.score(torch.tensor([lesson.choices]))
         self._descend(-advantage * log_prob.mean(), entropy.mean())
-
-
-CONTROLLER = Controller.of_learner(REINFORCESettings, REINFORCE)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from nas.controllers.controller import Controller
 from nas.controllers.learner import Draw, Lesson
 from nas.controllers.policy import PolicyName
 from nas.controllers.pool import pool_of
@@ -64,6 +63,8 @@ class WarmReinforce(REINFORCE):
         settings: Policy, baseline, optimiser and model.
     """
 
+    settings = WarmReinforceSettings
+
     def __init__(self, space: SearchSpace, seed: int, settings: WarmReinforceSettings) -> None:
         super().__init__(space, seed, settings)
         self._pool = pool_of(space)
@@ -103,6 +104,3 @@ class WarmReinforce(REINFORCE):
             log_probs, entropy = self._policy.score(torch.from_numpy(choices))
             loss = -(torch.from_numpy(advantages) * log_probs).mean()
             self._descend(loss, entropy.mean())
-
-
-CONTROLLER = Controller.of_learner(WarmReinforceSettings, WarmReinforce)

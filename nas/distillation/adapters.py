@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from torch import nn
 
-Need = Literal["nothing", "channels", "regressor"]
-
-_NEEDS: dict[str, Need] = {
-    "attention": "nothing",
-    "nst": "nothing",
-    "similarity": "nothing",
-    "rkd": "nothing",
-    # Its own convolutions see to the channels.
-    "mgd": "nothing",
-    "feature_mse": "channels",
-    "channel_wise": "channels",
-    "mmd": "channels",
-    "hint": "regressor",
-}
-_ON_MAPS = ("attention", "nst", "mgd", "channel_wise")
-_ON_EQUAL_SIZES = ("mgd", "feature_mse", "channel_wise", "mmd", "hint")
+from nas.distillation.base import LossInfo
 
 
 def create_adapter(student_shape: Sequence[int], teacher_shape: Sequence[int]) -> nn.Module:
@@ -61,50 +45,38 @@ def create_regressor(student_shape: Sequence[int], teacher_shape: Sequence[int])
 
 
 def adapter_for(
-    method: str, student_shape: Sequence[int], teacher_shape: Sequence[int]
+    loss: LossInfo, student_shape: Sequence[int], teacher_shape: Sequence[int]
 ) -> nn.Module:
-    """What a loss on features needs before it.
-
-    =====================  ======================================  ====================
-    loss                   channels                                sizes
-    =====================  ======================================  ====================
-    attention, nst         any                                     the larger is pooled
-    similarity, rkd        any                                     any
-    mgd                    any, by convolutions of its own         equal
-    feature_mse, mmd,      an adapter where they differ            equal
-    channel_wise
-    hint                   a regressor, also where they agree      equal
-    =====================  ======================================  ====================
+    """What a loss on features needs before it, by what it declares.
 
     Args:
-        method: A loss that compares features.
+        loss: A loss that compares features.
         student_shape: Shape of the student's features.
         teacher_shape: Shape of the teacher's.
 
     Raises:
         ValueError: If the loss is not defined for such features, with both shapes.
     """
-    _require_defined(method, tuple(student_shape), tuple(teacher_shape))
-    need = _NEEDS[method]
-    if need == "nothing":
+    _require_defined(loss, tuple(student_shape), tuple(teacher_shape))
+    if loss.adapter == "none":
         return nn.Identity()
-    if need == "channels":
+    if loss.adapter == "channels":
         return create_adapter(student_shape, teacher_shape)
     return create_regressor(student_shape, teacher_shape)
 
 
 def _require_defined(
-    method: str, student_shape: tuple[int, ...], teacher_shape: tuple[int, ...]
+    loss: LossInfo, student_shape: tuple[int, ...], teacher_shape: tuple[int, ...]
 ) -> None:
     both = f"{student_shape} of the student and {teacher_shape} of the teacher"
-    if method in _ON_MAPS and not len(student_shape) == len(teacher_shape) == 4:
+    if loss.maps_only and not len(student_shape) == len(teacher_shape) == 4:
         raise ValueError(
-            f"{method!r} compares maps N x channels x height x width, not {both}; choose other "
+            f"{loss.name!r} compares maps N x channels x height x width, not {both}; choose other "
             "places"
         )
-    if method in _ON_EQUAL_SIZES and student_shape[2:] != teacher_shape[2:]:
+    if loss.equal_sizes and student_shape[2:] != teacher_shape[2:]:
         raise ValueError(
-            f"{method!r} compares features of equal height and width, not {both}; choose places "
+            f"{loss.name!r} compares features of equal height and width, not {both}; choose places "
             "of one size"
         )
 

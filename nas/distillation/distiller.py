@@ -255,7 +255,7 @@ def _require_in_range(outputs: dict[str, Tensor]) -> None:
 
 
 def _names(terms: Sequence[TermSettings]) -> list[str]:
-    methods = [term.method for term in terms]
+    methods = [term.info.name for term in terms]
     numbers = [methods[: index + 1].count(method) for index, method in enumerate(methods)]
     return [
         method if number == 1 else f"{method} {number}"

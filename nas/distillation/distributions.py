@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.base import DistillationLoss, LossInfo
 from nas.distillation.inputs import (
     pool_to_smaller,
     require_equal_batches,
@@ -27,7 +27,17 @@ class MMD(DistillationLoss):
     no bandwidth is defined.
     """
 
-    @in_float32
+    info = LossInfo(
+        name="mmd",
+        compares=("features",),
+        summary="maximum mean discrepancy of the samples under five Gaussians",
+        paper="Gretton et al. 2012, A Kernel Two-Sample Test",
+        link="https://jmlr.org/papers/v13/gretton12a.html",
+        # None is published for this form: equal to the cross-entropy.
+        weight=1.0,
+        place="penultimate",
+    )
+
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for features N x anything of equal shape."""
         require_equal_batches(student, teacher)
@@ -48,7 +58,22 @@ class NST(DistillationLoss):
     unequal size the larger is averaged down first.
     """
 
-    @in_float32
+    info = LossInfo(
+        name="nst",
+        compares=("features",),
+        summary="maximum mean discrepancy of the channels under a polynomial kernel",
+        paper=(
+            "Huang and Wang 2017, Like What You Like: Knowledge Distill via Neuron Selectivity "
+            "Transfer"
+        ),
+        link="https://arxiv.org/abs/1707.01219",
+        # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
+        weight=50.0,
+        maps_only=True,
+        equal_sizes=False,
+        adapter="none",
+    )
+
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for maps N x any channels x any height x any width."""
         require_maps(student, teacher)

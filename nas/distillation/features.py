@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.base import DistillationLoss, LossInfo
 from nas.distillation.inputs import pool_to_smaller, require_equal_shapes, require_maps
 from nas.distillation.options import require_one_of
 
@@ -16,7 +16,16 @@ from nas.distillation.options import require_one_of
 class FeatureMSE(DistillationLoss):
     """Mean squared difference of the features."""
 
-    @in_float32
+    info = LossInfo(
+        name="feature_mse",
+        compares=("features",),
+        summary="mean squared difference of features of equal shape",
+        paper="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
+        link="https://arxiv.org/abs/1412.6550",
+        # That of `hint`.
+        weight=100.0,
+    )
+
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for features of equal shape."""
         require_equal_shapes(student, teacher)
@@ -34,12 +43,24 @@ class Hint(DistillationLoss):
             times as much.
     """
 
+    info = LossInfo(
+        name="hint",
+        compares=("features",),
+        summary=(
+            "squared difference of a guided layer and a hint, in the paper's scaling or as a mean"
+        ),
+        paper="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
+        link="https://arxiv.org/abs/1412.6550",
+        # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
+        weight=100.0,
+        adapter="regressor",
+    )
+
     def __init__(self, scaling: Literal["mean", "original"] = "mean"):
         super().__init__()
         require_one_of("scaling", scaling, ("mean", "original"))
         self.scaling = scaling
 
-    @in_float32
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for features of equal shape with the channels in dimension 1."""
         require_equal_shapes(student, teacher)
@@ -58,12 +79,30 @@ class AttentionTransfer(DistillationLoss):
             ``paper`` is the norm of the difference, averaged over samples.
     """
 
+    info = LossInfo(
+        name="attention",
+        compares=("features",),
+        summary="where the maps are strong, whatever their channels",
+        paper=(
+            "Zagoruyko and Komodakis 2017, Paying More Attention to Attention: Improving the "
+            "Performance of Convolutional Neural Networks via Attention Transfer"
+        ),
+        link="https://arxiv.org/abs/1612.03928",
+        # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
+        weight=1000.0,
+        ratio_is_weight=True,
+        # The sum over several strides, as in the authors' code.
+        place="two_last",
+        maps_only=True,
+        equal_sizes=False,
+        adapter="none",
+    )
+
     def __init__(self, form: Literal["code", "paper"] = "code"):
         super().__init__()
         require_one_of("form", form, ("code", "paper"))
         self.form = form
 
-    @in_float32
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for maps N x any channels x any height x any width."""
         require_maps(student, teacher)

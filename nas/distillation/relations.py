@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.distillation.base import DistillationLoss, in_float32
+from nas.distillation.base import DistillationLoss, LossInfo
 from nas.distillation.inputs import require_equal_batches
 from nas.distillation.options import require_not_negative, require_one_of
 
@@ -29,12 +29,24 @@ class Similarity(DistillationLoss):
             here to compare with them.
     """
 
+    info = LossInfo(
+        name="similarity",
+        compares=("features",),
+        summary="which samples of the batch resemble each other",
+        paper="Tung and Mori 2019, Similarity-Preserving Knowledge Distillation",
+        link="https://arxiv.org/abs/1907.09682",
+        # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
+        weight=3000.0,
+        place="two_last",
+        equal_sizes=False,
+        adapter="none",
+    )
+
     def __init__(self, norm: Literal["l2", "l1"] = "l2"):
         super().__init__()
         require_one_of("norm", norm, tuple(_ORDERS))
         self.norm = norm
 
-    @in_float32
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for features N x anything."""
         require_equal_batches(student, teacher)
@@ -54,6 +66,19 @@ class RKD(DistillationLoss):
         angle_weight: Weight of the angles, from 0.
     """
 
+    info = LossInfo(
+        name="rkd",
+        compares=("features",),
+        summary="distances of pairs and angles of triplets of samples",
+        paper="Park et al. 2019, Relational Knowledge Distillation",
+        link="https://arxiv.org/abs/1904.05068",
+        # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
+        weight=1.0,
+        place="penultimate",
+        equal_sizes=False,
+        adapter="none",
+    )
+
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0):
         super().__init__()
         require_not_negative("distance_weight", distance_weight)
@@ -61,7 +86,6 @@ class RKD(DistillationLoss):
         self.distance_weight = distance_weight
         self.angle_weight = angle_weight
 
-    @in_float32
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """A scalar, for features N x anything."""
         require_equal_batches(student, teacher)

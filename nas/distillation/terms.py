@@ -10,12 +10,12 @@ from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 
 from nas.distillation.adapters import adapter_for
-from nas.distillation.base import DistillationLoss
+from nas.distillation.base import Compared, DistillationLoss, LossInfo
 from nas.distillation.dry_run import Shape
-from nas.distillation.losses import Compared, LossInfo, create_loss, describe
+from nas.distillation.losses import address, create_loss, find
 from nas.distillation.options import require_not_negative
 from nas.distillation.places import LAST_STRIDE, PENULTIMATE, STRIDE, Places
-from nas.distillation.weighting import default_weight, ratio_weight
+from nas.distillation.weighting import ratio_weight
 from nas.settings import Settings
 
 Kind = Literal["classification", "segmentation"]
@@ -26,21 +26,19 @@ LOGITS = "logits"
 OUTPUT = ""
 """The path of what the network gives."""
 
-_TWO_STRIDES = ("attention", "similarity")
-_VECTORS = ("rkd", "mmd")
-
 
 class TermSettings(Settings):
     """A loss towards the teacher.
 
-    Without places, losses on logits take the logits; `attention` and `similarity` the last maps
-    at the two coarsest strides, their sum as in the authors' code; `rkd` and `mmd` the vector
-    before the classifier; the others the last map at the coarsest stride.
+    Without places, losses on logits take the logits, and losses on features the places that they
+    declare: the last map at the coarsest stride, those at the two coarsest strides (the sum of
+    both), or the vector before the classifier.
 
     Attributes:
-        method: A loss; `nas.distillation.describe` lists them.
-        weight: Factor of the loss, from 0. Without weight and ratio it is the published one, see
-            `nas.distillation.weighting.default_weight`.
+        method: A loss, by its name or import path; `nas.distillation.describe` lists them. It is
+            kept as what another process has to be told.
+        weight: Factor of the loss, from 0. Without weight and ratio it is the published one, which
+            the loss declares.
         ratio: Instead of the weight, see `nas.distillation.weighting.ratio_weight`.
         options: Of the loss. `mgd` learns its channels from the networks.
         student: Where the student's features are: a module path, ``stride=16``, ``stride=last``
@@ -59,9 +57,7 @@ class TermSettings(Settings):
     @field_validator("method")
     @classmethod
     def _known(cls, method: str) -> str:
-        if method not in _INFO:
-            create_loss(method)
-        return method
+        return address(method)
 
     @model_validator(mode="after")
     def _consistent(self) -> TermSettings:
@@ -71,16 +67,21 @@ class TermSettings(Settings):
         return self
 
     @property
+    def info(self) -> LossInfo:
+        """What the loss declares about itself."""
+        return find(self.method).info
+
+    @property
     def compares(self) -> Compared:
         """What the loss is called with."""
         if self.student is None:
-            return _INFO[self.method].compares[0]
+            return self.info.compares[0]
         return "logits" if self.student == LOGITS else "features"
 
     @property
     def needs_targets(self) -> bool:
         """Whether the loss is called with the true classes as well."""
-        return _INFO[self.method].needs_targets
+        return self.info.needs_targets
 
     @property
     def factor(self) -> float:
@@ -88,13 +89,13 @@ class TermSettings(Settings):
         if self.weight is not None:
             return self.weight
         if self.ratio is not None:
-            return ratio_weight(self.ratio, self.method)
-        return default_weight(self.method, self.compares)
+            return ratio_weight(self.ratio, self.info)
+        return self.info.default_weight(self.compares)
 
     def _require_options(self) -> None:
         # On this device a loss with convolutions draws no random numbers.
         with torch.device("meta"):
-            create_loss(self.method, **(_channels(self.method, (1, 1), (1, 1)) | self.options))
+            create_loss(self.method, **(_options(self, ((1, 1), (1, 1)), "classification")))
 
     def _require_one_weight(self) -> None:
         if self.weight is not None and self.ratio is not None:
@@ -104,7 +105,7 @@ class TermSettings(Settings):
                 require_not_negative(name, value)
 
     def _require_places(self) -> None:
-        compares = _INFO[self.method].compares
+        compares = self.info.compares
         places = (self.student, self.teacher)
         if compares == ("logits",) and places != (None, None):
             raise ValueError(f"{self.method!r} compares logits alone; leave its places out")
@@ -207,12 +208,9 @@ def _create_comparison(
 ) -> Comparison:
     adapter: nn.Module = nn.Identity()
     # Logits need no adapter, but losses on maps have to find some.
-    if settings.compares == "features" or "features" in _INFO[settings.method].compares:
-        adapter = adapter_for(settings.method, *shapes)
-    options = _channels(settings.method, *shapes)
-    if settings.method == "mgd" and kind == "segmentation":
-        options["mask"] = "spatial"
-    loss = create_loss(settings.method, **(options | settings.options))
+    if settings.compares == "features" or "features" in settings.info.compares:
+        adapter = adapter_for(settings.info, *shapes)
+    loss = create_loss(settings.method, **_options(settings, shapes, kind))
     return Comparison(*paths, adapter, loss)
 
 
@@ -227,24 +225,19 @@ def _compared(
     if settings.student is not None:
         place = settings.teacher if settings.teacher is not None else settings.student
         pairs = [(student.find(settings.student), teacher.find(place))]
-    elif settings.method in _TWO_STRIDES and student.strides and teacher.strides:
+    elif settings.info.place == "two_last" and student.strides and teacher.strides:
         strides = (list(student.strides.values())[-2:], list(teacher.strides.values())[-2:])
         # A network may have one stride only; the coarsest ones belong together.
         pairs = list(zip(reversed(strides[0]), reversed(strides[1]), strict=False))[::-1]
     else:
-        place = PENULTIMATE if settings.method in _VECTORS else LAST_STRIDE
+        place = PENULTIMATE if settings.info.place == "penultimate" else LAST_STRIDE
         pairs = [(student.find(place), teacher.find(place))]
     return [(pair, (student.shape(pair[0]), teacher.shape(pair[1]))) for pair in pairs]
 
 
-def _channels(method: str, student: Shape, teacher: Shape) -> dict[str, Any]:
-    if method != "mgd":
-        return {}
-    return {"student_channels": student[1], "teacher_channels": teacher[1]}
+def _options(settings: TermSettings, shapes: tuple[Shape, Shape], kind: Kind) -> dict[str, Any]:
+    return find(settings.method).options_for(*shapes, kind) | settings.options
 
 
 def _is_path(place: str) -> bool:
     return not place.startswith(STRIDE) and place not in (PENULTIMATE, LOGITS)
-
-
-_INFO: dict[str, LossInfo] = {info.name: info for info in describe()}

@@ -25,9 +25,6 @@ from nas.training.stage_settings import INITIAL, StageSettings, StageTraining, c
 from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult
 
-_ON_LAST_MAP = ("feature_mse", "hint", "mgd", "nst")
-"""Losses that take the last map of a network unless told otherwise."""
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -217,7 +214,7 @@ def _until(stage: StageSettings, network: nn.Module, input_shape: tuple[int, ...
         return None
     (loss,) = stage.losses
     place = loss.student
-    if place is None and loss.method in _ON_LAST_MAP:
+    if place is None and loss.info.place == "last":
         place = LAST_STRIDE
     if place is None:
         return None

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+import rewards
 from rewards import Drop, Penalty, Reward, RewardError
 
 SCORES = {
@@ -93,7 +94,7 @@ def test_a_quality_that_is_not_a_number_is_refused() -> None:
         ({"classes": ()}, "at least one class"),
         ({"classes": "skin"}, "reward classes must be a tuple, not 'skin'"),
         ({"classes": ("skin", "skin")}, "reward class 'skin' is listed twice"),
-        ({"metric": "dice"}, "unknown metric 'dice'; choose one of: f1, iou, accuracy"),
+        ({"metric": "dice"}, "there is no metric 'dice'; choose one of f1, iou, accuracy"),
         ({"aggregate": "sum"}, "unknown aggregate 'sum'"),
         (
             {"combine": "sum"},
@@ -105,3 +106,51 @@ def test_a_quality_that_is_not_a_number_is_refused() -> None:
 def test_wrong_settings_are_refused(options: dict, message: str) -> None:
     with pytest.raises(RewardError, match=message):
         Reward(**{"classes": EYES, **options})
+
+
+def test_a_score_over_the_whole_set_is_the_quality_whatever_the_classes() -> None:
+    scores = SCORES | {"top1": {"all": 0.7}}
+    assert Reward(metric="top1").quality(scores) == 0.7
+    assert Reward(EYES, metric="top1", aggregate="minimum").quality(scores) == 0.7
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"all": math.nan}, "the auc must be finite, not nan"),
+        ({"skin": 0.5}, "the whole set has no score; scored are: skin"),
+    ],
+)
+def test_a_whole_set_without_a_score_has_no_quality(value: dict, message: str) -> None:
+    with pytest.raises(RewardError, match=message):
+        Reward(metric="auc").quality({"auc": value})
+
+
+@pytest.fixture
+def misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics by class and over the set of which smaller is better."""
+    monkeypatch.setattr(rewards.registry._METRICS, "_registered", {})
+    for name, scope in (("miss", "class"), ("error", "set")):
+        rewards.register_metric(name=name, label=name, scope=scope, larger_is_better=False)(
+            lambda confusion: confusion
+        )
+
+
+@pytest.mark.parametrize(("how", "expected"), [("mean", 0.65), ("minimum", 0.4)])
+def test_where_smaller_is_better_the_worst_class_has_the_least_quality(
+    misses: None, how: str, expected: float
+) -> None:
+    reward = Reward(EYES, metric="miss", aggregate=how)
+    scores = {"miss": {"skin": 1.0, "left_eye": 0.6, "right_eye": 0.1}}
+    assert reward.quality(scores) == pytest.approx(expected)
+
+
+def test_the_quality_of_an_error_of_the_whole_set_is_what_is_left(misses: None) -> None:
+    assert Reward(metric="error").quality({"error": {"all": 0.25}}) == 0.75
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_an_error_out_of_range_has_no_quality(misses: None, value: float) -> None:
+    message = f"the error is the better the smaller it is, .* unlike {value}"
+    with pytest.raises(RewardError, match=message):
+        Reward(metric="error").quality({"error": {"all": value}})

@@ -48,3 +48,19 @@ space.canonical_key(genotype), space.graph(genotype), space.choices(genotype)
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_only_the_space_that_is_asked_for_is_imported():
+    script = """
+import sys
+import search_spaces
+search_spaces.names()
+before = {name for name in sys.modules if name.startswith("search_spaces.")}
+search_spaces.kind("mobile")
+after = {name for name in sys.modules if name.startswith("search_spaces.")}
+print(*sorted({name.split(".")[1] for name in after - before} - {"cells"}))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout
+    assert found.split() == ["mobile"]

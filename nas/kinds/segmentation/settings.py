@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.distillation import create_logit_loss, describe
+from nas.distillation import create_logit_loss, find
 from nas.distillation.base import DistillationLoss
 from nas.distillation.terms import LOGITS, TermSettings
 from nas.kinds.rungs import Rungs, check_rungs
@@ -131,8 +131,7 @@ class SegmentationDistillationSettings(Settings):
         method: A loss; `nas.distillation.describe` lists them. The default gave the best quality
             after a short training (docs/results.md). Stage 0 knows the teacher by its
             logits alone, so beside it the loss has to compare logits.
-        weight: Of the loss; null is the published one, see
-            `nas.distillation.weighting.default_weight`.
+        weight: Of the loss; null is the published one, which the loss declares.
         options: Of the loss, for example ``temperature``.
     """
 
@@ -149,7 +148,7 @@ class SegmentationDistillationSettings(Settings):
     @property
     def term(self) -> TermSettings:
         """The loss, on the logits if it compares them."""
-        compares = next(info.compares for info in describe() if info.name == self.method)
+        compares = find(self.method).info.compares
         both = "logits" in compares and len(compares) > 1
         return TermSettings(
             method=self.method,

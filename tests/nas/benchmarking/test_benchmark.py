@@ -105,7 +105,7 @@ def test_what_cannot_be_played_is_refused(
     ("changes", "message"),
     [
         ({"datasets": ["stars"]}, "no data set 'stars'"),
-        ({"controllers": [{"name": "luck"}]}, "unknown controller 'luck'"),
+        ({"controllers": [{"name": "luck"}]}, "there is no controller 'luck'"),
         ({"controllers": [{"name": "evolution", "settings": {"size": 3}}]}, "unknown key 'size'"),
         ({"rewards": [{"penalties": [{"cost": "watts"}]}]}, "no cost 'watts' to penalise"),
     ],

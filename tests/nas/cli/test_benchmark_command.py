@@ -54,7 +54,10 @@ def test_settings_of_the_only_controller_need_no_name(nas, toy_table: Path, tmp_
 TWO = ["--controller", "random", "--controller", "evolution"]
 WRONG = {
     "no seeds": (["--seeds", "0"], "benchmark: seeds: Input should be greater than or equal to 1"),
-    "unknown controller": (["--controller", "luck"], "unknown controller 'luck'; choose one of"),
+    "unknown controller": (
+        ["--controller", "luck"],
+        "there is no controller 'luck'; choose one of",
+    ),
     "setting of nobody": (
         [*TWO, "--set", "population=3"],
         "--set population: say which controller this is for, for example random.population=",

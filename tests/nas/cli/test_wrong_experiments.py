@@ -91,7 +91,7 @@ DISTILL = {
     "no method": ([], ["--method is missing; nas distill --list shows the losses."]),
     "unknown method": (
         ["--method", "mdg"],
-        ["losses.0.method: ", "no distillation loss 'mdg'; did you mean 'mmd'?"],
+        ["losses.0.method: ", "no distillation loss 'mdg'; did you mean 'mmd' or 'mgd'?"],
     ),
     "weight of two": (
         [*HINT, "--method", "mgd", "--weight", 2],

@@ -37,21 +37,21 @@ SEARCH_OPTIONS = {
     ),
     "unknown controller": (
         ["--controller", "randm"],
-        ["unknown controller 'randm'", "choose one of reinforce, ppo, evolution, predictor"],
+        ["there is no controller 'randm'", "did you mean 'random'?"],
     ),
     "unknown controller setting": (
         ["--controller", "evolution", "--set", "controller.settings.populaton=5"],
         ["controller evolution: unknown key 'populaton'; did you mean 'population'?"],
     ),
-    "unknown space": (["--space", "fastnass"], ["'fastnass'", "the nearest is 'fastnas'"]),
+    "unknown space": (["--space", "fastnass"], ["'fastnass'", "did you mean 'fastnas'?"]),
     "unknown preset": (["--preset", "smal"], ["no preset 'smal'", "search, released, small"]),
     "preset of an unknown space": (
         ["--space", "none", "--preset", "small"],
-        ["there is no search space 'none'; choose from fastnas"],
+        ["there is no search space 'none'; choose one of fastnas"],
     ),
     "unknown space option": (
         ["--set", "space.options.cell=2"],
-        ["no option 'cell'; the nearest is 'cells'"],
+        ["no option 'cell'; did you mean 'cells'?"],
     ),
     "wrong space size": (
         ["--set", "space.options.cells=0"],

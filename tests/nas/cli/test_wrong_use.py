@@ -138,8 +138,8 @@ def test_teacher_on_data_that_fails_the_check(refused, task_folder) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["space", "show", "fastnass"], ["no search space 'fastnass'; the nearest is 'fastnas'"]),
-        (["space", "sample", "--set", "cell=1"], ["no option 'cell'; the nearest is 'cells'"]),
+        (["space", "show", "fastnass"], ["no search space 'fastnass'; did you mean 'fastnas'?"]),
+        (["space", "sample", "--set", "cell=1"], ["no option 'cell'; did you mean 'cells'?"]),
         (["task", "check", "fases"], ["no task or file 'fases'", "did you mean 'faces'?"]),
         (["task", "check", "leaves", "--data", "none"], ["none: no such folder; correct --data"]),
         (["worker", "new", "--storage", "nosql://x"], ["cannot use the storage nosql://x"]),

@@ -59,7 +59,7 @@ def test_default_learning_rate_follows_the_policy(policy: str, rate: float) -> N
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("renforce", {}, "unknown controller 'renforce'; choose one of reinforce, ppo, evolution"),
+        ("renforce", {}, "there is no controller 'renforce'; did you mean 'reinforce'"),
         ("ppo", {"clipp": 0.1}, "unknown key 'clipp'; did you mean 'clip'?"),
         ("evolution", {"population": 3}, "sample (5) must not exceed population (3)"),
         ("reinforce", {"learning_rate": -1}, "learning_rate: Input should be greater than 0"),

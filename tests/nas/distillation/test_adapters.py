@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nas.distillation import adapter_for, create_adapter, create_regressor, describe
+from nas.distillation import adapter_for, create_adapter, create_regressor, describe, find
 
 MAP = (2, 4, 7, 7)
 WIDE = (2, 6, 7, 7)
@@ -56,23 +56,17 @@ def test_other_pairs_are_refused_with_both_shapes(create, pair):
     ],
 )
 def test_every_loss_gets_what_it_needs(method, unequal, equal):
-    assert type(adapter_for(method, MAP, WIDE)) is unequal
-    assert type(adapter_for(method, MAP, MAP)) is equal
-
-
-def test_every_loss_on_features_is_in_the_table():
-    assert len(FEATURE_LOSSES) == 9
-    for method in FEATURE_LOSSES:
-        adapter_for(method, MAP, MAP)
+    assert type(adapter_for(find(method).info, MAP, WIDE)) is unequal
+    assert type(adapter_for(find(method).info, MAP, MAP)) is equal
 
 
 @pytest.mark.parametrize("method", FEATURE_LOSSES)
 def test_sizes_are_adapted_only_where_the_loss_defines_it(method):
     if method in ("attention", "nst", "similarity", "rkd"):
-        assert isinstance(adapter_for(method, MAP, (2, 4, 3, 3)), nn.Identity)
+        assert isinstance(adapter_for(find(method).info, MAP, (2, 4, 3, 3)), nn.Identity)
         return
     with pytest.raises(ValueError) as caught:
-        adapter_for(method, MAP, (2, 4, 3, 3))
+        adapter_for(find(method).info, MAP, (2, 4, 3, 3))
     assert str(MAP) in str(caught.value)
     assert "(2, 4, 3, 3)" in str(caught.value)
 
@@ -80,4 +74,4 @@ def test_sizes_are_adapted_only_where_the_loss_defines_it(method):
 @pytest.mark.parametrize("method", ["attention", "nst", "mgd", "channel_wise"])
 def test_losses_on_positions_refuse_vectors(method):
     with pytest.raises(ValueError, match=r"compares maps .*\(2, 4\) of the student"):
-        adapter_for(method, (2, 4), (2, 4))
+        adapter_for(find(method).info, (2, 4), (2, 4))

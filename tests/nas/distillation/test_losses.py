@@ -84,7 +84,9 @@ def test_masks_with_other_options_differ_in_their_text():
 
 
 def test_an_unknown_loss_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match="no distillation loss 'kl'; known: logit_mse, soft_tar"):
+    with pytest.raises(
+        ValueError, match="there is no distillation loss 'kl'; choose one of logit_mse, soft_tar"
+    ):
         create_loss("kl")
 
 
