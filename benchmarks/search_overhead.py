@@ -30,6 +30,7 @@ from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.evaluation.latency.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings
+from nas.report.search_progress import SearchProgress
 from nas.search import search
 from nas.search.config import SearchConfig
 from nas.search.kinds import SegmentationSearchConfig
@@ -192,9 +193,12 @@ def main() -> None:
         }
     )
     assembly = TimedAssembly()
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SearchProgress(Console(file=io.StringIO())) as progress,
+    ):
         # A search of one worker works in this process, so no import path is needed.
-        search.start(config, Path(folder, "run"), assembly, "", Console(file=io.StringIO()))
+        search.start(config, Path(folder, "run"), assembly, "", progress.look)
     report(assembly, options)
 
 

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
-from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
+from nas.report.progress import EpochProgress
 from nas.settings import overridden, validate
 from nas.training.classification.networks import seed_folders
 

@@ -25,7 +25,7 @@ import latency
 from nas.pareto.front import front
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
-from nas.report.runs import trained_records
+from nas.report.runs import read_snapshot
 from nas.retraining.named_network import candidates_of
 from nas.search.run_folder import RunFolder
 
@@ -87,7 +87,7 @@ def measured(runs: Sequence[str], options: argparse.Namespace) -> dict[tuple[str
     for run in runs:
         folder = RunFolder.open(Path(run))
         candidates = candidates_of(folder.config())
-        for record in trained_records(folder):
+        for record in read_snapshot(folder).trained():
             jobs[candidates.family, record.genotype] = candidates
     found: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
     reference: float | None = None
@@ -121,7 +121,7 @@ def trials_of(run: str, known: Mapping[tuple[str, str], float]) -> list[Trial]:
             known[family, record.genotype],
             record.costs["macs"],
         )
-        for record in trained_records(folder)
+        for record in read_snapshot(folder).trained()
     ]
 
 

@@ -24,12 +24,12 @@ from scipy.stats import kendalltau
 
 import nas.tasks
 import search_spaces
-from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
 from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.evaluation.settings import EvaluationSettings
 from nas.files import write_json
+from nas.report.progress import EpochProgress
 from nas.settings import overridden, validate
 from nas.training.device import resolve_device
 from search_spaces.fastnas import FastNAS

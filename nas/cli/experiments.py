@@ -42,8 +42,8 @@ def run_distillation(request: Request) -> None:
         return
     from rich.console import Console
 
-    from nas.cli.epochs import EpochProgress
     from nas.experiments.segmentation import SegmentationConfig, distill_segmentation
+    from nas.report.progress import EpochProgress
     from nas.report.tables import teacher_table
 
     config = validate(SegmentationConfig, values, _source(request))
@@ -57,10 +57,10 @@ def run_classification(request: Request) -> None:
     """Trains a classifier over its seeds, and prints what came out."""
     from rich.console import Console
 
-    from nas.cli.epochs import EpochProgress
     from nas.experiments.config import ExperimentConfig
     from nas.experiments.run import run_experiment
     from nas.report.experiments import summary_table
+    from nas.report.progress import EpochProgress
 
     config = validate(ExperimentConfig, _merged(request), _source(request))
     with EpochProgress() as progress:

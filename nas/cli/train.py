@@ -90,8 +90,8 @@ def _train_segmentation(
 ) -> None:
     from rich.console import Console
 
-    from nas.cli.epochs import EpochProgress
     from nas.evaluation.teacher_run import train_teacher_run
+    from nas.report.progress import EpochProgress
     from nas.report.tables import teacher_table
 
     with EpochProgress() as progress:

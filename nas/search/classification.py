@@ -15,12 +15,12 @@ from nas.evaluation.classification.preparation import (
     prepare_classifiers,
 )
 from nas.evaluation.latency.candidates import ClassifierCandidates
-from nas.search.bases import with_reward
 from nas.search.config import SearchConfig
 from nas.search.device_costs import check_device_costs, resolved, told_costs
 from nas.search.kinds import ClassificationSearchConfig
 from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
+from nas.search.reward import with_reward
 from nas.search.run_folder import RunFolder
 from nas.search.segmentation import cache_of
 from nas.tasks import ClassificationTask

@@ -21,12 +21,11 @@ from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.confirmation import Confirmation
 from nas.evaluation.latency.readiness import ready_forecast
 from nas.evaluation.latency.settings import LatencySettings
-from nas.search.bases import with_bases
-from nas.search.breaches import check_limited_costs
 from nas.search.kinds import ImageSearchConfig
-from nas.search.limits import check_limits
+from nas.search.limits import check_limited_costs, check_limits
 from nas.search.making import MEASURED_COSTS
 from nas.search.parts import Confirm
+from nas.search.reward import with_bases
 from search_spaces.genotype import Genotype
 
 LATENCY, MEMORY, ENERGY = "latency", "memory", "energy"

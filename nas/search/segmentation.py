@@ -11,12 +11,12 @@ from nas.evaluation.ahead import Announce
 from nas.evaluation.latency.candidates import SegmentationCandidates, untrained_encoder
 from nas.evaluation.preparation import Prepared, check_networks, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
-from nas.search.bases import with_reward
 from nas.search.config import SearchConfig
 from nas.search.device_costs import check_device_costs, resolved, told_costs
 from nas.search.kinds import ImageSearchConfig, SegmentationSearchConfig
 from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
+from nas.search.reward import with_reward
 from nas.search.run_folder import RunFolder
 from nas.tasks import Task
 from nas.training.device import resolve_device

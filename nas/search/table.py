@@ -9,13 +9,12 @@ from nas.errors import UserError
 from nas.evaluation.ahead import Announce
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import METRIC, TableEvaluator, rows_of
-from nas.search.bases import with_bases, with_reward
-from nas.search.breaches import check_limited_costs
 from nas.search.config import SearchConfig
 from nas.search.kinds import TableSearchConfig
-from nas.search.limits import check_limits
+from nas.search.limits import check_limited_costs, check_limits
 from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
+from nas.search.reward import with_bases, with_reward
 from nas.search.run_folder import RunFolder
 from rewards import Reward
 from search_spaces.space import SearchSpace
