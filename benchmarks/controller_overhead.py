@@ -32,16 +32,14 @@ from sqlalchemy import insert
 import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.search.assembly import Parts, make_controller, make_reward
-from nas.search.claims import Places
 from nas.search.config import SearchConfig
-from nas.search.identity import WorkerIdentity
-from nas.search.loop import work
-from nas.search.memory import MemoryStorage, create_memory_study
-from nas.search.objective import Objective, origin_of
+from nas.search.places import Places, WorkerIdentity
 from nas.search.run_folder import RunFolder
 from nas.search.stop import FailureWatch
-from nas.search.storage import TrialStorage
-from nas.search.study import create_study, open_study, working_storage
+from nas.search.storage import MemoryStorage, TrialStorage
+from nas.search.study import create_memory_study, create_study, open_study, working_storage
+from nas.search.trial import TrialRunner, origin_of
+from nas.search.worker import work
 from search_spaces import create
 from search_spaces.genotype import Genotype
 
@@ -73,14 +71,14 @@ class Course:
 
     study: optuna.Study
     places: Places
-    objective: Objective
+    runner: TrialRunner
     failures: FailureWatch
 
     def run(self, trials: int) -> float:
         """Runs some trials and returns the milliseconds that each took."""
         self.study.set_user_attr("trials", int(self.study.user_attrs["trials"]) + trials)
         started = time.process_time()
-        work(self.study, self.places, self.objective, self.failures)
+        work(self.study, self.places, self.runner, self.failures)
         return 1e3 * (time.process_time() - started) / trials
 
 
@@ -197,9 +195,9 @@ def course_of(
 ) -> Course:
     """What a worker puts together around a study."""
     places = Places(study, storage, config.grace)
-    objective = Objective(parts, config.objectives, config.seed, ORIGIN, places, storage)
+    runner = TrialRunner(parts, config.objectives, config.seed, ORIGIN, places, storage)
     return Course(
-        study, places, objective, FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
+        study, places, runner, FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
     )
 
 

@@ -28,15 +28,18 @@ from rich.console import Console
 import rewards
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
+from nas.kinds.candidates import SegmentationCandidates
+from nas.models.encoder import Encoder, EncoderSettings
+from nas.report.search_progress import SearchProgress
 from nas.search import search
 from nas.search.assembly import Parts, make_controller, of_kind
-from nas.search.config import ImageSearchConfig, SearchConfig, image_config
-from nas.search.images import ImageAssembly, candidates_of
+from nas.search.config import SearchConfig, SegmentationSearchConfig
+from nas.search.images import SegmentationAssembly, load_task, reward_on
 from nas.search.run_folder import RunFolder
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from rewards import Reward
 from search_spaces.genotype import Genotype
-from search_spaces.space import SearchSpace
+from search_spaces.space import DecoderSpace
 
 CANDIDATE_SECONDS = 5.0
 
@@ -111,7 +114,7 @@ class CountingEvaluator:
         watch: Sums the time of counting.
     """
 
-    def __init__(self, meter: CostMeter, task: AnyTask, watch: Stopwatch) -> None:
+    def __init__(self, meter: CostMeter, task: Task, watch: Stopwatch) -> None:
         self._meter = meter
         self._task = task
         self._watch = watch
@@ -149,13 +152,12 @@ class TimedAssembly:
     sampling: Stopwatch = field(default_factory=Stopwatch)
     costs: Stopwatch = field(default_factory=Stopwatch)
     sampler: TimedSampler | None = None
-    _images: ImageAssembly = field(default_factory=ImageAssembly)
 
-    def space(self, config: SearchConfig) -> SearchSpace:
-        return self._images.space(config)
+    def space(self, config: SearchConfig) -> DecoderSpace:
+        return SegmentationAssembly().space(config)
 
     def reward(self, config: SearchConfig) -> Reward:
-        return self._images.reward(config)
+        return SegmentationAssembly().reward(config)
 
     def check(self, config: SearchConfig) -> None:
         """There is nothing that could be wrong."""
@@ -164,10 +166,11 @@ class TimedAssembly:
         return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
-        config = of_kind(config, ImageSearchConfig)
-        task = self._images.task(config)
-        space, reward = self.space(config), self.reward(config)
-        meter = CostMeter(candidates_of(config, space, task))
+        task = load_task(of_kind(config, SegmentationSearchConfig))
+        space, reward = self.space(config), reward_on(task, config)
+        encoder = Encoder(EncoderSettings(weights="none")).eval()
+        candidates = SegmentationCandidates(space, encoder, task.num_classes, task.input_size)
+        meter = CostMeter(candidates)
         # The encoder is counted once in a search, however long.
         meter.counts(space.sample(random.Random(config.seed)))
         self.sampler = TimedSampler(make_controller(config, space, reward), self.sampling)
@@ -178,7 +181,7 @@ class TimedAssembly:
 def main() -> None:
     """Runs a search and prints where its time went."""
     options = parse_arguments()
-    config = image_config("segmentation").model_validate(
+    config = SegmentationSearchConfig.model_validate(
         {
             "trials": options.trials,
             "seed": options.seed,
@@ -188,9 +191,12 @@ def main() -> None:
         }
     )
     assembly = TimedAssembly()
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SearchProgress(Console(file=io.StringIO())) as progress,
+    ):
         # A search of one worker works in this process, so no import path is needed.
-        search.start(config, Path(folder, "run"), assembly, "", Console(file=io.StringIO()))
+        search.start(config, Path(folder, "run"), assembly, "", progress.look)
     report(assembly, options)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from nas.experiments.evaluation import RunEvaluation
     from nas.experiments.run import Summary
-    from nas.report.progress import EpochProgress
     from nas.report.status import Status
     from nas.searching.config import SearchConfig
     from nas.searching.run_folder import RunFolder
@@ -287,7 +286,8 @@ def distill(
         "seed": seed,
         "device": device,
     }
-    name = f"{model if isinstance(model, str) else 'network'}-{method if isinstance(method, str) else 'distilled'}"
+    loss = method.rpartition(":")[2] if isinstance(method, str) else "distilled"
+    name = f"{model if isinstance(model, str) else 'network'}-{loss}"
     folder = Path(run) if run else RUNS / name.replace("/", "-")
     return run_experiment(_given(options), folder, config=config, progress=progress)
 

@@ -1,7 +1,7 @@
 """Python objects where a configuration has a name: a task, a teacher, an encoder.
 
-A configuration is text, so an object is kept here under a name that the configuration holds. Another
-process does not find it: it is given again, or named by an import path instead.
+A configuration is text, so an object is kept here under a name that the configuration holds.
+Another process does not find it: it is given again, or named by an import path instead.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ class Records(list[dict[str, Any]]):
 
         head = "".join(f"<th>{escape(key)}</th>" for key in self.columns)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(_told(row.get(k)))}</td>" for k in self.columns) + "</tr>"
+            "<tr>"
+            + "".join(f"<td>{escape(_told(row.get(k)))}</td>" for k in self.columns)
+            + "</tr>"
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
-from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
-from nas.experiments.config import experiment_config
+from nas.experiments.config import ExperimentConfig
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
 from nas.kinds.teacher import seed_folders
+from nas.report.progress import EpochProgress
 from nas.settings import overridden, validate
 
 GUIDED = ("stage1", "stage2")
@@ -48,7 +48,7 @@ def main() -> None:
     with EpochProgress() as progress:
 
         def train(name: str, **values: Any) -> Summary:
-            config = validate(experiment_config("classification"), common | values, name)
+            config = validate(ExperimentConfig, common | values, name)
             return run_experiment(
                 config,
                 options.run / name,

@@ -91,7 +91,7 @@ def _judge(run: RunFolder, kills: int, wanted: int, code: int) -> list[str]:
     records = read_records(study)
     complete = [record for record in records if record.is_complete]
     asked = study.user_attrs["trials"]
-    trained = Counter(r.canonical_key for r in complete if r.duplicate_of is None)
+    trained = Counter(r.canonical_key for r in complete if r.repeats is None)
     doubled = [key for key, count in trained.items() if count > 1]
     states = dict(Counter(record.state for record in records))
     lost = sum(record.failure == LOST for record in records)

@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 import latency
-from nas.deployment.named_network import candidates_in
+from nas.deployment.named_network import candidates_of
 from nas.pareto.front import front
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
-from nas.report.runs import trained_records
+from nas.report.runs import read_snapshot
 from nas.search.run_folder import RunFolder
 
 DIRECTIONS: tuple[Direction, ...] = ("maximise", "minimise")
@@ -86,8 +86,8 @@ def measured(runs: Sequence[str], options: argparse.Namespace) -> dict[tuple[str
     jobs = {}
     for run in runs:
         folder = RunFolder.open(Path(run))
-        candidates = candidates_in(folder.config())
-        for record in trained_records(folder):
+        candidates = candidates_of(folder.config())
+        for record in read_snapshot(folder).trained():
             jobs[candidates.family, record.genotype] = candidates
     found: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
     reference: float | None = None
@@ -113,7 +113,7 @@ def measured(runs: Sequence[str], options: argparse.Namespace) -> dict[tuple[str
 def trials_of(run: str, known: Mapping[tuple[str, str], float]) -> list[Trial]:
     """The trained candidates of a run."""
     folder = RunFolder.open(Path(run))
-    family = candidates_in(folder.config()).family
+    family = candidates_of(folder.config()).family
     return [
         Trial(
             record.number,
@@ -121,7 +121,7 @@ def trials_of(run: str, known: Mapping[tuple[str, str], float]) -> list[Trial]:
             known[family, record.genotype],
             record.costs["macs"],
         )
-        for record in trained_records(folder)
+        for record in read_snapshot(folder).trained()
     ]
 
 

@@ -16,11 +16,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nas.cli.epochs import EpochProgress
 from nas.cli.values import assignments
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.evaluation import evaluate_run
 from nas.experiments.run import mean_and_spread, run_experiment
+from nas.report.progress import EpochProgress
 from nas.settings import overridden, validate
 
 PAIRS = (

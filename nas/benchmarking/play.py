@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from nas.benchmarking.board import Board
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
-from nas.search.bases import with_bases, with_reward
-from nas.search.claims import Places
 from nas.search.config import TableSearchConfig
-from nas.search.identity import WorkerIdentity
-from nas.search.loop import work
-from nas.search.memory import MemoryStorage, create_memory_study
-from nas.search.objective import Objective, origin_of
+from nas.search.places import Places, WorkerIdentity
 from nas.search.records import complete_records
+from nas.search.reward import with_bases, with_reward
 from nas.search.stop import FailureWatch
+from nas.search.storage import MemoryStorage
+from nas.search.study import create_memory_study
 from nas.search.table import parts_in
+from nas.search.trial import TrialRunner, origin_of
+from nas.search.worker import work
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ def play(config: TableSearchConfig, board: Board) -> Play:
     study = create_memory_study(storage, config, board.space, parts.controller)
     places = Places(study, storage, config.grace)
     origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", config.seed)
-    objective = Objective(
+    runner = TrialRunner(
         parts, config.objectives, config.seed, origin, places, storage, config.limits
     )
     failures = FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
-    work(study, places, objective, failures)
+    work(study, places, runner, failures)
     return _play_of(study, time.process_time() - started)
 
 
@@ -84,7 +84,7 @@ def _play_of(study: optuna.Study, cpu_seconds: float) -> Play:
     records = complete_records(study)
     return Play(
         np.array([record.details[ROW] for record in records], dtype=np.int64),
-        np.array([record.duplicate_of is not None for record in records]),
+        np.array([record.repeats is not None for record in records]),
         sum(record.seconds.get(VIRTUAL, 0.0) for record in records),
         cpu_seconds,
     )

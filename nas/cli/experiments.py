@@ -30,10 +30,10 @@ def run(
     from rich.console import Console
 
     import nas.tasks
-    from nas.cli.epochs import EpochProgress
     from nas.experiments.config import experiment_config
     from nas.experiments.run import run_experiment
     from nas.report.experiments import summary_table
+    from nas.report.progress import EpochProgress
 
     merged = _merged(values, config)
     for key, sentence in needed.items():

@@ -135,10 +135,10 @@ def calibrate(
     """Time the operators of a space and measure some networks, so that latencies are predicted."""
     if networks < 1:
         raise UserError(f"--networks {networks}: measure at least 1.")
-    from nas.cli.latency_progress import CalibrationProgress
     from nas.deployment.named_network import candidates_named
     from nas.evaluation.latency.calibration import calibrate as calibrate_device
     from nas.report.latency import calibration_table
+    from nas.report.progress import CalibrationProgress
 
     with latency_sentences():
         candidates = candidates_named(space, _size(size))

@@ -12,8 +12,7 @@ from nas.cli.values import chosen_run, given
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.report.runs import Reading
-    from nas.search.run_folder import RunFolder
+    from nas.report.runs import Reading, Snapshot
 
 app = typer.Typer(help="Fronts of one or several searches.", no_args_is_help=True)
 
@@ -56,10 +55,10 @@ def list_front(
 
     from nas.report.fronts import front_over
 
-    folders = _open(runs)
+    found = _read(runs)
     console = Console()
-    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
-    console.print(front_over(folders, reading, console.width))
+    reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
+    console.print(front_over(found, reading, console.width))
 
 
 @app.command()
@@ -81,10 +80,10 @@ def plot(
     from nas.report.plots import save_plots
     from nas.report.runs import read_searches
 
-    folders = _open(runs)
-    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
-    target = output or folders[0].plots
-    _print(save_plots(read_searches(folders, reading), reading, target, _formats(formats)))
+    found = _read(runs)
+    reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
+    target = output or found[0].path / "plots"
+    _print(save_plots(read_searches(found, reading), reading, target, _formats(formats)))
 
 
 @app.command()
@@ -101,17 +100,19 @@ def compare(
 ) -> None:
     """Draw the fronts of several runs in one picture, for example with and without a penalty."""
     from nas.report.plots import save_comparison
-    from nas.report.runs import read_series
+    from nas.report.runs import read_searches
 
     if len(runs) < 2:
         raise UserError("nas pareto compare needs two runs or more; for one use nas pareto plot.")
-    folders = _open(runs)
-    reading = _reading(folders, cost, aggregate, classes, penalties(penalty, exponent, base))
-    target = output or folders[0].plots
-    _print(save_comparison(read_series(folders, reading), reading, target, _formats(formats)))
+    found = _read(runs)
+    reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
+    target = output or found[0].path / "plots"
+    series = [search.series for search in read_searches(found, reading)]
+    _print(save_comparison(series, reading, target, _formats(formats)))
 
 
-def _open(runs: list[Path] | None) -> list[RunFolder]:
+def _read(runs: list[Path] | None) -> list[Snapshot]:
+    from nas.report.runs import read_snapshot
     from nas.search.run_folder import RunFolder
 
     folders = [RunFolder.open(run) for run in runs or [chosen_run(None)]]
@@ -119,17 +120,17 @@ def _open(runs: list[Path] | None) -> list[RunFolder]:
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
             raise UserError(f"{folder.path}: the run is given twice; name each run once.")
-    return folders
+    return [read_snapshot(folder) for folder in folders]
 
 
 def _reading(
-    folders: list[RunFolder],
+    runs: list[Snapshot],
     cost: str | None,
     aggregate: str | None,
     classes: str | None,
     chosen: list[dict[str, Any]] | None,
 ) -> Reading:
-    from nas.report.runs import Reading, default_cost
+    from nas.report.runs import Reading
 
     changes = given(
         {
@@ -138,7 +139,7 @@ def _reading(
             "penalties": chosen,
         }
     )
-    return Reading(cost or default_cost(folders[0]), changes)
+    return Reading(cost or runs[0].default_cost, changes)
 
 
 def _parts(text: str) -> tuple[str, ...]:

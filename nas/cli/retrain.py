@@ -143,7 +143,7 @@ def _training(folder: Any, values: dict[str, Any]) -> Any:
 
 
 def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:
-    from nas.cli.epochs import EpochProgress
+    from nas.report.progress import EpochProgress
     from nas.retraining.retrain import retrain as retrain_one
 
     with EpochProgress() as progress:

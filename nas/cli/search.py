@@ -15,7 +15,7 @@ from nas.controllers.registry import names
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.cli.epochs import EpochProgress
+    from nas.report.progress import EpochProgress
     from nas.search.assembly import Assembly
     from nas.search.config import SearchConfig
 
@@ -171,19 +171,21 @@ def search(
         return
     if data is not None and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
-    from nas.cli.epochs import EpochProgress
+    from nas.report.progress import EpochProgress
+    from nas.report.search_progress import SearchProgress
     from nas.search.assembly import IMPORT_PATH
     from nas.search.config import load_config
     from nas.search.search import start
 
     resolved = load_config(config, options)
     folder = run or RUNS / f"{_name(resolved)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    with EpochProgress() as progress:
-        _report(start(resolved, folder, _assembly(progress), IMPORT_PATH))
+    with EpochProgress() as epochs, SearchProgress() as progress:
+        _report(start(resolved, folder, _assembly(epochs), IMPORT_PATH, progress.look))
 
 
 def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
-    from nas.cli.epochs import EpochProgress
+    from nas.report.progress import EpochProgress
+    from nas.report.search_progress import SearchProgress
     from nas.search.assembly import IMPORT_PATH
     from nas.search.config import load_config
     from nas.search.run_folder import RunFolder
@@ -196,8 +198,8 @@ def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> N
     folder = chosen_run(run)
     known = RunFolder.open(folder).config()
     validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
-    with EpochProgress() as progress:
-        _report(resume(folder, _assembly(progress), IMPORT_PATH, changes=options))
+    with EpochProgress() as epochs, SearchProgress() as progress:
+        _report(resume(folder, _assembly(epochs), IMPORT_PATH, progress.look, options))
 
 
 def _assembly(progress: EpochProgress) -> Assembly:
@@ -232,10 +234,12 @@ def _report(run: Any) -> None:
     from rich.console import Console
 
     from nas.report.fronts import run_front
+    from nas.report.runs import read_snapshot
+    from nas.report.search_quality import search_quality
     from nas.report.status import quality_table
-    from nas.search.status import status
 
     console = Console()
-    console.print(quality_table(status(run).quality))
-    console.print(run_front(run, console.width))
+    found = read_snapshot(run)
+    console.print(quality_table(search_quality(found)))
+    console.print(run_front(found, console.width))
     print(f"run folder: {run.path}")

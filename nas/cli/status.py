@@ -16,10 +16,11 @@ def status(
     """Show the trials of a search by state, how good it is so far and the time per candidate."""
     from rich.console import Console
 
+    from nas.report.runs import read_snapshot
+    from nas.report.status import status as status_of
     from nas.report.status import status_table
     from nas.search.run_folder import RunFolder
-    from nas.search.status import status as read_status
 
     folder = RunFolder.open(chosen_run(run))
     print(folder.path)
-    Console().print(status_table(read_status(folder)))
+    Console().print(status_table(status_of(read_snapshot(folder))))

@@ -1,22 +1,37 @@
-"""The courses of runs, and what their rungs foretold, as `nas.pareto` draws them."""
+"""The courses of searches: the best so far and the hypervolume from trial to trial."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nas.pareto.course import Course, course_of, reference_cost
-from nas.pareto.plot_rungs import RungPanel, RungScores
+from nas.pareto.course import Course, Outcomes, course_of, reference_cost
 from nas.report.runs import Search
-from nas.search.rungs import (
-    RungCorrelation,
-    correlation,
-    first_of_their_kind,
-    rung_names,
-    rung_pairs,
-)
-from nas.search.search_quality import outcomes_of
+from nas.search.records import TrialRecord
+
+
+def outcomes_of(
+    name: str,
+    complete: Sequence[TrialRecord],
+    values: Mapping[int, Mapping[str, float]],
+    figures: Sequence[str],
+) -> Outcomes:
+    """The complete trials of a search as `nas.pareto.course` follows them.
+
+    Args:
+        name: Name of the search.
+        complete: Its complete trials, in the order of their numbers.
+        values: Figures of those that count, by number.
+        figures: Names of the figures that are wanted.
+    """
+    found = {
+        figure: np.array([values.get(r.number, {}).get(figure, np.nan) for r in complete])
+        for figure in figures
+    }
+    numbers = np.array([record.number for record in complete], dtype=int)
+    repeats = np.array([record.repeats is not None for record in complete], dtype=bool)
+    return Outcomes(name, numbers, found, repeats)
 
 
 def courses(searches: Sequence[Search], followed: Sequence[str], cost: str) -> list[Course]:
@@ -24,7 +39,7 @@ def courses(searches: Sequence[Search], followed: Sequence[str], cost: str) -> l
 
     Args:
         searches: One or several.
-        followed: Whose best so far is wanted, of quality and reward.
+        followed: The figures whose best so far is wanted, of quality and reward.
         cost: The cost beside the quality in the hypervolume.
     """
     outcomes = [
@@ -41,7 +56,7 @@ def courses(searches: Sequence[Search], followed: Sequence[str], cost: str) -> l
 
 
 def course_rows(found: Sequence[Course]) -> list[dict[str, object]]:
-    """A row for each finished trial: what the search had come to after it.
+    """A row for each complete trial: what the search had achieved after it.
 
     Returns:
         Rows with the search, the trial (from 0), the best of each figure (`best_quality` …; left
@@ -63,52 +78,3 @@ def course_rows(found: Sequence[Course]) -> list[dict[str, object]]:
                 }
             )
     return rows
-
-
-def rung_panels(searches: Sequence[Search]) -> list[RungPanel]:
-    """The pairs of rungs where enough candidates of a search were scored for a rank correlation.
-
-    The qualities are those that the searches themselves recorded.
-    """
-    everything = [record for search in searches for record in search.complete]
-    panels = []
-    for early, late in rung_pairs(rung_names(everything)):
-        found = [correlation(search.complete, early, late) for search in searches]
-        if any(one is not None for one in found):
-            scores = (
-                _scores(search, early, late, one)
-                for search, one in zip(searches, found, strict=True)
-            )
-            panels.append(RungPanel(early, late, tuple(scores)))
-    return panels
-
-
-def rung_rows(searches: Sequence[Search]) -> list[dict[str, object]]:
-    """A row for each candidate: its quality at every rung that it reached."""
-    names = rung_names([record for search in searches for record in search.complete])
-    return [
-        {
-            "search": search.series.name,
-            "trial": record.number,
-            **{name: record.rungs[name] for name in names if name in record.rungs},
-            "cut_short_at": record.stopped or "",
-        }
-        for search in searches
-        for record in first_of_their_kind(search.complete)
-    ]
-
-
-def _scores(search: Search, early: str, late: str, found: RungCorrelation | None) -> RungScores:
-    scored = [r.rungs for r in first_of_their_kind(search.complete) if early in r.rungs]
-    both = [(rungs[early], rungs[late]) for rungs in scored if late in rungs]
-    cut_short = [rungs[early] for rungs in scored if late not in rungs]
-    note = ""
-    if found is not None:
-        tau, rho = rf"$\tau_b$ {found.kendall:.2f}", rf"$\rho$ {found.spearman:.2f}"
-        note = f"{tau}, {rho}, n = {found.candidates}"
-    return RungScores(
-        search.series.name,
-        np.array(both, dtype=np.float64).reshape(-1, 2),
-        np.array(cut_short, dtype=np.float64),
-        note,
-    )

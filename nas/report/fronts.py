@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from nas.pareto.candidates import front_of
-from nas.report.runs import Reading, default_cost, read_searches
+from nas.report.latency_sources import latency_sources, told_sources
+from nas.report.runs import Reading, Snapshot, read_searches
 from nas.report.tables import front_table
-from nas.search.latency_sources import latency_sources, told_sources
-from nas.search.run_folder import RunFolder
 
 
-def run_front(run: RunFolder, width: int) -> Table:
+def run_front(run: Snapshot, width: int) -> Table:
     """The front of one run, in quality and its first penalised cost; see `front_over`."""
-    return front_over([run], Reading(default_cost(run)), width)
+    return front_over([run], Reading(run.default_cost), width)
 
 
-def front_over(runs: Sequence[RunFolder], reading: Reading, width: int) -> Table:
+def front_over(runs: Sequence[Snapshot], reading: Reading, width: int) -> Table:
     """The joint front of several runs.
 
     Args:
         runs: One or several.
         reading: How their trials are read.
-        width: Characters of a line; see `front_table` for what is left out of a short one.
+        width: Characters of a line; `front_table` leaves columns out of a short one.
 
     Raises:
         UserError: If a run has no finished trial, or a trial lacks the cost.

@@ -15,7 +15,8 @@ from nas.pareto.plot_front import plot_front
 from nas.pareto.plot_iterations import plot_iterations
 from nas.pareto.plot_rungs import plot_rungs
 from nas.pareto.table import candidate_rows, write_csv
-from nas.report.courses import course_rows, courses, rung_panels, rung_rows
+from nas.report.courses import course_rows, courses
+from nas.report.rungs import rung_panels, rung_rows
 from nas.report.runs import QUALITY, Reading, Search
 
 FORMATS = ("png", "svg", "pdf")
@@ -26,8 +27,8 @@ def save_plots(
 ) -> list[Path]:
     """Draws the front and the course of the search, and writes the data beside them.
 
-    Where candidates were scored at several rungs, how well the early scores foretold the later
-    ones is drawn as well.
+    Where candidates were scored at several rungs, how well the early scores predict the later ones
+    is drawn as well.
 
     Returns:
         The paths, the front's first.
@@ -74,7 +75,7 @@ def save_comparison(
 
 def _quantities(searches: Sequence[Series]) -> list[Objective]:
     same = all(c.values["reward"] == c.values["quality"] for s in searches for c in s.candidates)
-    # Without a penalty the reward is the quality, and a second panel of it says nothing.
+    # Without a penalty the reward is the quality, and a second panel would only repeat it.
     return [QUALITY] if same else [Objective("reward", "maximise"), QUALITY]
 
 

@@ -1,4 +1,4 @@
-"""The candidates of runs, as `nas.pareto` compares them."""
+"""Runs as reports read them: their studies, each read once, and the candidates that compare."""
 
 from __future__ import annotations
 
@@ -11,19 +11,111 @@ from typing import Any
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
-from nas.search.assembly import standard
-from nas.search.config import RewardSettings
-from nas.search.records import TrialRecord, complete_records
+from nas.search.config import SearchConfig
+from nas.search.places import trials_asked
+from nas.search.records import TrialRecord, read_records
+from nas.search.reward import saved_reward
 from nas.search.run_folder import RunFolder
-from nas.search.rungs import trained
-from nas.search.search_quality import UNPENALISED_COST
 from nas.search.study import read_study
-from nas.settings import validate
 from rewards import Reward
 
 QUALITY = Objective("quality", "maximise")
+UNPENALISED_COST = "flops"
+"""The cost on the other axis of the front where none is penalised."""
 GROUP_PREFIX = "f1_"
 """Before the name of a group of classes, among the values of a candidate."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run as it was when its study was read. Nothing else is needed of it: no data, no teacher.
+
+    Attributes:
+        path: The run folder.
+        config: Its saved configuration.
+        study: Name of its study.
+        asked: Number of complete trials asked for.
+        records: Every trial, in the order of their numbers.
+    """
+
+    path: Path
+    config: SearchConfig
+    study: str
+    asked: int
+    records: tuple[TrialRecord, ...]
+
+    @property
+    def complete(self) -> list[TrialRecord]:
+        """The complete trials, in the order of their numbers."""
+        return [record for record in self.records if record.is_complete]
+
+    @property
+    def default_cost(self) -> str:
+        """The first penalised cost, or FLOPs where none is penalised."""
+        penalties = self.config.reward.penalties
+        return penalties[0].cost if penalties else UNPENALISED_COST
+
+    def trained(self) -> list[TrialRecord]:
+        """The trials that can be the best or on the front; see `trained`.
+
+        Raises:
+            UserError: If there is none yet.
+        """
+        records = trained(self.records)
+        if not records and self.complete:
+            beyond = any(record.beyond for record in self.complete)
+            reason = "cut short or measured beyond a limit" if beyond else "cut short"
+            raise UserError(
+                f"{self.path}: every finished trial was {reason}; wait for one that is trained to "
+                "its end."
+            )
+        if not records:
+            raise UserError(f"{self.path}: no trial is finished yet.")
+        return records
+
+    def reward(self, changes: Mapping[str, Any] | None = None) -> Reward:
+        """The reward of the run, or with changed settings; it takes at least one complete trial.
+
+        Raises:
+            UserError: See `nas.search.reward.saved_reward`.
+        """
+        return saved_reward(self.config.reward, self.complete, str(self.path), changes or {})
+
+
+def read_snapshot(run: RunFolder) -> Snapshot:
+    """Reads the study of a run.
+
+    Raises:
+        UserError: If it has no study yet.
+    """
+    study = read_study(run)
+    records = tuple(read_records(study))
+    return Snapshot(run.path, run.config(), study.study_name, trials_asked(study), records)
+
+
+def without_repeats(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials that repeat no other, including those that were cut short."""
+    return [r for r in records if r.is_complete and r.repeats is None]
+
+
+def trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials that repeat no other, were trained to their end and are within limits.
+
+    A candidate that was cut short had less training than these, so that it does not compare with
+    them. One that was measured beyond a limit of the search is of no use, however good it is.
+    """
+    return [r for r in without_repeats(records) if r.stopped is None and not r.beyond]
+
+
+def values_of(record: TrialRecord, reward: Reward) -> dict[str, float]:
+    """The figures of a complete trial: "quality", "reward", the costs and the groups of classes."""
+    quality = reward.quality(record.scores)
+    return {
+        "quality": quality,
+        "reward": quality * reward.coefficient(quality, record.costs),
+        **record.costs,
+        **{f"{GROUP_PREFIX}{group}": value for group, value in record.groups.items()},
+    }
 
 
 @dataclass(frozen=True)
@@ -32,7 +124,7 @@ class Reading:
 
     Attributes:
         cost: The cost on the other axis of the front.
-        reward: Values that take the place of those of each run's own reward.
+        reward: Settings that replace those of each run's own reward.
     """
 
     cost: str
@@ -44,12 +136,6 @@ class Reading:
         return QUALITY, Objective(self.cost, "minimise")
 
 
-def default_cost(run: RunFolder) -> str:
-    """The first penalised cost of a run, or FLOPs where none is penalised."""
-    penalties = run.config().reward.penalties
-    return penalties[0].cost if penalties else UNPENALISED_COST
-
-
 @dataclass(frozen=True)
 class Search:
     """A run as it was read.
@@ -57,15 +143,15 @@ class Search:
     Attributes:
         series: Its candidates, as `nas.pareto` compares them: no repeats, none cut short, and
             none beyond a limit of the search.
-        complete: Every finished trial, in the order of their numbers.
+        complete: Every complete trial, in the order of their numbers.
     """
 
     series: Series
     complete: tuple[TrialRecord, ...]
 
 
-def read_searches(runs: Sequence[RunFolder], reading: Reading) -> list[Search]:
-    """The finished trials of each run.
+def read_searches(runs: Sequence[Snapshot], reading: Reading) -> list[Search]:
+    """The complete trials of each run, and its candidates.
 
     Raises:
         UserError: If no candidate of a run is trained to its end, a trial lacks the cost, or the
@@ -75,81 +161,24 @@ def read_searches(runs: Sequence[RunFolder], reading: Reading) -> list[Search]:
     return [_search(run, name, reading) for run, name in zip(runs, names, strict=True)]
 
 
-def read_series(runs: Sequence[RunFolder], reading: Reading) -> list[Series]:
-    """The finished candidates of each run; repeated networks count once.
-
-    Raises:
-        UserError: As `read_searches`.
-    """
-    return [search.series for search in read_searches(runs, reading)]
-
-
-def trained_records(run: RunFolder) -> list[TrialRecord]:
-    """The finished trials of a run that repeat no other, were trained to their end and are of use.
-
-    Raises:
-        UserError: If there is none.
-    """
-    return _trained(run, complete_records(read_study(run)))
-
-
-def _trained(run: RunFolder, complete: Sequence[TrialRecord]) -> list[TrialRecord]:
-    records = trained(complete)
-    if not records and complete:
-        beyond = any(record.beyond for record in complete)
-        reason = "cut short or measured beyond a limit" if beyond else "cut short"
-        raise UserError(
-            f"{run.path}: every finished trial was {reason}; wait for one that is trained to its "
-            "end."
-        )
-    if not records:
-        raise UserError(f"{run.path}: no trial is finished yet.")
-    return records
-
-
-def _search(run: RunFolder, name: str, reading: Reading) -> Search:
-    config = run.config()
-    config = config.model_copy(update={"reward": _reward_settings(run, config.reward, reading)})
-    complete = complete_records(read_study(run))
-    records = _trained(run, complete)
-    reward = standard.reward(config)
+def _search(run: Snapshot, name: str, reading: Reading) -> Search:
+    records = run.trained()
+    reward = run.reward(reading.reward)
     candidates = tuple(_candidate(run, record, reading.cost, reward) for record in records)
-    return Search(Series(name, candidates), tuple(complete))
+    return Search(Series(name, candidates), tuple(run.complete))
 
 
-def _candidate(run: RunFolder, record: TrialRecord, cost: str, reward: Reward) -> Candidate:
+def _candidate(run: Snapshot, record: TrialRecord, cost: str, reward: Reward) -> Candidate:
     if cost not in record.costs:
         raise UserError(
             f"{run.path}: trial {record.number} has no cost {cost!r}; "
             f"recorded are: {', '.join(record.costs)}."
         )
-    quality = reward.quality(record.scores)
-    values = {
-        "quality": quality,
-        "reward": quality * reward.coefficient(quality, record.costs),
-        **record.costs,
-        **{f"{GROUP_PREFIX}{group}": value for group, value in record.groups.items()},
-    }
-    return Candidate(record.number, record.number, values)
-
-
-def _reward_settings(run: RunFolder, own: RewardSettings, reading: Reading) -> RewardSettings:
-    settings = validate(RewardSettings, {**own.model_dump(), **reading.reward}, "reward")
-    bases = {penalty.cost: penalty.base for penalty in own.penalties}
-    penalties = []
-    for penalty in settings.penalties:
-        base = bases.get(penalty.cost, "auto") if penalty.base == "auto" else penalty.base
-        if base == "auto":
-            raise UserError(
-                f"{run.path}: the search had no penalty on {penalty.cost}, whose base could be "
-                "taken; give --base."
-            )
-        penalties.append(penalty.model_copy(update={"base": base}))
-    return settings.model_copy(update={"penalties": tuple(penalties)})
+    return Candidate(record.number, record.number, values_of(record, reward))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Folder names, or whole paths where two folders have one name."""
+    """Folder names, or whole paths where two folders have the same name."""
     counts = Counter(path.resolve().name for path in paths)
     return [
         path.resolve().name if counts[path.resolve().name] == 1 else str(path) for path in paths

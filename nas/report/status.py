@@ -1,6 +1,11 @@
-"""How a search is doing and how good it is, for a terminal."""
+"""How a search is doing: its trials by state, its quality and its failures, for a terminal."""
 
 from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -9,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.pareto.course import Course
+from nas.report.latency_sources import latency_sources, told_sources
+from nas.report.runs import Snapshot, without_repeats
+from nas.report.search_quality import SearchQuality, search_quality
 from nas.report.tables import COSTS, figure
-from nas.search.latency_sources import told_sources
 from nas.search.records import TrialRecord
-from nas.search.search_quality import SearchQuality
-from nas.search.status import Status
 
 _UNITS = {
     "params": "parameters",
@@ -28,26 +33,74 @@ _PARTS = 4
 """Parts of the search that have a column."""
 
 
-def status_table(status: Status) -> RenderableType:
+@dataclass(frozen=True)
+class Status:
+    """How a search is doing.
+
+    Attributes:
+        asked: Number of complete trials asked for.
+        states: Number of trials by state: complete, running, fail, pruned.
+        beyond: Number of candidates beyond each limit, by cost. Those that were not trained for it
+            are "pruned" in `states`; all others were measured beyond it after their training.
+        quality: How good the search is so far.
+        seconds: Median seconds of a candidate that repeats no other, or None.
+        failures: Number of failed trials by reason, the most frequent first.
+        hosts: Number of complete trials by host.
+        latencies: Number of complete trials by the source of their latency.
+    """
+
+    asked: int
+    states: Mapping[str, int]
+    beyond: Mapping[str, int]
+    quality: SearchQuality
+    seconds: float | None
+    failures: Mapping[str, int]
+    hosts: Mapping[str, int]
+    latencies: Mapping[str, int]
+
+
+def status(run: Snapshot) -> Status:
+    """Summarises the trials of a run.
+
+    Raises:
+        UserError: If its saved reward cannot be read.
+    """
+    complete = run.complete
+    seconds = [record.seconds["total"] for record in without_repeats(complete)]
+    failures = Counter(record.failure for record in run.records if record.failure)
+    beyond = Counter(cost for record in run.records for cost in record.beyond)
+    return Status(
+        asked=run.asked,
+        states=Counter(record.state for record in run.records),
+        beyond=dict(beyond.most_common()),
+        quality=search_quality(run),
+        seconds=statistics.median(seconds) if seconds else None,
+        failures=dict(failures.most_common()),
+        hosts=Counter(str(record.origin["host"]) for record in complete),
+        latencies=latency_sources(complete),
+    )
+
+
+def status_table(found: Status) -> RenderableType:
     """The trials of a search by state, and how good it is."""
     rows = _grid()
-    complete = status.states.get("complete", 0)
-    rows.add_row("trials", f"{complete} of {status.asked} complete")
-    for state, count in status.states.items():
+    complete = found.states.get("complete", 0)
+    rows.add_row("trials", f"{complete} of {found.asked} complete")
+    for state, count in found.states.items():
         if state != "complete":
             rows.add_row("", f"{count} {_STATES.get(state, state)}")
-    for number, (cost, count) in enumerate(status.beyond.items()):
+    for number, (cost, count) in enumerate(found.beyond.items()):
         rows.add_row("" if number else "beyond a limit", f"{count} x {_name(cost)}")
-    _add_quality(rows, status.quality)
-    if status.seconds is not None:
-        rows.add_row("time per candidate", f"{status.seconds:.1f} s (median)")
-    if (sources := told_sources(status.latencies)) is not None:
+    _add_quality(rows, found.quality)
+    if found.seconds is not None:
+        rows.add_row("time per candidate", f"{found.seconds:.1f} s (median)")
+    if (sources := told_sources(found.latencies)) is not None:
         rows.add_row("latency", sources)
-    for host, count in status.hosts.items():
+    for host, count in found.hosts.items():
         rows.add_row("host", f"{host}: {count} complete")
-    for reason, count in status.failures.items():
+    for reason, count in found.failures.items():
         rows.add_row("failed", f"{count} x {escape(reason)}")
-    return _with_course(rows, status.quality)
+    return _with_course(rows, found.quality)
 
 
 def quality_table(quality: SearchQuality) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
@@ -15,20 +15,15 @@ from nas.errors import UserError
 from nas.evaluation.evaluation import Decide, EvaluationError, go_on
 from nas.kinds.ahead import Announce
 from nas.search.config import (
-    PenaltySettings,
     PromotionSettings,
-    RewardSettings,
     SearchConfig,
     TableSearchConfig,
 )
-from nas.search.records import reward_of
+from nas.search.reward import reward_of
 from nas.search.run_folder import RunFolder
-from rewards import Drop, Penalty, Reward, RewardError
+from rewards import Reward
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
-
-MEASURED_COSTS = ("params", "macs", "flops", "latency", "memory", "energy")
-"""What is known of a network that is built."""
 
 IMPORT_PATH = f"{__name__}:standard"
 """Where worker processes find `standard`."""
@@ -200,49 +195,3 @@ def make_controller(config: SearchConfig, space: SearchSpace, reward: Reward) ->
     """
     name, settings = config.controller.name, config.controller.settings
     return controllers.create(name, space, reward_of(reward), config.seed, **settings)
-
-
-def make_reward(
-    settings: RewardSettings,
-    of: str,
-    classes: Sequence[str],
-    default: Sequence[str],
-    costs: Sequence[str] = MEASURED_COSTS,
-) -> Reward:
-    """The reward that settings describe; an automatic base that is not resolved yet counts as 1.
-
-    Args:
-        settings: What earns reward, and what lowers it.
-        of: What the classes belong to, for the message.
-        classes: Those that are scored.
-        default: Those that earn reward unless the settings say otherwise.
-        costs: Those that can be penalised.
-
-    Raises:
-        UserError: If a class or a cost is unknown.
-    """
-    chosen = settings.classes or default
-    unknown = [name for name in chosen if name not in classes]
-    if unknown:
-        raise UserError(
-            f"reward class {unknown[0]!r} is not a class of {of}; it has: {', '.join(classes)}."
-        )
-    try:
-        return Reward(
-            tuple(chosen),
-            settings.metric,
-            settings.aggregate,
-            tuple(_penalty(penalty, costs) for penalty in settings.penalties),
-            settings.combine,
-        )
-    except RewardError as error:
-        raise UserError(f"reward: {error}") from error
-
-
-def _penalty(settings: PenaltySettings, costs: Sequence[str]) -> Penalty:
-    if settings.cost not in costs:
-        raise UserError(f"no cost {settings.cost!r} to penalise; known: {', '.join(costs)}.")
-    base = 1.0 if isinstance(settings.base, str) else settings.base
-    floors = settings.drop
-    drop = Drop(floors.cost_floor, floors.quality_floor) if floors is not None else None
-    return Penalty(settings.cost, base, settings.exponent, drop)

@@ -21,11 +21,10 @@ from nas.evaluation.latency.confirmation import Confirmation
 from nas.evaluation.latency.readiness import ready_forecast
 from nas.evaluation.latency.settings import LatencySettings
 from nas.kinds.candidates import Candidates
-from nas.search.assembly import MEASURED_COSTS, Confirm
-from nas.search.bases import with_bases
-from nas.search.breaches import check_limited_costs
+from nas.search.assembly import Confirm
 from nas.search.config import ImageSearchConfig
-from nas.search.limits import check_limits
+from nas.search.limits import check_limited_costs, check_limits
+from nas.search.reward import MEASURED_COSTS, with_bases
 from search_spaces.genotype import Genotype
 
 LATENCY, MEMORY, ENERGY = "latency", "memory", "energy"

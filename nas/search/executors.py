@@ -8,7 +8,7 @@ from typing import Protocol
 import optuna
 
 from nas.search.assembly import Assembly
-from nas.search.claims import Places
+from nas.search.places import Places
 from nas.search.run_folder import RunFolder
 from nas.search.worker import run_worker
 

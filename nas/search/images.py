@@ -13,10 +13,10 @@ from nas.kinds.ahead import Announce
 from nas.kinds.candidates import Candidates
 from nas.kinds.kind import Prepared
 from nas.kinds.registry import kind_of
-from nas.search.assembly import Parts, make_controller, make_reward, make_space, of_kind
-from nas.search.bases import with_reward
+from nas.search.assembly import Parts, make_controller, make_space, of_kind
 from nas.search.config import ImageSearchConfig, SearchConfig
 from nas.search.device_costs import check_device_costs, resolved, told_costs
+from nas.search.reward import make_reward, with_reward
 from nas.search.run_folder import RunFolder
 from nas.tasks import AnyTask
 from nas.training.device import resolve_device

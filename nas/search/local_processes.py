@@ -1,38 +1,56 @@
-"""Several worker processes on this machine."""
+"""Worker processes on this machine: what starts and restarts them, and what each of them runs.
+
+A process is started as ``python -m nas.search.local_processes RUN INDEX PARENT ASSEMBLY``; people
+use ``nas worker``.
+"""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import optuna
 
 from nas.errors import UserError
 from nas.files import write_json
 from nas.search import interrupts
-from nas.search.claims import Places, completed
-from nas.search.exits import ExitCode
+from nas.search.assembly import Assembly
+from nas.search.places import Places, completed
 from nas.search.provenance import available_cpus
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError, check_beyond, check_failures
 from nas.search.study import first_trial
+from nas.search.worker import run_worker
 
-# Deaths in a row, with no trial completed by any worker between, after which a search gives up.
-# A process that was killed may have been killed by the user; one that crashed will crash again.
+# Deaths in a row, with no trial completed by any worker in between, after which a search gives up.
+# A killed process may have been killed by the user; one that crashed will crash again.
 _MOST_KILLS = 20
 _MOST_CRASHES = 3
 # Seconds that a worker has to record that it was interrupted.
 _PATIENCE = 15.0
 
 
+class ExitCode(IntEnum):
+    """Exit codes of a worker process; 1 is Python's for an uncaught exception."""
+
+    DONE = 0
+    CRASHED = 1
+    WRONG_USE = 2
+    STOPPED = 3
+    INTERRUPTED = 130
+
+
 class WorkerProcess(Protocol):
-    """A running worker, as `subprocess.Popen` shows it."""
+    """A running worker, with the interface of `subprocess.Popen`."""
 
     @property
     def pid(self) -> int: ...
@@ -47,18 +65,18 @@ class WorkerProcess(Protocol):
 
 
 Launch = Callable[[RunFolder, int], WorkerProcess]
-"""Starts the worker with a given index."""
+"""Starts the worker of a given index."""
 
 
 class LocalProcesses:
-    """Starts worker processes, and starts another one when one dies.
+    """Starts worker processes, and replaces those that die.
 
     The processes share nothing but the storage. Their ids are kept in ``workers.json``.
 
     Args:
         workers: Number of processes.
         launch: Starts one; see `python_processes`.
-        poll: Seconds between two looks at the processes.
+        poll: Seconds between two checks of the processes.
     """
 
     def __init__(self, workers: int, launch: Launch, poll: float = 0.5) -> None:
@@ -105,8 +123,8 @@ class LocalProcesses:
 def python_processes(workers: int, assembly: str) -> Launch:
     """Starts every worker in a new interpreter; its log is ``logs/worker-K.log``.
 
-    A fresh process rather than a thread or a fork: it can be killed alone, and CUDA works in it.
-    It ends after the trial in hand when the calling process is gone.
+    A new process rather than a thread or a fork: it can be killed alone, and CUDA works in it.
+    It ends after its current trial if the calling process is gone.
 
     Args:
         workers: Number of workers that share the cores.
@@ -115,7 +133,7 @@ def python_processes(workers: int, assembly: str) -> Launch:
     threads = str(max(1, available_cpus() // workers))
 
     def launch(run: RunFolder, index: int) -> WorkerProcess:
-        command = [sys.executable, "-m", "nas.search.child"]
+        command = [sys.executable, "-m", "nas.search.local_processes"]
         command += [str(run.path), str(index), str(os.getpid()), assembly]
         with _log(run, index).open("ab") as log:
             return subprocess.Popen(
@@ -124,11 +142,41 @@ def python_processes(workers: int, assembly: str) -> Launch:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-                # Ctrl-C is for the parent, which then ends its workers in order.
+                # Ctrl-C goes to the parent, which then shuts its workers down cleanly.
                 start_new_session=True,
             )
 
     return launch
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one worker; the exit code tells the parent why it ended."""
+    path, index, parent, assembly = arguments
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        with interrupts.handled():
+            run_worker(
+                RunFolder.open(Path(path)),
+                int(index),
+                load_assembly(assembly),
+                # Without the parent, nobody shows progress or replaces dead workers.
+                should_stop=lambda: os.getppid() != int(parent),
+            )
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return ExitCode.WRONG_USE
+    except SearchError as error:
+        print(error, file=sys.stderr)
+        return ExitCode.STOPPED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def load_assembly(name: str) -> Assembly:
+    """Imports an assembly by its path ``package.module:name``."""
+    module, _, attribute = name.partition(":")
+    return cast(Assembly, getattr(importlib.import_module(module), attribute))
 
 
 def _must_respawn(
@@ -140,7 +188,7 @@ def _must_respawn(
         raise UserError(_last_line(_log(run, index)))
     if deaths.too_many(code, completed(study.get_trials(deepcopy=False))):
         raise SearchError(
-            f"worker {index} keeps ending ({_cause(code)}: {_last_line(_log(run, index))}); "
+            f"worker {index} keeps dying ({_cause(code)}: {_last_line(_log(run, index))}); "
             f"see {_log(run, index)}, and continue with --resume."
         )
     return True
@@ -155,7 +203,7 @@ class _Deaths:
         self._crashes = 0
 
     def too_many(self, code: int, completed_trials: int) -> bool:
-        """Counts one more death, and says whether to give up."""
+        """Counts a death, and returns whether to give up."""
         if completed_trials > self._completed:
             self._completed, self._kills, self._crashes = completed_trials, 0, 0
         if code < 0 or code == ExitCode.INTERRUPTED:
@@ -201,3 +249,7 @@ def _last_line(log: Path) -> str:
 
 def _write_ids(run: RunFolder, running: dict[int, WorkerProcess]) -> None:
     write_json(run.path / "workers.json", {str(i): p.pid for i, p in sorted(running.items())})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
-"""What a study holds about its trials, as plain records."""
+"""The trials of a study as plain records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,15 +11,15 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.sampler import BEYOND, EMPTY
-from nas.search.breaches import Breaches, breaches_of
-from rewards import Reward
+from nas.search.limits import Breaches, breaches_of
+from nas.search.repeats import REPEATS
 
 LOST = "worker lost"
-"""Failure of a trial whose worker was killed; not the candidate's fault."""
+"""Failure of a trial whose worker died, which is not the fault of the candidate."""
 SURPLUS = "surplus: the number of trials asked for was already reached"
 """Failure of a trial that found no place; it was never trained."""
 INTERRUPTED = "interrupted"
-"""Failure of a trial that its user stopped."""
+"""Failure of a trial that the user stopped."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class TrialRecord:
         number: Number of the trial, from 0.
         state: "complete", "running", "fail", or "pruned" for a candidate beyond a limit, which was
             not trained.
-        genotype: Nested form of the genotype as text; empty if there was none yet.
-        canonical_key: The same for genotypes that compute the same function.
+        genotype: Nested form of the genotype as text; empty if it was not drawn yet.
+        canonical_key: Equal for genotypes that compute the same function.
         choices: Option of every decision, by name.
         quality: Quality without penalty, or None if the trial is not complete.
         scores: Score by metric and class.
@@ -40,14 +40,14 @@ class TrialRecord:
         costs: Costs of the deployed network by name: params, macs, flops, latency (ms) …
         curves: Training losses by stage.
         seconds: Seconds by phase; "total" is the whole trial.
-        rungs: Quality by rung, in the order of the rungs; the last is that of `quality`.
+        rungs: Quality by rung, in the order of the rungs; the last one is `quality`.
         stopped: Name of the rung where training was cut short, or None.
         details: Anything else that was recorded, such as the identity of the device.
         origin: host, device, commit, seed and worker.
         failure: Reason of failure, or None.
-        duplicate_of: Number of the trial that this one repeats, or None.
-        beyond: Limits that the candidate is beyond, by cost. A trial that is complete all the same
-            was found beyond them by a measurement after its training.
+        repeats: Number of the first trial of the same network, or None if this is the first.
+        beyond: Limits that the candidate is beyond, by cost. Of a complete trial, a measurement
+            after the training has found this.
         started: Local time of the start, or None.
         finished: Local time of the end, or None.
     """
@@ -69,7 +69,7 @@ class TrialRecord:
     details: Mapping[str, Any]
     origin: Mapping[str, Any]
     failure: str | None
-    duplicate_of: int | None
+    repeats: int | None
     beyond: Breaches
     started: datetime | None
     finished: datetime | None
@@ -78,18 +78,14 @@ class TrialRecord:
     def is_complete(self) -> bool:
         return self.state == "complete"
 
-    def reward(self, reward: Reward) -> float | None:
-        """The penalised reward under any penalties, or None if the trial is not complete."""
-        return reward(self.scores, self.costs) if self.is_complete else None
-
 
 def read_records(study: Study) -> list[TrialRecord]:
-    """Returns every trial of a study, in the order of their numbers."""
+    """Every trial of a study, in the order of their numbers."""
     return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
 
 
 def complete_records(study: Study) -> list[TrialRecord]:
-    """Returns the trials that were evaluated, in the order of their numbers."""
+    """The complete trials of a study, in the order of their numbers."""
     return [record for record in read_records(study) if record.is_complete]
 
 
@@ -114,7 +110,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         details=attributes.get("details", {}),
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),
-        duplicate_of=attributes.get("duplicate_of"),
+        repeats=attributes.get(REPEATS),
         beyond=breaches_of(attributes),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
@@ -122,16 +118,16 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 
 def failure_of(trial: FrozenTrial) -> str | None:
-    """Reason why a trial failed, or None if it did not fail."""
+    """The reason why a trial failed, or None if it did not."""
     if trial.state != TrialState.FAIL:
         return None
-    # Whoever fails the trial of a dead worker can add nothing to it: Optuna has no call for that.
+    # Optuna offers no call to add a reason to the trial of another worker.
     reason: str = trial.user_attrs.get("failure", LOST)
     return reason
 
 
 def is_beyond_limits(trial: FrozenTrial) -> bool:
-    """True for a candidate that was not trained, as it is beyond a limit of the search."""
+    """True for a candidate that was not trained because it is beyond a limit of the search."""
     return trial.state == TrialState.PRUNED and BEYOND in trial.user_attrs
 
 
@@ -143,17 +139,3 @@ def is_empty(trial: FrozenTrial) -> bool:
 def is_candidate_failure(trial: FrozenTrial) -> bool:
     """True if the candidate itself failed, not its worker."""
     return failure_of(trial) not in (None, LOST, SURPLUS, INTERRUPTED)
-
-
-def reward_of(reward: Reward) -> Callable[[FrozenTrial], float | None]:
-    """Returns a function that gives the penalised reward of a trial from its record.
-
-    The function returns None for a trial that was not evaluated to its end.
-    """
-
-    def reward_of_trial(trial: FrozenTrial) -> float | None:
-        if trial.state != TrialState.COMPLETE:
-            return None
-        return reward(trial.user_attrs["scores"], trial.user_attrs["costs"])
-
-    return reward_of_trial

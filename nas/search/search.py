@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import optuna
-from rich.console import Console
 
 from nas.errors import UserError
 from nas.search.assembly import Assembly
-from nas.search.claims import Places, completed, trials_asked
 from nas.search.config import SearchConfig
 from nas.search.executors import Executor, InProcess
 from nas.search.local_processes import LocalProcesses, python_processes
-from nas.search.progress import SearchProgress
+from nas.search.places import Places, completed, trials_asked
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError
 from nas.search.study import check_storage, create_study, working_storage
@@ -31,7 +29,7 @@ def start(
     path: Path,
     assembly: Assembly,
     import_path: str,
-    console: Console | None = None,
+    look: Callable[[optuna.Study], None] = lambda study: None,
 ) -> RunFolder:
     """Runs a new search.
 
@@ -40,7 +38,7 @@ def start(
         path: Run folder to make.
         assembly: What builds the parts of the search.
         import_path: Where worker processes find it, ``package.module:name``.
-        console: Where to show progress.
+        look: Called with the study now and then, so that progress can be shown.
 
     Raises:
         UserError: If the folder is in use or the configuration is wrong.
@@ -52,10 +50,10 @@ def start(
     try:
         config = assembly.prepare(run, config)
     except UserError:
-        # The mended command shall find its name free.
+        # The corrected command can then use the same folder.
         run.discard_if_new()
         raise
-    _search(run, config, assembly, import_path, console)
+    _search(run, config, assembly, import_path, look)
     return run
 
 
@@ -63,7 +61,7 @@ def resume(
     path: Path,
     assembly: Assembly,
     import_path: str,
-    console: Console | None = None,
+    look: Callable[[optuna.Study], None] = lambda study: None,
     changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> RunFolder:
     """Continues a search after whatever ended it; the trials that are complete are kept.
@@ -72,7 +70,7 @@ def resume(
         path: The run folder.
         assembly: What builds the parts of the search.
         import_path: Where worker processes find it, ``package.module:name``.
-        console: Where to show progress.
+        look: Called with the study now and then, so that progress can be shown.
         changes: Values by dotted key. Those of `CHANGEABLE` are taken over, all others must
             agree with the saved configuration, so that the first command can be repeated.
 
@@ -95,7 +93,7 @@ def resume(
         config = validate(type(config), values, "--resume")
         assembly.check(config)
         run.save_config(config)
-    _search(run, assembly.prepare(run, config), assembly, import_path, console)
+    _search(run, assembly.prepare(run, config), assembly, import_path, look)
     return run
 
 
@@ -104,13 +102,13 @@ def _search(
     config: SearchConfig,
     assembly: Assembly,
     import_path: str,
-    console: Console | None,
+    look: Callable[[optuna.Study], None],
 ) -> None:
     run.save_config(config)
     executor = _executor(config, assembly, import_path)
-    with working_storage(run, config) as storage, SearchProgress(console) as progress:
+    with working_storage(run, config) as storage:
         study = create_study(storage, run, config, assembly.space(config))
-        executor.run(run, study, Places(study, storage, config.grace), progress.look)
+        executor.run(run, study, Places(study, storage, config.grace), look)
         _check_complete(study)
 
 

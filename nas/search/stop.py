@@ -1,4 +1,4 @@
-"""When a search gives up."""
+"""When a search gives up: too many candidates in a row that fail or are not worth training."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
-from nas.search.breaches import breaches_of, told_hardest
+from nas.search.limits import breaches_of, strictest
 from nas.search.records import failure_of, is_beyond_limits, is_candidate_failure, is_empty
 
 
 class SearchError(Exception):
-    """The search cannot reach the number of trials asked for; the message says why."""
+    """The search cannot complete the number of trials asked for; the message says why."""
 
 
 class FailureWatch:
-    """Stops a search that gets nowhere; see `check_failures` and `check_beyond`.
+    """Stops a search that makes no progress; see `check_failures` and `check_beyond`.
 
-    It looks at every trial once, however often it is asked.
+    It reads every trial once, however often it is called.
 
     Args:
         first: Number of the first trial since the search was started or resumed.
-        limit: That many failures in a row stop it.
-        beyond: That many candidates in a row that are not worth a training, as they are beyond the
-            limits of the search or no networks, stop it.
+        limit: Number of failures in a row that stop the search.
+        beyond: Number of candidates in a row that are not worth training, because they are beyond
+            the limits or are no networks, that stop the search.
     """
 
     def __init__(self, first: int, limit: int, beyond: int) -> None:
@@ -36,14 +36,14 @@ class FailureWatch:
         self._tried: list[FrozenTrial] = []
 
     def check(self, trials: Sequence[FrozenTrial]) -> None:
-        """Looks at what has finished since.
+        """Checks the trials that have finished since the last call.
 
         Args:
             trials: All trials of the study.
 
         Raises:
             SearchError: If the last `limit` finished candidates all failed, or the last `beyond`
-                were all beyond the limits of the search.
+                were all not worth training.
         """
         finished = self._watch.look(trials).finished
         self._trained = _last_trained([*self._trained, *finished], self._first, self._limit)
@@ -55,12 +55,12 @@ class FailureWatch:
 def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
     """Stops a search in which one candidate after the other fails.
 
-    Lost workers are not failures of a candidate, and a candidate that is no network is none either.
+    A lost worker is not a failure of its candidate, nor is a candidate that is no network.
 
     Args:
         trials: The trials of the study.
         first: Number of the first trial since the search was started or resumed.
-        limit: That many failures in a row stop it.
+        limit: Number of failures in a row that stop the search.
 
     Raises:
         SearchError: If the last `limit` finished candidates all failed.
@@ -69,22 +69,23 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
     if len(last) == limit and all(is_candidate_failure(trial) for trial in last):
         raise SearchError(
             f"{limit} candidates in a row failed, the last one (trial {last[-1].number}) with: "
-            f"{failure_of(last[-1])}; mend the cause and continue with --resume."
+            f"{failure_of(last[-1])}; fix the cause and continue with --resume."
         )
 
 
 def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
-    """Stops a search in which one candidate after the other is not worth a training.
+    """Stops a search in which one candidate after the other is not worth training.
 
-    It is beyond the limits of the search, or no path leads from the image to the logits.
+    Such a candidate is beyond the limits, or is no network: no path leads from the image to the
+    logits.
 
     Args:
         trials: The trials of the study.
         first: Number of the first trial since the search was started or resumed.
-        limit: That many of them in a row stop it.
+        limit: Number of such candidates in a row that stop the search.
 
     Raises:
-        SearchError: If the last `limit` finished candidates were all such ones.
+        SearchError: If none of the last `limit` finished candidates was worth training.
     """
     last = _last_tried(trials, first, limit)
     if len(last) < limit or any(_was_trained(trial) for trial in last):
@@ -93,13 +94,13 @@ def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
     if not beyond:
         raise SearchError(
             f"{limit} candidates in a row are no networks, since no path leads from the image to "
-            "the logits; choose another controller or space, or look on with --resume."
+            "the logits; choose another controller or space, or continue with --resume."
         )
     found = [breaches_of(trial.user_attrs) for trial in beyond]
     costs = [trial.user_attrs["costs"] for trial in beyond]
     raise SearchError(
-        f"{limit} candidates in a row are beyond the limits: {told_hardest(found, costs)}; "
-        "start a new search with a higher limit, or look on with --resume."
+        f"{limit} candidates in a row are beyond the limits: {strictest(found, costs)}; "
+        "start a new search with a higher limit, or continue with --resume."
     )
 
 

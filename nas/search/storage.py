@@ -1,7 +1,8 @@
-"""The database of a study: how it is reached, and how trials are written to it."""
+"""Where a study is kept: a database, or memory; both write related attributes at once."""
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import OptunaError, StorageInternalError
-from optuna.storages import RDBStorage
+from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb.models import TrialUserAttributeModel
 from optuna.trial import FrozenTrial, TrialState
@@ -21,16 +23,16 @@ from sqlalchemy.orm import Session
 
 from nas.errors import UserError
 
-# A worker waits this many seconds for its turn in the file before it gives up.
+# Seconds that a worker waits for its turn to use the file.
 _SQLITE_TIMEOUT = 120
 
 
 class TrialStorage(RDBStorage):
-    """A storage that writes what belongs together in one transaction.
+    """A database that writes related attributes in one transaction.
 
-    A trial is created together with the name of who works on it: otherwise a worker that dies
-    between the two leaves a trial that nobody knows to be lost. The twenty parameters of a
-    candidate, or its record, are written at once within `together`.
+    A trial is created together with the identity of its worker: otherwise a worker that dies
+    between the two leaves a trial that nobody knows to be lost. The parameters of a candidate, or
+    its record, are written at once within `together`.
 
     Attributes:
         origin: Recorded with every new trial; None records nothing.
@@ -43,10 +45,10 @@ class TrialStorage(RDBStorage):
     def together(self) -> Iterator[None]:
         """Collects what the block writes to trials, and writes it in one transaction at its end.
 
-        If the block raises, nothing of it is written. One thread at a time may do this.
+        If the block raises, none of it is written. Only one thread at a time may do this.
 
         Raises:
-            UpdateFinishedTrialError: If a trial was finished by somebody else.
+            UpdateFinishedTrialError: If another worker has finished the trial.
             StorageInternalError: If the database refuses.
         """
         self._waiting = []
@@ -87,18 +89,78 @@ class TrialStorage(RDBStorage):
         )
 
     def _set_trial_param(self, *args: Any) -> None:
-        # What the cache in front of every database calls.
+        # This is what the cache in front of the database calls.
         if self._waiting is None:
             super()._set_trial_param(*args)
             return
         self._waiting.append(lambda session: self._set_trial_param_without_commit(session, *args))
 
 
-class TrialCache(_CachedStorage):
-    """Optuna's cache of finished trials, which does not sort thousands of them at every look.
+class MemoryStorage(InMemoryStorage):
+    """Keeps studies in memory, for short searches that leave nothing behind.
 
-    A study is read several times in every trial. Trials come in the order of their numbers nearly
-    always; they are sorted when one did not.
+    It has the interface of a `TrialStorage` as far as a worker needs it, for a single process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[Callable[[], None]] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See `TrialStorage.together`."""
+        self._waiting = []
+        try:
+            yield
+            writes = self._waiting
+        finally:
+            self._waiting = None
+        for write in writes:
+            write()
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Does nothing: a study in memory does not outlive its worker."""
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        trial = super().get_trial(trial_id)
+        if trial.state.is_finished():
+            return trial
+        # Optuna changes the trial that it is given here before it writes to the storage.
+        own = copy.copy(trial)
+        own.params, own.distributions = dict(trial.params), dict(trial.distributions)
+        own.user_attrs = dict(trial.user_attrs)
+        return own
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if self._waiting is None:
+            super().set_trial_user_attr(trial_id, key, value)
+            return
+        self._waiting.append(
+            lambda: super(MemoryStorage, self).set_trial_user_attr(trial_id, key, value)
+        )
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        if self._waiting is None:
+            super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            return
+        self._waiting.append(
+            lambda: super(MemoryStorage, self).set_trial_param(
+                trial_id, param_name, param_value_internal, distribution
+            )
+        )
+
+
+class TrialCache(_CachedStorage):
+    """Optuna's cache of finished trials, without sorting thousands of them at every read.
+
+    A study is read several times in every trial. Trials almost always arrive in the order of their
+    numbers; they are sorted only when one did not.
     """
 
     def get_all_trials(
@@ -123,11 +185,11 @@ class TrialCache(_CachedStorage):
 
 
 def connect(url: str, **options: Any) -> TrialStorage:
-    """Opens a database for reading; see `nas.search.study.working_storage` for work.
+    """Opens a database for reading; workers use `nas.search.study.working_storage`.
 
     Args:
-        url: As SQLAlchemy spells it.
-        options: For Optuna's storage.
+        url: A SQLAlchemy URL.
+        options: Options of Optuna's storage.
 
     Raises:
         UserError: If it cannot be reached or its driver is missing.
@@ -152,12 +214,12 @@ def serialise_sqlite(engine: Engine) -> None:
     """Makes every transaction of this process take its turn before it reads.
 
     Optuna reads the state of a trial and then writes it. On a database server it locks the row;
-    SQLite knows no such lock, so a lost trial could be failed and completed at once.
+    SQLite has no such lock, so that a trial could be marked as failed and as complete.
     """
 
     def configure(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None
-        # The log spares two thirds of the waits for the disk, and a killed process loses nothing.
+        # Write-ahead logging saves two thirds of the waits for the disk and survives a kill.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
@@ -170,12 +232,12 @@ def serialise_sqlite(engine: Engine) -> None:
 
 
 def merge_log(path: Path) -> None:
-    """Makes a SQLite database a single file again, unless somebody else works on it."""
+    """Makes a SQLite database a single file again, unless another process is using it."""
     connection = sqlite3.connect(path, timeout=0)
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.OperationalError:
-        # The last one to leave merges.
+        # The last process to leave merges.
         return
     finally:
         connection.close()

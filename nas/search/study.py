@@ -1,4 +1,4 @@
-"""The Optuna study of a run: the one record of truth."""
+"""The Optuna study of a search, the one record of truth: created, opened, read and joined."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nas.errors import UserError
 from nas.search.config import SearchConfig, config_class
 from nas.search.run_folder import RunFolder
 from nas.search.storage import (
+    MemoryStorage,
     TrialCache,
     TrialStorage,
     connect,
@@ -33,9 +34,9 @@ from search_spaces.space import SearchSpace
 def working_storage(
     run: RunFolder, config: SearchConfig, origin: Mapping[str, Any] | None = None
 ) -> Iterator[TrialStorage]:
-    """Opens the storage of a run for work on it.
+    """Opens the storage of a run for a worker.
 
-    The last worker to leave the run's file makes it a single file that can be copied.
+    The last worker to leave the file of a run makes it a single file that can be copied.
 
     Args:
         run: The run folder.
@@ -74,27 +75,40 @@ def check_storage(config: SearchConfig) -> None:
 def create_study(
     storage: RDBStorage, run: RunFolder, config: SearchConfig, space: SearchSpace
 ) -> optuna.Study:
-    """Creates the study of a run, or opens it if it is there already, and says what is asked.
+    """Creates the study of a run, or opens an existing one, and sets the number of trials.
 
     Raises:
-        UserError: If the storage holds a study of another space or with other objectives under
-            this name.
+        UserError: If the storage holds a study of this name with another space or other objectives.
     """
-    directions = [StudyDirection.MAXIMIZE]
-    directions += [StudyDirection.MINIMIZE] * (len(config.objectives) - 1)
     try:
         study = optuna.create_study(
-            study_name=run.study_name, storage=TrialCache(storage), directions=directions
+            study_name=run.study_name, storage=TrialCache(storage), directions=_directions(config)
         )
     except DuplicatedStudyError:
         study = _load(storage, run.study_name, None)
     if "space" not in study.user_attrs:
-        study.set_user_attr("objectives", list(config.objectives))
-        study.set_user_attr("space", space.fingerprint)
+        _describe(study, config, space)
     check_study(study, config, space)
     study.set_user_attr("config", config.model_dump(mode="json", exclude={"storage"}))
-    study.set_user_attr("first_trial", len(study.get_trials(deepcopy=False)))
-    study.set_user_attr("trials", config.trials)
+    _ask(study, config)
+    return study
+
+
+def create_memory_study(
+    storage: MemoryStorage, config: SearchConfig, space: SearchSpace, sampler: BaseSampler
+) -> optuna.Study:
+    """Creates the study of a search that leaves nothing behind.
+
+    Args:
+        storage: Where the study is kept.
+        config: Configuration of the search.
+        space: Its space.
+        sampler: Its controller.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=storage, sampler=sampler, directions=_directions(config))
+    _describe(study, config, space)
+    _ask(study, config)
     return study
 
 
@@ -105,10 +119,10 @@ def open_study(
     space: SearchSpace,
     sampler: BaseSampler,
 ) -> optuna.Study:
-    """Opens the study of a run for work on it.
+    """Opens the study of a run for a worker.
 
     Raises:
-        UserError: If there is no such study, or it is not of this space and these objectives.
+        UserError: If there is no such study, or it has another space or other objectives.
     """
     study = _load(storage, run.study_name, sampler)
     check_study(study, config, space)
@@ -135,7 +149,7 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     """
     file = sqlite_path(storage)
     if file is not None and not file.is_file():
-        # SQLite would make an empty one.
+        # SQLite would create an empty one.
         raise UserError(f"--storage {storage}: no such file; start the search first.")
     study = _load(connect(storage), name, None)
     values = {**study.user_attrs["config"], "storage": storage}
@@ -152,7 +166,7 @@ def check_study(study: optuna.Study, config: SearchConfig, space: SearchSpace) -
     """Refuses a study that cannot take trials of this search.
 
     Raises:
-        UserError: If it is of another space or has other objectives.
+        UserError: If it has another space or other objectives.
     """
     known = study.user_attrs
     if known.get("space") != space.fingerprint:
@@ -165,6 +179,21 @@ def check_study(study: optuna.Study, config: SearchConfig, space: SearchSpace) -
             f"study {study.study_name!r} has the objectives {', '.join(known['objectives'])}, "
             f"not {', '.join(config.objectives)}; choose another run name."
         )
+
+
+def _directions(config: SearchConfig) -> list[StudyDirection]:
+    costs = len(config.objectives) - 1
+    return [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * costs]
+
+
+def _describe(study: optuna.Study, config: SearchConfig, space: SearchSpace) -> None:
+    study.set_user_attr("objectives", list(config.objectives))
+    study.set_user_attr("space", space.fingerprint)
+
+
+def _ask(study: optuna.Study, config: SearchConfig) -> None:
+    study.set_user_attr("first_trial", len(study.get_trials(deepcopy=False)))
+    study.set_user_attr("trials", config.trials)
 
 
 def _load(storage: RDBStorage, name: str, sampler: BaseSampler | None) -> optuna.Study:

@@ -9,11 +9,10 @@ from nas.errors import UserError
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import METRIC, TableEvaluator, rows_of
 from nas.kinds.ahead import Announce
-from nas.search.assembly import Parts, make_controller, make_reward, make_space, of_kind
-from nas.search.bases import with_bases, with_reward
-from nas.search.breaches import check_limited_costs
+from nas.search.assembly import Parts, make_controller, make_space, of_kind
 from nas.search.config import SearchConfig, TableSearchConfig
-from nas.search.limits import check_limits
+from nas.search.limits import check_limited_costs, check_limits
+from nas.search.reward import make_reward, with_bases, with_reward
 from nas.search.run_folder import RunFolder
 from rewards import Reward
 from search_spaces.space import SearchSpace

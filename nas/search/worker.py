@@ -1,23 +1,27 @@
-"""A worker: the loop of a search over the storage of a run."""
+"""A worker: runs one trial after another on the study of a run until the places are taken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
 
 from nas.search import interrupts
 from nas.search.assembly import Assembly
-from nas.search.claims import Places
-from nas.search.identity import WorkerIdentity
-from nas.search.loop import work
-from nas.search.objective import Objective, origin_of
+from nas.search.places import Places, WorkerIdentity
 from nas.search.provenance import available_cpus
+from nas.search.records import LOST, failure_of
 from nas.search.run_folder import RunFolder
 from nas.search.stop import FailureWatch
 from nas.search.study import first_trial, open_study, working_storage
+from nas.search.trial import TrialError, TrialRunner, origin_of
 from nas.training.device import resolve_device
+
+_logger = logging.getLogger(__name__)
 
 
 @interrupts.handled()
@@ -29,22 +33,22 @@ def run_worker(
     should_stop: Callable[[], bool] = lambda: False,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
 ) -> None:
-    """Evaluates candidates until the number asked for is complete.
+    """Works on a run until the number of trials asked for is complete.
 
-    Any number of workers, on any machine that reaches the storage, may do this at once; each can
-    be killed at any moment.
+    Any number of workers, on any machine that reaches the storage, can do this at the same time.
+    Each of them may be killed at any moment.
 
     Args:
         run: The run folder; its study exists.
-        index: Number of this worker on its machine, which chooses among GPUs.
+        index: Number of this worker on its machine, which selects its GPU.
         assembly: What builds the space, the controller and the evaluator.
-        should_stop: Asked between trials; True ends the worker.
+        should_stop: Called between trials; True ends the worker.
         after_trial: Called after every trial of this worker.
 
     Raises:
         SearchError: If too many candidates in a row fail or are beyond the limits.
         UserError: If the configuration or the study is wrong.
-        KeyboardInterrupt: If it was interrupted or told to end; the trial in hand is recorded as
+        KeyboardInterrupt: If it was interrupted or terminated; the current trial is recorded as
             interrupted.
     """
     config = run.config()
@@ -57,22 +61,72 @@ def run_worker(
     with interrupts.held(), working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace)
-        objective = Objective(
+        runner = TrialRunner(
             parts, config.objectives, config.seed, origin, places, storage, config.limits
         )
         failures = FailureWatch(
             first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
         )
-        work(study, places, objective, failures, should_stop=should_stop, after_trial=after_trial)
+        work(study, places, runner, failures, should_stop=should_stop, after_trial=after_trial)
+
+
+def work(
+    study: optuna.Study,
+    places: Places,
+    runner: TrialRunner,
+    failures: FailureWatch,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    after_trial: Callable[[optuna.Study], None] = lambda study: None,
+) -> None:
+    """Runs trials until the number asked for is complete: the loop of every search.
+
+    Args:
+        study: The study.
+        places: Its places.
+        runner: Runs one trial.
+        failures: Raises when too many candidates in a row have failed or were beyond the limits.
+        should_stop: Called between trials; True ends the loop.
+        after_trial: Called after every trial.
+
+    Raises:
+        SearchError: If too many candidates in a row fail or are beyond the limits.
+        KeyboardInterrupt: If it was interrupted; the current trial is recorded as interrupted.
+    """
+
+    def stop(trials: Sequence[FrozenTrial]) -> bool:
+        failures.check(trials)
+        interrupts.check()
+        return should_stop()
+
+    while places.wait(stop):
+        _run_trial(study, runner)
+        after_trial(study)
 
 
 def choose_device(device: str, index: int) -> str:
     """Resolves "auto" for the worker `index`: one GPU each in turn, or the CPU if there is none.
 
     Raises:
-        UserError: If the device asked for does not exist here.
+        UserError: If the requested device does not exist on this machine.
     """
     gpus = torch.cuda.device_count()
     if device == "auto" and gpus:
         return f"cuda:{index % gpus}"
     return str(resolve_device(device))
+
+
+def _run_trial(study: optuna.Study, runner: TrialRunner) -> None:
+    try:
+        study.optimize(runner, n_trials=1, catch=(TrialError,))
+    except (UpdateFinishedTrialError, ValueError):
+        # A worker that was suspended for longer than the grace period has lost its trial, and
+        # Optuna refuses to finish a trial twice. Nobody has read the result: carry on.
+        if not _was_given_up(study, runner.trial_number):
+            raise
+        _logger.warning("trial %s was given up as lost while it was running", runner.trial_number)
+
+
+def _was_given_up(study: optuna.Study, number: int | None) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    return any(trial.number == number and failure_of(trial) == LOST for trial in trials)

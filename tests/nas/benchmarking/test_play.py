@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from nas.benchmarking.board import Board
 from nas.benchmarking.play import Play, play, side_by_side
@@ -26,11 +24,11 @@ def test_a_play_evaluates_what_a_search_with_a_file_does(
     config: TableSearchConfig, board: Board, tmp_path: Path
 ) -> None:
     config = _penalised(config)
-    run = search.start(config, tmp_path / "run", standard, IMPORT_PATH, Console(file=io.StringIO()))
+    run = search.start(config, tmp_path / "run", standard, IMPORT_PATH)
     records = complete_records(read_study(run))
     played = play(config, board)
     assert played.rows.tolist() == [record.details["row"] for record in records]
-    assert played.repeats.tolist() == [record.duplicate_of is not None for record in records]
+    assert played.repeats.tolist() == [record.repeats is not None for record in records]
 
 
 def test_a_play_is_a_function_of_its_seed(config: TableSearchConfig, board: Board) -> None:
@@ -40,7 +38,7 @@ def test_a_play_is_a_function_of_its_seed(config: TableSearchConfig, board: Boar
 
 
 def test_repeated_networks_take_no_virtual_time(config: TableSearchConfig, board: Board) -> None:
-    # Nearly every child is its parent's twin or itself again.
+    # Nearly every child repeats its parent or itself.
     played = play(_penalised(config).model_copy(update={"trials": 60}), board)
     assert 0 < played.repeats.sum() < 60
     assert played.virtual_seconds == 36 * (60 - played.repeats.sum())

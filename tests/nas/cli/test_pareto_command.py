@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import csv
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nas.report.runs import Reading, default_cost, read_series
+from nas.pareto.candidates import Candidate
+from nas.report.runs import Reading, read_searches, read_snapshot
 from nas.search.run_folder import RunFolder
+
+
+def _candidates(folder: Path, reading: Reading) -> tuple[Candidate, ...]:
+    (search,) = read_searches([read_snapshot(RunFolder.open(folder))], reading)
+    return search.series.candidates
 
 
 @pytest.fixture
@@ -17,7 +24,7 @@ def two_runs(finished_run, tmp_path):
 
 def _front(folder, cost: str) -> list[int]:
     """Trials that no other one beats, by brute force."""
-    candidates = read_series([RunFolder.open(folder)], Reading(cost))[0].candidates
+    candidates = _candidates(folder, Reading(cost))
     points = [(c.values["quality"], -c.values[cost]) for c in candidates]
 
     def is_beaten(p: tuple[float, float]) -> bool:
@@ -47,7 +54,6 @@ def test_list_shows_the_groups_where_they_fit(nas, finished_run, monkeypatch) ->
 
 
 def test_list_takes_the_penalised_cost_unless_told(nas, finished_run) -> None:
-    assert default_cost(RunFolder.open(finished_run)) == "flops"
     assert "Pareto front of quality and flops" in nas("pareto", "list", finished_run).out
 
 
@@ -61,15 +67,13 @@ def test_list_over_several_runs_names_the_run_of_each_trial(nas, two_runs) -> No
 
 
 def test_another_quality_can_be_read(nas, finished_run) -> None:
-    series = read_series([RunFolder.open(finished_run)], Reading("flops"))[0]
+    own = _candidates(finished_run, Reading("flops"))
     options = ("--aggregate", "minimum", "--classes", "skin, background")
     changed = Reading("flops", {"aggregate": "minimum", "classes": ("skin", "background")})
-    other = read_series([RunFolder.open(finished_run)], changed)[0]
+    other = _candidates(finished_run, changed)
     shown = {row[0]: row[1] for row in _table(nas("pareto", "list", finished_run, *options).out)}
-    assert any(
-        a.values != b.values for a, b in zip(series.candidates, other.candidates, strict=True)
-    )
-    for candidate in other.candidates:
+    assert any(a.values != b.values for a, b in zip(own, other, strict=True))
+    for candidate in other:
         if str(candidate.trial) in shown:
             assert shown[str(candidate.trial)] == f"{candidate.values['quality']:.4f}"
 
@@ -81,7 +85,7 @@ def _rewards(nas, run, *options) -> dict[str, float]:
 
 def test_another_penalty_can_be_read(nas, finished_run) -> None:
     run = RunFolder.open(finished_run)
-    values = {str(c.trial): c.values for c in read_series([run], Reading("flops"))[0].candidates}
+    values = {str(c.trial): c.values for c in _candidates(finished_run, Reading("flops"))}
     base = run.config().reward.penalties[0].base
     for options, expected in (
         (("--penalty", "none"), lambda v: v["quality"]),
@@ -133,7 +137,7 @@ def test_the_course_of_several_runs_can_be_compared(nas, two_runs, tmp_path) -> 
     # Copies, with one reference point for both.
     assert [row | {"search": ""} for row in first] == [row | {"search": ""} for row in second]
     best = [float(row["best_quality"]) for row in first]
-    candidates = read_series([RunFolder.open(two_runs[0])], Reading("flops"))[0].candidates
+    candidates = _candidates(two_runs[0], Reading("flops"))
     qualities = [candidate.values["quality"] for candidate in candidates]
     assert best == pytest.approx(np.maximum.accumulate(qualities))
 

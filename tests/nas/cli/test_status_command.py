@@ -1,9 +1,17 @@
 from __future__ import annotations
 
-from nas.report.runs import Reading, read_series
+from pathlib import Path
+
+from nas.pareto.candidates import Candidate
+from nas.report.runs import Reading, read_searches, read_snapshot
 from nas.search.records import complete_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
+
+
+def _candidates(folder: Path, reading: Reading) -> tuple[Candidate, ...]:
+    (search,) = read_searches([read_snapshot(RunFolder.open(folder))], reading)
+    return search.series.candidates
 
 
 def test_status_tells_what_the_study_holds(nas, finished_run) -> None:
@@ -16,8 +24,8 @@ def test_status_tells_what_the_study_holds(nas, finished_run) -> None:
     assert best.genotype in lines[3]
     found = {line.split("  ")[0]: line for line in lines}
     assert " s (median)" in found["time per candidate"]
-    (series,) = read_series([RunFolder.open(finished_run)], Reading("flops"))
-    rewarded = max(series.candidates, key=lambda candidate: candidate.values["reward"])
+    candidates = _candidates(finished_run, Reading("flops"))
+    rewarded = max(candidates, key=lambda candidate: candidate.values["reward"])
     reward = f"{rewarded.values['reward']:.4f} (trial {rewarded.trial})"
     assert reward in found["best reward"]
 

@@ -33,8 +33,8 @@ def test_no_run_to_be_the_latest(refused, command) -> None:
 
 
 RETRAIN_OPTIONS = {
-    "nothing selected": ([], ["say which: one of --best, --trial N, --front or --genotype"]),
-    "two selections": (["--best", "--front"], ["say which: one of --best"]),
+    "nothing selected": ([], ["exactly one of --best, --trial N, --front and --genotype"]),
+    "two selections": (["--best", "--front"], ["exactly one of --best"]),
     "unknown trial": (["--trial", 99], ["no finished trial 99; finished are: 0, 1, 2"]),
     "truncated genotype": (
         ["--genotype", "[[2,[0,1,3,4]]]"],
@@ -57,7 +57,10 @@ RETRAIN_OPTIONS = {
         ["--genotype", "[[2,[0,1,3,4]],[[1,4]]]"],
         ["block 1 picks input 4, but only inputs 0 to 3 exist"],
     ),
-    "cost without front": (["--best", "--cost", "params"], ["--cost", "goes with --front alone"]),
+    "cost without front": (
+        ["--best", "--cost", "params"],
+        ["--cost", "give it together with --front"],
+    ),
     "unknown cost of the front": (
         ["--front", "--cost", "memory"],
         ["no cost 'memory'; recorded are: params, macs, flops"],

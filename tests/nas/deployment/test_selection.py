@@ -7,13 +7,18 @@ import pytest
 
 from nas.deployment.selection import Selection, select
 from nas.errors import UserError
-from nas.pareto.candidates import front_of
-from nas.report.runs import Reading, read_series
+from nas.pareto.candidates import Candidate, front_of
+from nas.report.runs import Reading, read_searches, read_snapshot
 from nas.search.records import read_records
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
 
 GENOTYPE = "[[2,[0,1,3,4]],[[1,0]]]"
+
+
+def _candidates(folder: Path, reading: Reading) -> tuple[Candidate, ...]:
+    (search,) = read_searches([read_snapshot(RunFolder.open(folder))], reading)
+    return search.series.candidates
 
 
 def _select(folder: Path, **selection: object) -> list[str]:
@@ -23,13 +28,13 @@ def _select(folder: Path, **selection: object) -> list[str]:
 def _repeat_trial_1(folder: Path) -> None:
     """Adds trial 3, the same network as trial 1."""
     study = read_study(RunFolder.open(folder))
-    twin = study.get_trials()[1]
-    attributes = twin.user_attrs | {"duplicate_of": 1}
+    original = study.get_trials()[1]
+    attributes = original.user_attrs | {"duplicate_of": 1}
     study.add_trial(
         optuna.trial.create_trial(
-            params=twin.params,
-            distributions=twin.distributions,
-            values=twin.values,
+            params=original.params,
+            distributions=original.distributions,
+            values=original.values,
             user_attrs=attributes,
         )
     )
@@ -54,7 +59,7 @@ def _add_cut_short(folder: Path) -> None:
 
 
 def test_best_is_the_trial_of_the_highest_reward(finished_run) -> None:
-    candidates = read_series([RunFolder.open(finished_run)], Reading("flops"))[0].candidates
+    candidates = _candidates(finished_run, Reading("flops"))
     best = max(candidates, key=lambda candidate: candidate.values["reward"])
     assert _select(finished_run, best=True) == [f"trial-{best.trial}"]
 
@@ -71,7 +76,7 @@ def test_trials_come_in_the_order_asked_for_with_their_search_quality(finished_r
 @pytest.mark.parametrize("cost", [None, "params"])
 def test_the_front_is_that_of_the_penalised_cost_or_the_one_asked_for(finished_run, cost) -> None:
     reading = Reading(cost or "flops")
-    candidates = read_series([RunFolder.open(finished_run)], reading)[0].candidates
+    candidates = _candidates(finished_run, reading)
     expected = {f"trial-{c.trial}" for c in front_of(candidates, reading.objectives)}
     assert set(_select(finished_run, front=True, cost=cost)) == expected
 
@@ -89,7 +94,7 @@ def test_trial_0_is_a_selection(finished_run) -> None:
 
 def test_a_trial_that_repeats_another_points_to_it(own_run) -> None:
     _repeat_trial_1(own_run)
-    with pytest.raises(UserError, match="trial 3 repeats trial 1; retrain that one"):
+    with pytest.raises(UserError, match="trial 3 repeats trial 1; select that one"):
         _select(own_run, trials=(3,))
 
 
@@ -117,7 +122,7 @@ def test_a_trial_that_is_not_finished_is_refused_with_those_that_are(own_run) ->
 
 
 def test_without_a_finished_trial_none_can_be_named(own_run, monkeypatch) -> None:
-    monkeypatch.setattr("nas.deployment.selection.complete_records", lambda study: [])
+    monkeypatch.setattr("nas.report.runs.read_records", lambda study: [])
     with pytest.raises(UserError, match="no trial is finished yet"):
         _select(own_run, trials=(0,))
 
@@ -126,5 +131,5 @@ def test_without_a_finished_trial_none_can_be_named(own_run, monkeypatch) -> Non
     "selection", [{}, {"best": True, "trials": (1,)}, {"front": True, "genotype": GENOTYPE}]
 )
 def test_exactly_one_kind_is_selected(finished_run, selection) -> None:
-    with pytest.raises(UserError, match="say which: one of"):
+    with pytest.raises(UserError, match="exactly one of"):
         _select(finished_run, **selection)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nas.evaluation import segmentation as module
-from nas.kinds.segmentation.preparation import prepare
 from nas.evaluation.evaluator import SegmentationEvaluator
+from nas.kinds.segmentation.preparation import prepare
 from nas.models.encoder import fingerprint
 from nas.models.segmentation import SegmentationNetwork
 from nas.training.fit import score_network

@@ -6,11 +6,11 @@ import shutil
 import pytest
 import torch
 import yaml
+from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 
 from nas.errors import UserError
 from nas.evaluation import teacher_run as module
 from nas.kinds.teacher import load_teacher
-from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 from nas.models.encoder import fingerprint
 from nas.training.stage_settings import StageSettings
 

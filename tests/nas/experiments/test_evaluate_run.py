@@ -9,8 +9,8 @@ import torch
 import nas.tasks
 from nas.errors import UserError
 from nas.experiments.evaluation import evaluate_run
-from nas.kinds.network_file import load_classifier
 from nas.kinds.classification.scoring import score_classifier
+from nas.kinds.network_file import load_classifier
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.report import plots
-from nas.report.runs import Reading, read_searches, read_series
+from nas.report.runs import Reading, read_searches, read_snapshot
 from nas.search.run_folder import RunFolder
 
 
@@ -29,7 +29,7 @@ def test_the_course_shows_the_reward_where_it_is_not_the_quality(
     finished_run, tmp_path, quantities
 ) -> None:
     reading = Reading("flops")
-    searches = read_searches([RunFolder.open(finished_run)], reading)
+    searches = read_searches([read_snapshot(RunFolder.open(finished_run))], reading)
     paths = plots.save_plots(searches, reading, tmp_path / "plots", ("svg",))
     assert quantities == ["reward", "quality", "flops"]
     assert [path.name for path in paths] == [
@@ -45,7 +45,9 @@ def test_without_penalty_the_reward_is_not_drawn_twice(own_run, tmp_path, quanti
     plain = config.reward.model_copy(update={"penalties": ()})
     run.save_config(config.model_copy(update={"reward": plain}))
     reading = Reading("params")
-    plots.save_plots(read_searches([run], reading), reading, tmp_path / "plots", ("svg",))
+    plots.save_plots(
+        read_searches([read_snapshot(run)], reading), reading, tmp_path / "plots", ("svg",)
+    )
     assert quantities == ["quality", "params"]
     header = (tmp_path / "plots/course-params.csv").read_text().splitlines()[0]
     assert header == "search,trial,best_quality,hypervolume_params,repeats"
@@ -53,7 +55,7 @@ def test_without_penalty_the_reward_is_not_drawn_twice(own_run, tmp_path, quanti
 
 def test_rungs_are_drawn_where_enough_candidates_were_scored_at_two(own_run, tmp_path) -> None:
     run, reading = RunFolder.open(own_run), Reading("flops")
-    (search,) = read_searches([run], reading)
+    (search,) = read_searches([read_snapshot(run)], reading)
     scored = [
         replace(search.complete[0], number=n, rungs={"stage0": n / 10, "stage1": n / 20})
         for n in range(8)
@@ -69,7 +71,7 @@ def test_rungs_are_drawn_where_enough_candidates_were_scored_at_two(own_run, tmp
 def test_a_folder_that_cannot_be_made_is_named(finished_run, own_run, tmp_path) -> None:
     (tmp_path / "file").write_text("mine")
     reading = Reading("flops")
-    searches = read_searches([RunFolder.open(finished_run)], reading)
+    searches = read_searches([read_snapshot(RunFolder.open(finished_run))], reading)
     with pytest.raises(UserError, match=r"file/plots: cannot make a folder for plots"):
         plots.save_plots(searches, reading, tmp_path / "file/plots", ("svg",))
 
@@ -77,7 +79,8 @@ def test_a_folder_that_cannot_be_made_is_named(finished_run, own_run, tmp_path) 
 def test_a_comparison_that_cannot_be_drawn_makes_no_folder(own_run, tmp_path) -> None:
     same = shutil.copytree(own_run, tmp_path / "same")
     reading = Reading("flops")
-    series = [read_series([RunFolder.open(same)], reading)[0] for _ in range(2)]
+    (search,) = read_searches([read_snapshot(RunFolder.open(same))], reading)
+    series = [search.series, search.series]
     with pytest.raises(UserError, match="two searches are named 'same'"):
         plots.save_comparison(series, reading, tmp_path / "plots", ("svg",))
     assert not (tmp_path / "plots").exists()

@@ -3,17 +3,21 @@ from __future__ import annotations
 import io
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
+from hand_made import failed, record
 from optuna.trial import create_trial
 from rich.console import Console, RenderableType
 
 from nas.pareto.course import Course
-from nas.report.status import course_table, quality_table, status_table
-from nas.search.records import record_of
-from nas.search.rungs import RungCorrelation
-from nas.search.search_quality import SearchQuality
-from nas.search.status import Status
+from nas.report.rungs import RungCorrelation
+from nas.report.runs import Snapshot
+from nas.report.search_quality import SearchQuality
+from nas.report.status import Status, course_table, quality_table, status, status_table
+from nas.search.config import SearchConfig
+from nas.search.records import TrialRecord, record_of
 
 NOTHING = Course("s", np.array([], int), {"quality": np.array([])}, {}, {}, np.array([], bool))
 BEGUN = SearchQuality(None, None, NOTHING, 0, {}, ())
@@ -49,7 +53,7 @@ def _course(count: int, **changes) -> Course:
 
 
 def test_the_status_of_a_search_that_has_just_begun() -> None:
-    begun = Status("s", ("quality",), 24, Counter(running=1), {}, BEGUN, None, {}, {})
+    begun = Status(24, Counter(running=1), {}, BEGUN, None, {}, {}, {})
     assert _lines(status_table(begun)) == [
         *("trials 0 of 24 complete", "1 running", "repeated candidates 0%")
     ]
@@ -58,7 +62,7 @@ def test_the_status_of_a_search_that_has_just_begun() -> None:
 def test_the_status_tells_why_candidates_failed() -> None:
     failures = {"EvaluationError: [conv] diverged": 2, "worker lost": 1}
     states = Counter(complete=4, fail=3)
-    status = Status("s", ("quality",), 24, states, {}, BEGUN, 61.25, failures, {"here": 4})
+    status = Status(24, states, {}, BEGUN, 61.25, failures, {"here": 4}, {})
     assert _lines(status_table(status)) == [
         *("trials 4 of 24 complete", "3 failed", "repeated candidates 0%"),
         *("time per candidate 61.2 s (median)", "host here: 4 complete"),
@@ -67,7 +71,7 @@ def test_the_status_tells_why_candidates_failed() -> None:
 
 
 def test_the_status_tells_how_many_latencies_are_predicted() -> None:
-    begun = Status("s", ("quality",), 24, Counter(complete=3), {}, BEGUN, None, {}, {})
+    begun = Status(24, Counter(complete=3), {}, BEGUN, None, {}, {}, {})
     told = replace(begun, latencies={"predicted": 2, "measured": 1})
     assert "latency 2 predicted, 1 measured" in _lines(status_table(told))
     told = replace(begun, latencies={"measured": 3})
@@ -128,10 +132,37 @@ def test_a_cost_that_nobody_knows_is_called_by_its_name() -> None:
 def test_the_status_tells_how_many_candidates_were_beyond_the_limits() -> None:
     states = Counter(complete=2, pruned=9)
     beyond = {"flops": 8, "latency_ms_phone": 2}
-    lines = _lines(status_table(Status("s", ("quality",), 4, states, beyond, BEGUN, None, {}, {})))
+    lines = _lines(status_table(Status(4, states, beyond, BEGUN, None, {}, {}, {})))
     assert lines[:4] == [
         "trials 2 of 4 complete",
         "9 beyond the limits, not trained",
         "beyond a limit 8 x FLOPs",
         "2 x latency ms phone",
     ]
+
+
+def test_the_status_of_a_study_without_trials() -> None:
+    found = status(_snapshot())
+    assert (found.asked, found.states, found.seconds) == (4, {}, None)
+    assert found.quality.best is None
+
+
+def test_the_status_of_a_study_reads_its_penalties() -> None:
+    records = [
+        record(n, quality, flops, seconds={"total": flops}, origin={"host": "here"})
+        for n, (quality, flops) in enumerate(((0.6, 10.0), (0.8, 40.0)))
+    ]
+    found = status(_snapshot(*records, failed(2)))
+    assert found.states == {"complete": 2, "fail": 1}
+    assert found.failures == {"diverged": 1}
+    assert (found.seconds, found.hosts) == (25.0, {"here": 2})
+    # The base of the penalty is 10 FLOPs, its exponent -0.6.
+    assert found.quality.course.best["reward"] == pytest.approx([0.6, 0.6])
+    assert found.quality.best is not None and found.quality.best.number == 1
+    assert found.quality.best_reward is not None and found.quality.best_reward.number == 0
+
+
+def _snapshot(*records: TrialRecord) -> Snapshot:
+    reward = {"penalties": [{"cost": "flops", "base": 10.0}]}
+    config = SearchConfig.model_validate({"reward": reward})
+    return Snapshot(Path("run"), config, "run", 4, records)

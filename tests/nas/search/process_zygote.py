@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from nas.search import child
+from nas.search import local_processes
 from nas.search.run_folder import RunFolder
 
 
@@ -97,7 +97,7 @@ def _serve(requests: Connection, ours: Connection) -> int:
         if kind == "start":
             path, index = arguments
             command = [path, str(index), str(os.getpid()), "search_fakes:assembly"]
-            requests.send(fork(lambda command=command: child.main(command)))
+            requests.send(fork(lambda command=command: local_processes.main(command)))
         else:
             requests.send(_exit_code(arguments[0]))
 

@@ -18,10 +18,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from nas.errors import UserError
-from nas.search import child
-from nas.search.claims import Places
-from nas.search.exits import ExitCode
-from nas.search.local_processes import LocalProcesses
+from nas.search import local_processes
+from nas.search.local_processes import ExitCode, LocalProcesses
+from nas.search.places import Places
 from nas.search.run_folder import RunFolder
 from nas.search.stop import SearchError
 from nas.search.study import create_study, working_storage
@@ -123,7 +122,7 @@ def test_workers_that_crash_end_the_search(tmp_path: Path, monkeypatch: pytest.M
     run = RunFolder.create(tmp_path / "run", fakes.config(workers=2))
 
     def body() -> int:
-        with pytest.raises(SearchError, match=r"worker \d keeps ending \(exit code 1"):
+        with pytest.raises(SearchError, match=r"worker \d keeps dying \(exit code 1"):
             _search(run.path)
         return 0
 
@@ -154,7 +153,7 @@ def test_a_worker_ends_in_order_when_it_is_told_to(
     with working_storage(run, config) as storage:
         create_study(storage, run, config, fakes.PairSpace())
     command = [str(run.path), "0", str(os.getpid()), "search_fakes:assembly"]
-    worker = fork(lambda: child.main(command))
+    worker = fork(lambda: local_processes.main(command))
     query = "SELECT * FROM trial_user_attributes WHERE key = 'canonical_key'"
     while not _rows(run, query):
         time.sleep(0.05)
@@ -175,7 +174,9 @@ def test_an_interruption_within_a_transaction_waits_for_its_end(tmp_path: Path) 
 
     def body() -> int:
         event.listen(Engine, "after_cursor_execute", interrupt)
-        return child.main([str(run.path), "0", str(os.getppid()), "search_fakes:assembly"])
+        return local_processes.main(
+            [str(run.path), "0", str(os.getppid()), "search_fakes:assembly"]
+        )
 
     worker = fork(body)
     assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.INTERRUPTED
@@ -191,6 +192,8 @@ def test_a_worker_whose_parent_is_gone_ends(tmp_path: Path) -> None:
     with working_storage(run, config) as storage:
         create_study(storage, run, config, fakes.PairSpace())
     somebody_else = "1"
-    worker = fork(lambda: child.main([str(run.path), "0", somebody_else, "search_fakes:assembly"]))
+    worker = fork(
+        lambda: local_processes.main([str(run.path), "0", somebody_else, "search_fakes:assembly"])
+    )
     assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.DONE
     assert _rows(run, "SELECT * FROM trials") == []

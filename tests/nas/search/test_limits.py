@@ -9,8 +9,7 @@ import search_fakes as fakes
 
 from nas.errors import UserError
 from nas.evaluation.evaluation import EvaluationError
-from nas.search.breaches import Breach, breaches, told_hardest
-from nas.search.limits import check_limits
+from nas.search.limits import Breach, breaches, check_limits, strictest
 from search_spaces.genotype import Genotype
 
 
@@ -36,11 +35,12 @@ def test_a_limit_of_an_unknown_cost_names_the_known_ones() -> None:
         breaches({"flops": 1.0, "params": 2.0}, {"watts": 1.0})
 
 
-def test_the_limit_that_is_broken_most_often_is_told_with_the_smallest_cost() -> None:
+def test_the_limit_that_is_exceeded_most_often_is_named_with_the_smallest_cost() -> None:
     limits = {"params": 1e6, "latency": 5.0}
     costs = [{"params": 2e6, "latency": 6.5}, {"params": 1.0, "latency": 6.1}]
-    assert told_hardest([breaches(known, limits) for known in costs], costs) == (
-        "the limit of latency (5 ms) is broken most often, and the smallest latency seen is 6.1 ms"
+    assert strictest([breaches(known, limits) for known in costs], costs) == (
+        "the limit of latency (5 ms) is exceeded most often, and the smallest latency seen is "
+        "6.1 ms"
     )
 
 
@@ -78,7 +78,7 @@ def test_candidates_without_known_costs_are_passed_over() -> None:
     (sentence,) = _said({"flops": 2.0}, odd)
     assert sentence.startswith("100.0% of ")
     assert "of 200 " not in sentence
-    with pytest.raises(UserError, match="no cost of 200 sampled candidates is known: no row"):
+    with pytest.raises(UserError, match="none of 200 sampled candidates has known costs: no row"):
         _said({"flops": 2.0}, none)
 
 

@@ -1,4 +1,4 @@
-"""Successive halving."""
+"""Successive halving, and finalists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas.evaluation.evaluation import Rung
 from nas.search import search
 from nas.search.config import PromotionSettings
-from nas.search.promotion import RewardsSoFar, goes_on, rewards_at
+from nas.search.promotion import FrontSoFar, RewardsSoFar, dominates, is_promoted, rewards_at
 from nas.search.records import read_records
 from nas.search.study import read_study
 from rewards import Penalty, Reward
@@ -24,20 +24,20 @@ from search_spaces.genotype import Genotype
 THIRD = PromotionSettings(reduction=3, at_once=2)
 
 
-def test_the_first_candidates_go_on_unseen() -> None:
-    assert goes_on(0.1, [], THIRD)
-    assert goes_on(0.1, [0.9], THIRD)
-    assert not goes_on(0.1, [0.9, 0.8], THIRD)
+def test_the_first_candidates_are_promoted_unseen() -> None:
+    assert is_promoted(0.1, [], THIRD)
+    assert is_promoted(0.1, [0.9], THIRD)
+    assert not is_promoted(0.1, [0.9, 0.8], THIRD)
 
 
-def test_about_one_in_three_goes_on() -> None:
+def test_about_one_in_three_is_promoted() -> None:
     rivals = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-    assert goes_on(0.65, rivals, THIRD)
-    assert not goes_on(0.55, rivals, THIRD)
+    assert is_promoted(0.65, rivals, THIRD)
+    assert not is_promoted(0.55, rivals, THIRD)
 
 
-def test_the_best_of_few_always_goes_on() -> None:
-    assert goes_on(0.9, [0.1, 0.2], PromotionSettings(reduction=100, at_once=1))
+def test_the_best_of_few_is_always_promoted() -> None:
+    assert is_promoted(0.9, [0.1, 0.2], PromotionSettings(reduction=100, at_once=1))
 
 
 def _trial(number: int, state: TrialState, **attributes: Any) -> optuna.trial.FrozenTrial:
@@ -84,7 +84,7 @@ def test_a_search_cuts_the_training_of_most_candidates_short(tmp_path: Path) -> 
     assembly = fakes.FakeAssembly(evaluator=_Climbing(), sampler=optuna.samplers.RandomSampler(0))
     config = fakes.config(trials=30, promotion={"reduction": 3, "at_once": 3})
     run = search.start(config, tmp_path / "run", assembly, "")
-    records = [r for r in read_records(read_study(run)) if r.duplicate_of is None]
+    records = [r for r in read_records(read_study(run)) if r.repeats is None]
     stopped = [r for r in records if r.stopped]
     assert 0.3 < len(stopped) / len(records) < 0.85
     assert {r.stopped for r in stopped} == {"half"}
@@ -130,3 +130,58 @@ def _ended(trial: FrozenTrial) -> FrozenTrial:
     ended = create_trial(values=[1.0], user_attrs=trial.user_attrs)
     ended.number = trial.number
     return ended
+
+
+def _valued(*values: float, **attributes: Any) -> FrozenTrial:
+    return create_trial(values=list(values), user_attrs=attributes)
+
+
+def _numbered(*trials: FrozenTrial) -> list[FrozenTrial]:
+    for number, trial in enumerate(trials):
+        trial.number = number
+    return list(trials)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ((0.5, 3.0), (0.5, 4.0), True),
+        ((0.6, 3.0), (0.5, 3.0), True),
+        ((0.5, 3.0), (0.5, 3.0), False),
+        ((0.6, 4.0), (0.5, 3.0), False),
+        ((0.6,), (0.5,), True),
+    ],
+)
+def test_dominance(one: tuple[float, ...], other: tuple[float, ...], expected: bool) -> None:
+    assert dominates(one, other) == expected
+
+
+def test_the_first_candidate_is_a_finalist() -> None:
+    assert FrontSoFar().would_include((0.1, 9.0), [])
+
+
+def test_a_finalist_is_not_dominated_by_what_has_finished() -> None:
+    trials = _numbered(_valued(0.5, 3.0), _valued(0.8, 9.0), _valued(0.4, 5.0))
+    front = FrontSoFar()
+    assert front.would_include((0.6, 5.0), trials)
+    assert not front.would_include((0.45, 4.0), trials)
+    assert not front.would_include((0.8, 9.5), trials)
+
+
+def test_with_the_quality_alone_only_the_best_so_far_is_one() -> None:
+    trials = _numbered(_valued(0.5), _valued(0.7))
+    front = FrontSoFar()
+    assert not front.would_include((0.6,), trials)
+    trials = _numbered(*trials, _valued(0.75))
+    assert not front.would_include((0.72,), trials)
+    assert front.would_include((0.8,), trials)
+
+
+def test_trials_that_are_on_no_front_dominate_nothing() -> None:
+    trials = _numbered(
+        _valued(0.9, 1.0, stopped=True),
+        _valued(0.9, 1.0, beyond={"latency": {"limit": 5.0, "value": 6.0}}),
+        create_trial(state=TrialState.PRUNED),
+        create_trial(state=TrialState.FAIL),
+    )
+    assert FrontSoFar().would_include((0.5, 2.0), trials)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,12 @@ from typing import Any
 import pytest
 import search_fakes as fakes
 from optuna.trial import TrialState
-from rich.console import Console
 
 from nas.errors import UserError
 from nas.search import search
-from nas.search.records import INTERRUPTED, complete_records, read_records, reward_of
+from nas.search.records import INTERRUPTED, complete_records, read_records
+from nas.search.reward import reward_of
 from nas.search.run_folder import RunFolder
-from nas.search.status import status
 from nas.search.stop import SearchError
 from nas.search.study import read_study
 from search_spaces.genotype import Genotype
@@ -22,15 +20,11 @@ from search_spaces.genotype import Genotype
 
 def _start(path: Path, assembly: fakes.FakeAssembly = fakes.assembly, **changes: Any) -> RunFolder:
     config = fakes.config(**changes)
-    return search.start(config, path, assembly, "search_fakes:assembly", _console())
+    return search.start(config, path, assembly, "search_fakes:assembly")
 
 
 def _resume(path: Path, assembly: fakes.FakeAssembly = fakes.assembly, **changes: Any) -> RunFolder:
-    return search.resume(path, assembly, "search_fakes:assembly", _console(), changes)
-
-
-def _console() -> Console:
-    return Console(file=io.StringIO(), width=200)
+    return search.resume(path, assembly, "search_fakes:assembly", changes=changes)
 
 
 def test_a_search_completes_what_was_asked(tmp_path: Path) -> None:
@@ -39,14 +33,16 @@ def test_a_search_completes_what_was_asked(tmp_path: Path) -> None:
     assert [(r.number, r.state) for r in records] == [(n, "complete") for n in range(3)]
 
 
-def test_progress_has_a_line_for_every_trial(tmp_path: Path) -> None:
-    console = _console()
-    config = fakes.config(trials=2)
-    search.start(config, tmp_path / "run", fakes.assembly, "search_fakes:assembly", console)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert len(lines) == 2
-    assert "trial 0  quality 0." in lines[0] and "[1/2, " in lines[0]
-    assert lines[1].endswith("[2/2, 0.0 s left]")
+def test_progress_is_shown_before_the_first_trial_and_after_every_one(tmp_path: Path) -> None:
+    looks: list[int] = []
+    search.start(
+        fakes.config(trials=2),
+        tmp_path / "run",
+        fakes.assembly,
+        "search_fakes:assembly",
+        lambda study: looks.append(len(complete_records(study))),
+    )
+    assert looks == [0, 1, 2]
 
 
 def test_a_search_that_is_refused_before_it_begins_leaves_its_name_free(tmp_path: Path) -> None:
@@ -118,7 +114,8 @@ def test_failing_candidates_are_replaced_not_counted(tmp_path: Path) -> None:
     run = _start(tmp_path / "run", fakes.FakeAssembly(evaluator), trials=2)
     states = [trial.state for trial in read_study(run).get_trials()]
     assert states == [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 2
-    assert status(run).failures == {"RuntimeError: no memory": 2}
+    reasons = [record.failure for record in read_records(read_study(run))]
+    assert reasons.count("RuntimeError: no memory") == 2
 
 
 def test_failures_in_a_row_stop_the_search_and_a_resume_tries_again(
@@ -130,7 +127,7 @@ def test_failures_in_a_row_stop_the_search_and_a_resume_tries_again(
     monkeypatch.delenv(fakes.BEHAVIOUR)
     run = _resume(tmp_path / "run")
     assert len(read_study(run).get_trials()) == 5
-    assert status(run).is_done
+    assert len(complete_records(read_study(run))) == 2
 
 
 def test_a_worker_whose_trial_was_given_up_goes_on(tmp_path: Path) -> None:
@@ -144,14 +141,11 @@ def test_a_worker_whose_trial_was_given_up_goes_on(tmp_path: Path) -> None:
     assert [r.failure for r in records] == ["worker lost", None, None]
 
 
-def test_status_counts_what_the_study_holds(tmp_path: Path) -> None:
+def test_candidates_that_come_again_repeat_the_first_one(tmp_path: Path) -> None:
     space = {"name": "pair", "options": {"size": 1}}
-    found = status(_start(tmp_path / "run", trials=5, space=space))
-    assert found.states == {"complete": 5}
-    assert found.asked == 5 and found.is_done
+    records = complete_records(read_study(_start(tmp_path / "run", trials=5, space=space)))
     # One pair with two operations: all but two trials repeat another.
-    assert found.quality.repeats in (pytest.approx(0.6), pytest.approx(0.8))
-    assert found.quality.best is not None and found.quality.best.quality == 0.0
+    assert sum(record.repeats is not None for record in records) in (3, 4)
 
 
 def test_a_study_is_read_again_with_any_penalty(tmp_path: Path) -> None:
@@ -159,7 +153,7 @@ def test_a_study_is_read_again_with_any_penalty(tmp_path: Path) -> None:
     record = read_records(study)[0]
     flops = record.costs["flops"]
     expected = record.quality * (flops / 10.0) ** -0.5 if record.quality is not None else None
-    assert record.reward(fakes.REWARD) == pytest.approx(expected)
+    assert fakes.REWARD(record.scores, record.costs) == pytest.approx(expected)
     assert reward_of(fakes.REWARD)(study.get_trials()[0]) == pytest.approx(expected)
 
 

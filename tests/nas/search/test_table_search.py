@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from nas.errors import UserError
 from nas.search import search
 from nas.search.assembly import IMPORT_PATH, standard
 from nas.search.config import TableSearchConfig, load_config
 from nas.search.records import TrialRecord, complete_records
+from nas.search.reward import saved_reward
 from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
 
@@ -26,7 +25,7 @@ def _config(table: Path, **changes: Any) -> TableSearchConfig:
 
 
 def _start(path: Path, config: TableSearchConfig) -> RunFolder:
-    return search.start(config, path, standard, IMPORT_PATH, Console(file=io.StringIO()))
+    return search.start(config, path, standard, IMPORT_PATH)
 
 
 def _records(run: RunFolder) -> list[TrialRecord]:
@@ -54,10 +53,10 @@ def test_a_penalised_cost_of_the_table_gets_its_median_as_base(
     (penalty,) = run.config().reward.penalties
     # The median of a whole number of convolutions, each of weight 1 or 2, lies at 4 or 5.
     assert 4 <= float(penalty.base) <= 5
-    reward = standard.reward(run.config())
     record = _records(run)[0]
+    reward = saved_reward(run.config().reward, [record], "run")
     ratio = record.costs["latency_ms_toy"] / penalty.base
-    assert record.reward(reward) == pytest.approx(record.quality * ratio**-0.6)
+    assert reward(record.scores, record.costs) == pytest.approx(record.quality * ratio**-0.6)
 
 
 def test_a_search_resumes_as_if_it_had_not_ended(toy_table: Path, tmp_path: Path) -> None:
@@ -65,8 +64,7 @@ def test_a_search_resumes_as_if_it_had_not_ended(toy_table: Path, tmp_path: Path
     config = _config(toy_table, controller=evolution)
     whole = _start(tmp_path / "whole", config.model_copy(update={"trials": 8}))
     parts = _start(tmp_path / "parts", config.model_copy(update={"trials": 6}))
-    console = Console(file=io.StringIO())
-    search.resume(parts.path, standard, IMPORT_PATH, console, {"trials": 8})
+    search.resume(parts.path, standard, IMPORT_PATH, changes={"trials": 8})
     assert [r.genotype for r in _records(parts)] == [r.genotype for r in _records(whole)]
 
 
@@ -78,7 +76,7 @@ def test_halving_stops_candidates_at_the_rung_of_fewer_epochs(
     stopped = [record for record in records if record.stopped]
     assert 0 < len(stopped) < 8
     assert all(record.stopped == "epoch 4" for record in stopped)
-    assert all(record.seconds["virtual"] == 12 for record in stopped if not record.duplicate_of)
+    assert all(record.seconds["virtual"] == 12 for record in stopped if not record.repeats)
     assert all(record.quality == record.rungs["epoch 4"] for record in stopped)
 
 

@@ -9,10 +9,10 @@ from torch import nn
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.kinds.segmentation.objective import balanced_weights
 from nas.training.checkpoint import snapshot
 from nas.training.fit import FitSettings, class_weights, fit, score_network
 from nas.training.loop import DivergedError
-from nas.kinds.segmentation.objective import balanced_weights
 from nas.training.seeding import seeded
 from nas.training.teaching import Teaching
 

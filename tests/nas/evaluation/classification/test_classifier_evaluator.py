@@ -12,6 +12,7 @@ import latency
 import nas.tasks
 import search_spaces
 from nas.errors import UserError
+from nas.evaluation.evaluation import EvaluationError, Rung
 from nas.evaluation.evaluator import ClassifierEvaluator
 from nas.kinds.classification.preparation import (
     PreparedClassifiers,
@@ -22,7 +23,6 @@ from nas.kinds.classification.settings import (
     CandidateTrainingSettings,
     ClassifierEvaluationSettings,
 )
-from nas.evaluation.evaluation import EvaluationError, Rung
 from nas.kinds.network_file import describes_classifier
 from nas.tasks import ClassificationTask
 from search_spaces.space import ClassifierSpace

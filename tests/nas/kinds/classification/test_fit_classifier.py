@@ -12,9 +12,9 @@ import nas.training.fit as fitting
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.training.checkpoint import snapshot
 from nas.kinds.classification.scoring import score_classifier
 from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.training.checkpoint import snapshot
 from nas.training.freezing import all_but
 from nas.training.seeding import seeded
 from nas.training.teaching import Teaching

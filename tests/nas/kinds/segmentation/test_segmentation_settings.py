@@ -30,7 +30,9 @@ def test_both_stages_off_are_refused():
 
 @pytest.mark.parametrize("stages", [(True, False), (False, True), (True, True)])
 def test_either_stage_is_enough(stages):
-    settings = SegmentationEvaluationSettings(stage0={"enabled": stages[0]}, stage1={"enabled": stages[1]})
+    settings = SegmentationEvaluationSettings(
+        stage0={"enabled": stages[0]}, stage1={"enabled": stages[1]}
+    )
     assert (settings.stage0.enabled, settings.stage1.enabled) == stages
 
 
@@ -71,7 +73,10 @@ def test_without_stage_0_a_loss_may_compare_features():
 
 
 def test_a_loss_on_both_is_taken_on_the_logits():
-    assert SegmentationEvaluationSettings(distillation={"method": "mgd"}).distillation.term.student == "logits"
+    assert (
+        SegmentationEvaluationSettings(distillation={"method": "mgd"}).distillation.term.student
+        == "logits"
+    )
 
 
 def test_a_generative_loss_is_made_for_the_logits_of_the_task():

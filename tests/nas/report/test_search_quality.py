@@ -4,15 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import search_fakes as fakes
 from hand_made import failed, record
-from optuna.trial import TrialState, create_trial
 
-from nas.search.config import RewardSettings
-from nas.search.run_folder import RunFolder
-from nas.search.search_quality import search_quality
-from nas.search.status import status
-from nas.search.study import create_study, read_study, working_storage
+from nas.report.runs import Snapshot
+from nas.report.search_quality import search_quality
+from nas.search.config import RewardSettings, SearchConfig
 
 PLAIN = RewardSettings()
 PENALISED = RewardSettings.model_validate(
@@ -21,7 +17,8 @@ PENALISED = RewardSettings.model_validate(
 
 
 def _quality(records, settings=PENALISED):
-    return search_quality("demo", records, settings)
+    config = SearchConfig(reward=settings)
+    return search_quality(Snapshot(Path("demo"), config, "demo", 24, tuple(records)))
 
 
 def test_the_best_is_known_by_quality_and_by_reward() -> None:
@@ -98,41 +95,7 @@ def test_a_search_of_which_all_was_cut_short() -> None:
     assert found.course.hypervolume["flops"].tolist() == [0.0]
 
 
-def test_every_finished_trial_tells_how_well_early_scores_foretell() -> None:
+def test_every_finished_trial_tells_how_well_early_scores_predict() -> None:
     records = [record(n, rungs={"early": n, "late": n / 2}) for n in range(8)]
     (found,) = _quality(records).correlations
     assert (found.kendall, found.spearman) == pytest.approx((1.0, 1.0))
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunFolder:
-    config = fakes.config()
-    run = RunFolder.create(tmp_path / "run", config)
-    with working_storage(run, config) as storage:
-        create_study(storage, run, config, fakes.PairSpace())
-    return run
-
-
-def test_the_status_of_a_study_without_trials(run) -> None:
-    found = status(run)
-    assert (found.asked, found.states, found.seconds) == (4, {}, None)
-    assert not found.is_done and found.quality.best is None
-
-
-def test_the_status_of_a_study_reads_its_penalties(run) -> None:
-    study = read_study(run)
-    for quality, flops in ((0.6, 10.0), (0.8, 40.0)):
-        attributes = {
-            **{"quality": quality, "costs": {"flops": flops}, "seconds": {"total": flops}},
-            "origin": {"host": "here"},
-        }
-        study.add_trial(create_trial(values=[quality, flops], user_attrs=attributes))
-    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"failure": "diverged"}))
-    found = status(run)
-    assert found.states == {"complete": 2, "fail": 1}
-    assert found.failures == {"diverged": 1}
-    assert (found.seconds, found.hosts) == (25.0, {"here": 2})
-    # The base of the penalty is 10 FLOPs, its exponent -0.6.
-    assert found.quality.course.best["reward"] == pytest.approx([0.6, 0.6])
-    assert found.quality.best is not None and found.quality.best.number == 1
-    assert found.quality.best_reward is not None and found.quality.best_reward.number == 0

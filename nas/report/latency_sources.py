@@ -1,4 +1,4 @@
-"""Where the latencies of a search come from."""
+"""Where the latencies of candidates come from: a measurement or a prediction."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from nas.search.records import TrialRecord
 def latency_sources(records: Iterable[TrialRecord]) -> Mapping[str, int]:
     """Number of trials by the source of their latency, "measured" or "predicted".
 
-    Those that are predicted because a measurement failed count as "unconfirmed" too. Trials without
-    a latency are left out, and those of searches that only measured.
+    Those whose prediction remains because a measurement failed count as "unconfirmed" too. Trials
+    without a latency are left out, and those of older searches, which recorded no source.
     """
     sources: Counter[str] = Counter()
     for record in records:
@@ -24,7 +24,7 @@ def latency_sources(records: Iterable[TrialRecord]) -> Mapping[str, int]:
 
 
 def told_sources(sources: Mapping[str, int]) -> str | None:
-    """The same in words, None where nothing was predicted."""
+    """The sources in words, or None where nothing was predicted."""
     predicted, measured = sources.get("predicted", 0), sources.get("measured", 0)
     if not predicted:
         return None

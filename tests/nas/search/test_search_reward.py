@@ -8,8 +8,8 @@ import search_spaces
 from nas.errors import UserError
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
-from nas.search.bases import with_bases
 from nas.search.config import SearchConfig
+from nas.search.reward import with_bases
 from search_spaces.genotype import Genotype
 
 SPACE = search_spaces.create("nasbench201")

@@ -1,20 +1,24 @@
-"""Places: how any number of workers finish exactly the number of trials asked for.
+"""Places: how any number of workers complete exactly the number of trials asked for.
 
-Every trial that is running or complete is *live*. A trial has a place if fewer than the number
-asked for of the trials with a smaller number are live. The storage gives out numbers one at a
-time, and a trial that has failed never comes back, so the live trials before a given one only
-become fewer: a trial that has a place keeps it, and never more trials than asked for have one.
-No lock is held while a candidate trains, and a killed worker leaves only a running trial behind,
-whose place is free again as soon as it is failed.
+Every trial that is running or complete is *live*. With N trials asked for, a trial has a place if
+fewer than N live trials have a smaller number. The storage numbers trials one at a time, and a
+failed trial never comes back, so the number of live trials before a given one only decreases: a
+trial that has a place keeps it, and never more than N trials have one. No lock is held while a
+candidate trains. A killed worker leaves nothing but a running trial behind, whose place is free
+again as soon as that trial is marked as failed.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import socket
 import time
 import warnings
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
@@ -22,9 +26,9 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
-from nas.search.identity import WorkerIdentity
 
 LIVE = (TrialState.RUNNING, TrialState.COMPLETE)
+_PROC = Path("/proc")
 
 
 def has_place(trials: Sequence[FrozenTrial], number: int, asked: int) -> bool:
@@ -42,25 +46,67 @@ def completed(trials: Sequence[FrozenTrial]) -> int:
     return sum(trial.state == TrialState.COMPLETE for trial in trials)
 
 
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """One worker process.
+
+    Args:
+        host: Name of the machine, for people.
+        machine: Identifies one boot of one machine (or container); empty where the system does
+            not provide it.
+        pid: Process id.
+        started: Start of the process in clock ticks since boot, as process ids are reused; -1
+            where the system does not provide it.
+        index: Number of the worker within its executor.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: int
+    index: int
+
+    @classmethod
+    def of_this_process(cls, index: int) -> WorkerIdentity:
+        """The identity to record with the trials of this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), _machine(), pid, _start_of(pid), index)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> WorkerIdentity:
+        """Reads what `to_record` returned."""
+        return cls(**record)
+
+    def to_record(self) -> dict[str, Any]:
+        """The identity as a JSON object."""
+        return asdict(self)
+
+    def is_known_dead(self) -> bool:
+        """True if the process ran on this machine and is gone; False if it is or may be alive."""
+        if not self.machine or self.started < 0 or self.machine != _machine():
+            return False
+        return _start_of(self.pid) != self.started
+
+
 class Heartbeats(Protocol):
-    """A storage that keeps signs of life."""
+    """A storage that records heartbeats."""
 
     def record_heartbeat(self, trial_id: int) -> None:
-        """Says that the worker of a trial is alive."""
+        """Records that the worker of a trial is alive."""
 
 
 class Places:
     """The places of a study, as one process sees them.
 
-    A look at the study costs no more when thousands of its trials are complete.
+    Reading the study takes no longer when thousands of its trials are complete.
 
     Args:
         study: The study.
         storage: Its storage.
-        grace: Seconds after which a running trial that was not claimed is given up: its worker
-            died before its first heartbeat. Whether a claimed one is alive is told by its
-            process on this machine, and by its heartbeat everywhere.
-        poll: Seconds between two looks at the storage while waiting.
+        grace: Seconds after which a running trial that was never claimed is given up as lost: its
+            worker died before its first heartbeat. A claimed trial is known to be alive by its
+            process on this machine, and by its heartbeat on any other.
+        poll: Seconds between two reads of the storage while waiting.
     """
 
     def __init__(
@@ -78,14 +124,14 @@ class Places:
         self._running: list[FrozenTrial] = []
 
     def wait(self, should_stop: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
-        """Waits until a place is free or none will be.
+        """Waits until a place is free, or until there will never be one.
 
         Args:
-            should_stop: Given the trials at every look; True ends the wait. It may raise.
+            should_stop: Called with the trials at every poll; True ends the wait. It may raise.
 
         Returns:
-            True if a place was free, False if the trials asked for are complete or `should_stop`
-            said so. Another worker may take the place first; `has_place` decides.
+            True if a place is free, False if the trials asked for are complete or `should_stop`
+            returned True. Another worker may take the place first; `claim` decides.
         """
         while True:
             trials = self._without_lost()
@@ -98,19 +144,19 @@ class Places:
             time.sleep(self._poll)
 
     def claim(self, trial: optuna.Trial, origin: Mapping[str, Any]) -> bool:
-        """Makes sure that the death of a trial's worker is noticed, and looks for a place.
+        """Makes sure that the death of a trial's worker is noticed, and tries to take a place.
 
         Args:
-            trial: A trial of this process that has just begun.
-            origin: Who works on it; "worker" is the record of a `WorkerIdentity`.
+            trial: A trial that this process has just started.
+            origin: See `nas.search.trial.origin_of`; "worker" is the record of a `WorkerIdentity`.
 
         Returns:
             True if the trial has a place.
         """
         if "origin" not in trial.user_attrs:
-            # Somebody put it into Optuna's queue.
+            # It was enqueued from outside.
             trial.set_user_attr("origin", dict(origin))
-        # In this order: a claimed trial has a heartbeat, so its death will be noticed.
+        # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
         self._storage.record_heartbeat(trial._trial_id)
         trial.set_user_attr("claimed", True)
         self._look()
@@ -119,18 +165,18 @@ class Places:
         return has_place(self._running, trial.number, places_left)
 
     def release_lost(self) -> None:
-        """Fails the running trials whose workers are gone, so that their places are free."""
+        """Marks running trials of dead workers as failed, which frees their places."""
         self._fail_silent()
         self._without_lost()
 
     def _fail_silent(self) -> None:
-        # Optuna does the same before every trial; a worker that waits starts none.
+        # Optuna does this before every trial, but a waiting worker starts none.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)
 
     def _without_lost(self) -> list[FrozenTrial]:
-        """All trials, after those of dead workers of this machine were failed."""
+        """All trials, once those of dead workers on this machine are marked as failed."""
         trials = self._look()
         self._unclaimed_since = {
             trial.number: self._unclaimed_since.get(trial.number, time.monotonic())
@@ -143,7 +189,7 @@ class Places:
         return self._look() if lost else trials
 
     def _look(self) -> list[FrozenTrial]:
-        """All trials; keeps which are live."""
+        """All trials; remembers which are live."""
         trials = self._study.get_trials(deepcopy=False)
         look = self._watch.look(trials)
         for trial in look.finished:
@@ -156,7 +202,7 @@ class Places:
         origin = trial.user_attrs.get("origin")
         if origin is not None and WorkerIdentity.from_record(origin["worker"]).is_known_dead():
             return True
-        # By our own clock, as those of other machines may differ.
+        # By the clock of this process, as those of other machines may differ.
         since = self._unclaimed_since.get(trial.number, math.inf)
         return time.monotonic() - since > self._grace
 
@@ -164,5 +210,25 @@ class Places:
         try:
             self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
-            # Another worker noticed it at the same time.
+            # Another worker noticed at the same time.
             return
+
+
+def _machine() -> str:
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_of(pid: int) -> int:
+    """Start of a live process in clock ticks since boot, or -1 if there is none."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return -1
+    # The second field, the name in parentheses, may itself contain spaces and parentheses.
+    fields = text.rpartition(")")[2].split()
+    state, started = fields[0], int(fields[19])
+    return -1 if state in "ZX" else started

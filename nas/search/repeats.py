@@ -1,4 +1,4 @@
-"""Trials of the same network."""
+"""Trials that repeat the network of an earlier trial, whose results they take over."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
 
+REPEATS = "duplicate_of"
+"""Saved key: number of the first trial of the same network; only repeats have it."""
 Keys = tuple[str, str]
-"""Canonical key and network key: a twin computes the same at the same costs."""
+"""Canonical key and network key: candidates with equal keys compute the same at the same cost."""
 
 
-class Twins:
-    """Finds trials of the same network, at a cost that does not grow with the study.
+class Repeats:
+    """Finds the trial that a new one repeats, in a time that does not grow with the study.
 
     Args:
-        seed: Seed of the evaluations; a trial with another seed is none of the same network.
+        seed: Seed of the evaluations; trials with another seed are not repeated.
     """
 
     def __init__(self, seed: int) -> None:
@@ -23,18 +25,18 @@ class Twins:
         self._watch = FinishedTrials()
         self._complete: dict[Keys, FrozenTrial] = {}
 
-    def of(self, trial: optuna.Trial, keys: Keys) -> FrozenTrial | None:
-        """The first trial of the same network that is complete, or that began before and runs.
+    def original(self, trial: optuna.Trial, keys: Keys) -> FrozenTrial | None:
+        """The first trial of the same network that is complete, or that is running since before.
 
         Args:
             trial: A running trial.
-            keys: Of its candidate.
+            keys: The keys of its candidate.
         """
         look = self._watch.look(trial.study.get_trials(deepcopy=False))
         for other in look.finished:
             if other.state == TrialState.COMPLETE:
                 self._remember(other)
-        # Waiting for smaller numbers only, no two trials wait for each other.
+        # As a trial only waits for smaller numbers, no two trials wait for each other.
         before = [
             other
             for other in look.unfinished
@@ -58,5 +60,5 @@ class Twins:
         if "canonical_key" not in known or known["origin"]["seed"] != self._seed:
             return None
         canonical = str(known["canonical_key"])
-        # Studies of before have one key.
+        # Older studies store a single key.
         return canonical, str(known.get("network_key", canonical))

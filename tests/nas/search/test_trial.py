@@ -13,15 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
+from nas.report.runs import trained
 from nas.search.assembly import Confirm, Parts
-from nas.search.breaches import Breach
-from nas.search.claims import Places
-from nas.search.identity import WorkerIdentity
-from nas.search.objective import Objective, TrialError, origin_of
+from nas.search.limits import Breach
+from nas.search.places import Places, WorkerIdentity
 from nas.search.records import INTERRUPTED, SURPLUS, record_of
 from nas.search.run_folder import RunFolder
-from nas.search.rungs import trained
 from nas.search.study import create_study, working_storage
+from nas.search.trial import TrialError, TrialRunner, origin_of
 from search_spaces.genotype import Genotype
 
 Run = Callable[..., FrozenTrial]
@@ -48,9 +47,9 @@ def _search(tmp_path: Path) -> Iterator[tuple[optuna.Study, fakes.FakeEvaluator,
             )
             places = Places(study, storage, 60.0)
             origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", 0)
-            objective = Objective(parts, objectives, 0, origin, places, storage, limits, poll=0.01)
+            runner = TrialRunner(parts, objectives, 0, origin, places, storage, limits, poll=0.01)
             study.enqueue_trial(choices)
-            study.optimize(objective, n_trials=1, catch=(TrialError,))
+            study.optimize(runner, n_trials=1, catch=(TrialError,))
             return study.get_trials()[-1]
 
         yield study, evaluator, run_trial
@@ -93,7 +92,7 @@ def test_an_isomorphic_genotype_is_not_trained_again(
     assert second.values == first.values
     assert record_of(second).genotype == '[3,2,"add"]'
     assert record_of(second).scores == record_of(first).scores
-    assert (record_of(second).duplicate_of, record_of(third).duplicate_of) == (0, 0)
+    assert (record_of(second).repeats, record_of(third).repeats) == (0, 0)
 
 
 def test_a_candidate_that_is_being_trained_elsewhere_is_waited_for(
@@ -112,10 +111,10 @@ def test_a_candidate_that_is_being_trained_elsewhere_is_waited_for(
         other.set_user_attr("quality", 0.9)
         study.tell(other, [0.9, 4.0])
 
-    monkeypatch.setattr("nas.search.objective.time.sleep", finish_the_other)
+    monkeypatch.setattr("nas.search.trial.time.sleep", finish_the_other)
     trial = run(left=2, right=3, operation="add")
     assert trial.values == [0.9, 4.0]
-    assert record_of(trial).duplicate_of == other.number
+    assert record_of(trial).repeats == other.number
     assert evaluator.seen == []
 
 
@@ -241,8 +240,8 @@ def test_costs_that_cannot_be_known_fail_the_candidate(
 
 def test_limits_need_known_costs() -> None:
     parts = Parts(fakes.PairSpace(), fakes.REWARD, RandomSampler(), fakes.FakeEvaluator())
-    with pytest.raises(ValueError, match="limits need costs that are known before a training"):
-        Objective(parts, ("quality",), 0, {}, None, None, {"flops": 1.0})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="limits need costs that are known before training"):
+        TrialRunner(parts, ("quality",), 0, {}, None, None, {"flops": 1.0})  # type: ignore[arg-type]
 
 
 def _confirming(flops: float) -> tuple[list[str], Confirm]:

@@ -15,12 +15,11 @@ import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.search.claims import LIVE, Places, completed, has_place
-from nas.search.identity import WorkerIdentity
-from nas.search.memory import MemoryStorage, create_memory_study
+from nas.search.places import LIVE, Places, WorkerIdentity, completed, has_place
 from nas.search.records import LOST, failure_of
 from nas.search.run_folder import RunFolder
-from nas.search.study import create_study, working_storage
+from nas.search.storage import MemoryStorage
+from nas.search.study import create_memory_study, create_study, working_storage
 
 RUNNING, COMPLETE, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL
 
@@ -96,7 +95,7 @@ def test_a_trial_of_a_killed_process_is_lost_at_once(
 ) -> None:
     study, view, _ = places
     code = (
-        "from nas.search.identity import WorkerIdentity as W; import json, time;"
+        "from nas.search.places import WorkerIdentity as W; import json, time;"
         "print(json.dumps(W.of_this_process(0).to_record()), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -152,7 +151,7 @@ def test_a_trial_that_was_not_claimed_is_lost_after_the_grace(
         study.ask()
     view.release_lost()
     assert study.get_trials()[0].state == RUNNING
-    monkeypatch.setattr("nas.search.claims.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("nas.search.places.time.monotonic", lambda: 1e12)
     view.release_lost()
     assert _failure(study, 0) == LOST
 

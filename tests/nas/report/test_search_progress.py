@@ -5,19 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import optuna
-import pytest
 from hand_made import record
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from nas.search.progress import SearchProgress, describe, duration
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5.04, "5.0 s"), (125.0, "2 min 5 s"), (7260.0, "2 h 1 min")]
-)
-def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+from nas.report.search_progress import SearchProgress, describe
 
 
 def test_a_line_tells_where_a_training_was_cut_short() -> None:
@@ -25,7 +17,7 @@ def test_a_line_tells_where_a_training_was_cut_short() -> None:
     assert line == "trial 3  quality 0.2500  flops 10  cut short at epoch 2  2.0 s"
 
 
-def test_a_line_tells_of_a_limit_that_was_broken() -> None:
+def test_a_line_tells_of_a_limit_that_was_exceeded() -> None:
     beyond = {"latency": {"limit": 5.0, "value": 6.25}}
     known = record(3, beyond=beyond, seconds={"total": 2.0})
     assert describe(known) == (
@@ -34,6 +26,19 @@ def test_a_line_tells_of_a_limit_that_was_broken() -> None:
     )
     pruned = replace(known, state="pruned", quality=None)
     assert describe(pruned) == "trial 3  beyond the limits: latency 6.25 ms of 5 ms"
+
+
+def test_every_trial_has_a_line() -> None:
+    study = optuna.create_study()
+    study.set_user_attr("trials", 2)
+    with SearchProgress(Console(file=io.StringIO(), width=200)) as progress:
+        progress.look(study)
+        for quality in (0.25, 0.5):
+            add(study, quality)
+            progress.look(study)
+        first, last = progress._console.file.getvalue().splitlines()
+    assert "trial 0  quality 0.2500  flops 10" in first and "[1/2, " in first
+    assert last.endswith("[2/2, 0.0 s left]")
 
 
 def test_candidates_beyond_the_limits_are_told_of_together() -> None:

@@ -4,8 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from nas.search.memory import MemoryStorage
-from nas.search.twins import Keys, Twins
+from nas.search.repeats import Keys, Repeats
+from nas.search.storage import MemoryStorage
 
 
 @pytest.fixture(name="study")
@@ -29,56 +29,58 @@ def _draw(trial: optuna.Trial, keys: Keys, seed: int = 0) -> None:
     trial.set_user_attr("network_key", keys[1])
 
 
-def test_the_first_complete_trial_of_a_network_is_its_twin(study: optuna.Study) -> None:
-    twins = Twins(0)
+def test_the_first_complete_trial_of_a_network_is_repeated(study: optuna.Study) -> None:
+    repeats = Repeats(0)
     first, second = _begin(study, A), _begin(study, A)
     # They finish in the other order.
     study.tell(second, 1.0)
     last = _begin(study, A)
     study.tell(first, state=TrialState.FAIL)
-    found = twins.of(last, A)
+    found = repeats.original(last, A)
     assert found is not None and found.number == 1
-    assert twins.of(last, B) is None
+    assert repeats.original(last, B) is None
 
 
 def test_a_trial_that_completes_late_comes_before_later_ones(study: optuna.Study) -> None:
-    twins = Twins(0)
+    repeats = Repeats(0)
     first, second, third = (_begin(study, A) for _ in range(3))
     study.tell(second, 1.0)
-    assert twins.of(third, A) is not None
+    assert repeats.original(third, A) is not None
     study.tell(first, 1.0)
-    found = twins.of(third, A)
+    found = repeats.original(third, A)
     assert found is not None and found.number == 0
 
 
 def test_a_running_trial_waits_for_smaller_numbers_only(study: optuna.Study) -> None:
-    twins = Twins(0)
+    repeats = Repeats(0)
     first, second = _begin(study, A), _begin(study, A)
-    assert twins.of(first, A) is None
-    found = twins.of(second, A)
+    assert repeats.original(first, A) is None
+    found = repeats.original(second, A)
     assert found is not None and found.number == 0
 
 
-def test_a_running_trial_that_has_not_drawn_yet_is_no_twin(study: optuna.Study) -> None:
-    twins = Twins(0)
+def test_a_running_trial_that_has_not_drawn_yet_is_not_repeated(study: optuna.Study) -> None:
+    repeats = Repeats(0)
     early = study.ask()
     late = _begin(study, A)
-    assert twins.of(late, A) is None
+    assert repeats.original(late, A) is None
     _draw(early, A)
-    found = twins.of(late, A)
+    found = repeats.original(late, A)
     assert found is not None and found.number == early.number
 
 
-def test_a_trial_with_another_seed_is_no_twin(study: optuna.Study) -> None:
+def test_a_trial_with_another_seed_is_not_repeated(study: optuna.Study) -> None:
     study.tell(_begin(study, A, seed=1), 1.0)
-    assert Twins(0).of(_begin(study, A), A) is None
+    assert Repeats(0).original(_begin(study, A), A) is None
 
 
-def test_a_network_of_the_same_function_and_other_costs_is_no_twin(study: optuna.Study) -> None:
-    twins = Twins(0)
+def test_a_network_of_the_same_function_and_other_costs_is_not_repeated(
+    study: optuna.Study,
+) -> None:
+    repeats = Repeats(0)
     first, second = _begin(study, A), _begin(study, A)
     for trial, network in ((first, "shared"), (second, "twice")):
         trial.set_user_attr("network_key", network)
     study.tell(first, 1.0)
-    assert twins.of(second, ("a", "twice")) is None
-    assert twins.of(second, ("a", "shared")) is not None
+    assert repeats.original(second, ("a", "twice")) is None
+    assert repeats.original(second, ("a", "shared")) is not None

@@ -1,31 +1,33 @@
-"""Progress of a search, with the time left."""
+"""Display of the progress of a search, with the time left."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from nas.controllers.finished import FinishedTrials
-from nas.search.bars import Bars
-from nas.search.claims import trials_asked
+from nas.report.progress import Bars, duration
+from nas.search.places import trials_asked
 from nas.search.quantities import amount
 from nas.search.records import SURPLUS, TrialRecord, record_of
 
 _TOLD_AFTER = 50
-"""Of so many candidates beyond the limits in a row, one is told of."""
+"""Candidates beyond the limits in a row have one line for so many of them."""
 
 
 class SearchProgress(Bars):
-    """Shows one line for every finished trial, and a bar where there is a terminal.
+    """Shows one line for every finished trial, and a bar in a terminal.
 
-    Use it as a context manager, and call `look` now and then.
+    Use it as a context manager, and call `look` now and then. The bar appears at the first call, as
+    a search may first train a teacher.
 
     Args:
-        console: Where to show it.
+        console: Where to show it; standard output by default.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -38,7 +40,7 @@ class SearchProgress(Bars):
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        self._bar = self._progress.add_task("search", total=None, left="")
+        self._bar: TaskID | None = None
         self._watch = FinishedTrials()
         self._complete = 0
         self._beyond = 0
@@ -48,8 +50,14 @@ class SearchProgress(Bars):
         self._best: TrialRecord | None = None
         self._looked = False
 
+    def __enter__(self) -> Self:
+        return self
+
     def look(self, study: optuna.Study) -> None:
-        """Shows what has finished since the last call; the first call only takes note."""
+        """Shows what has finished since the last call; the first call prints no lines."""
+        if self._bar is None:
+            self._progress.start()
+            self._bar = self._progress.add_task("search", total=None, left="")
         asked = trials_asked(study)
         finished = self._watch.look(study.get_trials(deepcopy=False)).finished
         for record in map(record_of, sorted(finished, key=_end)):
@@ -69,7 +77,7 @@ class SearchProgress(Bars):
         )
 
     def _line(self, record: TrialRecord) -> str | None:
-        """What is said of a trial; only now and then anything where it is one of many alike."""
+        """The line of a trial, or None for one of many in a row beyond the limits."""
         before = self._beyond_in_a_row
         if record.state != "pruned":
             self._beyond_in_a_row = 0
@@ -87,7 +95,7 @@ class SearchProgress(Bars):
         if self._looked and record.started is not None:
             self._done += 1
             self._first = min(self._first or record.started, record.started)
-        # Neither is one whose training was cut short a candidate for the best, nor one of no use.
+        # What was cut short or is beyond a limit cannot be the best.
         if (record.stopped is None and not record.beyond) and (
             self._best is None or record.quality > (self._best.quality or 0.0)
         ):
@@ -96,7 +104,7 @@ class SearchProgress(Bars):
     def _left(self, asked: int) -> str:
         if self._first is None:
             return "time left unknown"
-        # Since the first trial, as what comes before it (checks, teacher, caches) does so once.
+        # From the first trial on: checks, teacher and caches come before it and only once.
         elapsed = (datetime.now() - self._first).total_seconds()
         return f"{duration(elapsed / self._done * (asked - self._complete))} left"
 
@@ -109,23 +117,13 @@ def describe(record: TrialRecord) -> str:
         return f"trial {record.number}  failed: {record.failure}"
     costs = "  ".join(f"{name} {amount(name, cost)}" for name, cost in record.costs.items())
     line = f"trial {record.number}  quality {record.quality:.4f}  {costs}"
-    if record.duplicate_of is not None:
-        return f"{line}  repeats trial {record.duplicate_of}"
+    if record.repeats is not None:
+        return f"{line}  repeats trial {record.repeats}"
     if record.stopped is not None:
         line += f"  cut short at {record.stopped}"
     if record.beyond:
         line += f"  measured beyond the limits: {_beyond(record)}"
     return f"{line}  {duration(record.seconds.get('total', 0.0))}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them, for example "2 min 5 s"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _end(trial: FrozenTrial) -> datetime:

@@ -15,8 +15,10 @@ def record(
 ) -> TrialRecord:
     """A finished trial; `rungs` are its qualities by rung, of which the last is its quality."""
     rungs = attributes.get("rungs", {})
+    quality = [quality, *rungs.values()][-1]
     known = {
-        "quality": [quality, *rungs.values()][-1],
+        "quality": quality,
+        "scores": {"f1": {"eye": quality}},
         "costs": {"flops": flops},
         "rung": [None, *rungs][-1],
         **attributes,

@@ -1,4 +1,9 @@
-"""What is done with one trial."""
+"""The life of a trial: claim a place, draw a candidate, evaluate it, record what was observed.
+
+A candidate that repeats an earlier one takes over its results. One beyond a limit of the search is
+pruned before its training, one that falls behind at a rung is cut short, and a finalist's predicted
+costs are measured before its values count.
+"""
 
 from __future__ import annotations
 
@@ -18,53 +23,53 @@ from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, Rung
 from nas.search import interrupts
 from nas.search.assembly import Parts
-from nas.search.breaches import Breaches, breaches
-from nas.search.claims import Places
-from nas.search.finalists import Finalists
-from nas.search.identity import WorkerIdentity
-from nas.search.promotion import RUNGS, RewardsSoFar, goes_on
+from nas.search.limits import Breaches, breaches
+from nas.search.places import Places, WorkerIdentity
+from nas.search.promotion import RUNGS, FrontSoFar, RewardsSoFar, is_promoted
 from nas.search.provenance import commit
 from nas.search.records import INTERRUPTED, SURPLUS
-from nas.search.twins import Keys, Twins
+from nas.search.repeats import REPEATS, Keys, Repeats
 from rewards import RewardError
 from search_spaces.genotype import Genotype
 
-# What a repeated candidate takes over from the trial that it repeats.
+# What a repeat takes over from the trial that it repeats.
 _COPIED = (
     *("scores", "macro", "groups", "quality", "costs", "curves", "details"),
     *("rung", "stopped", RUNGS, BEYOND),
 )
 
-
 T = TypeVar("T")
 
 
 class TrialError(Exception):
-    """A trial that ends without a value; the reason is in its record."""
+    """A trial ended without a value; its record gives the reason."""
 
 
 class Transactions(Protocol):
-    """A storage that writes what belongs together at once."""
+    """A storage that writes related attributes in one transaction."""
 
     def together(self) -> AbstractContextManager[None]:
         """See `nas.search.storage.TrialStorage.together`."""
 
 
-class Objective:
-    """Draws a candidate, evaluates it, and records everything that was observed.
+class TrialRunner:
+    """Runs one trial after another; it is the objective function that Optuna optimises.
 
     Args:
-        parts: What draws and evaluates.
+        parts: Space, controller, evaluator and reward of the search.
         objectives: "quality", then the costs to be minimised.
-        seed: Seed of every evaluation, so that candidates differ by their genotype alone.
-        origin: Who trains them and where; see `origin_of`.
+        seed: Seed of every evaluation, so that candidates differ in their genotype alone.
+        origin: Which worker evaluates them, and where; see `origin_of`.
         places: The places of the study.
         storage: The storage of the study.
-        limits: Largest values of costs by name; a candidate beyond one is not trained.
-        poll: Seconds between two looks while another worker trains the same candidate.
+        limits: Largest allowed cost by name; a candidate beyond one is not trained.
+        poll: Seconds between two reads of the study while another worker trains the same network.
+
+    Attributes:
+        trial_number: Number of the current or last trial, or None before the first one.
 
     Raises:
-        ValueError: If there are limits, and no part knows costs before a training.
+        ValueError: If there are limits, but the costs are not known before training.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Objective:
         poll: float = 0.5,
     ) -> None:
         if limits and parts.known_costs is None:
-            raise ValueError("limits need costs that are known before a training")
+            raise ValueError("limits need costs that are known before training")
         self._parts = parts
         self._objectives = objectives
         self._seed = seed
@@ -88,19 +93,19 @@ class Objective:
         self._storage = storage
         self._limits = limits
         self._poll = poll
-        self._twins = Twins(seed)
-        self._rivals = RewardsSoFar(parts.reward)
-        self._finalists = Finalists()
+        self._repeats = Repeats(seed)
+        self._rewards = RewardsSoFar(parts.reward)
+        self._front = FrontSoFar()
         self.trial_number: int | None = None
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
-        """Returns the quality and the penalised costs of one candidate.
+        """Runs a trial, and returns the quality and the penalised costs of its candidate.
 
         Raises:
             TrialError: If the candidate failed or the trial has no place.
             TrialPruned: If the candidate is beyond a limit.
-            UserError: If the evaluation does not measure a penalised cost.
-            Exception: Whatever else goes wrong, after it was recorded as the reason of failure.
+            UserError: If the evaluation does not report a penalised cost.
+            Exception: Any other error, after it was recorded as the reason of the failure.
         """
         self.trial_number = trial.number
         try:
@@ -143,12 +148,12 @@ class Objective:
 
     def _copied(self, trial: optuna.Trial, keys: Keys) -> dict[str, Any] | None:
         """The record of an earlier trial of the same network, waiting for it if it is running."""
-        while twin := self._twins.of(trial, keys):
-            if twin.state == TrialState.COMPLETE:
-                known = twin.user_attrs
+        while original := self._repeats.original(trial, keys):
+            if original.state == TrialState.COMPLETE:
+                known = original.user_attrs
                 copy = {name: known[name] for name in _COPIED if name in known}
-                first = known.get("duplicate_of", twin.number)
-                return copy | {"seconds": {}, "duplicate_of": first}
+                first = known.get(REPEATS, original.number)
+                return copy | {"seconds": {}, REPEATS: first}
             with interrupts.allowed():
                 time.sleep(self._poll)
             self._places.release_lost()
@@ -156,21 +161,21 @@ class Objective:
 
     def _new(self, trial: optuna.Trial, genotype: Genotype, started: float) -> dict[str, Any]:
         if self._limits:
-            self._hold_to_limits(trial, genotype, started)
+            self._check_limits(trial, genotype, started)
         record = self._tried(trial, lambda: self._trained(trial, genotype))
         if self._parts.confirm is None or record["stopped"]:
             return record
         values = self._values(trial, record)
-        if not self._finalists.would_be_one(values, trial.study.get_trials(deepcopy=False)):
+        if not self._front.would_include(values, trial.study.get_trials(deepcopy=False)):
             return record
         confirm = self._parts.confirm
         record = self._tried(trial, lambda: confirm(genotype, record))
         beyond = breaches(record["costs"], self._limits)
         return record | {BEYOND: _recorded(beyond)} if beyond else record
 
-    def _hold_to_limits(self, trial: optuna.Trial, genotype: Genotype, started: float) -> None:
+    def _check_limits(self, trial: optuna.Trial, genotype: Genotype, started: float) -> None:
         known_costs = self._parts.known_costs
-        assert known_costs is not None  # the constructor sees to it
+        assert known_costs is not None  # checked by the constructor
         costs = self._tried(trial, lambda: dict(known_costs(genotype)))
         beyond = breaches(costs, self._limits)
         for cost, limit in self._limits.items():
@@ -192,14 +197,14 @@ class Objective:
             with interrupts.allowed():
                 return step()
         except EmptyNetworkError as error:
-            # Controllers learn to leave these alone: nothing has gone wrong.
+            # Nothing went wrong: controllers learn to avoid such candidates.
             trial.set_user_attr(EMPTY, True)
             reason = _describe(error)
         except RewardError as error:
             reason = _describe(error)
         except self._parts.failures as error:
             reason = _describe(error)
-        # Outside the handler: an exception that remembers the first one would keep its tensors.
+        # Outside the handler: a chained exception would keep the tensors of the first one alive.
         raise self._failed(trial, reason)
 
     def _trained(self, trial: optuna.Trial, genotype: Genotype) -> dict[str, Any]:
@@ -208,7 +213,7 @@ class Objective:
         def decide(rung: Rung) -> bool:
             rungs[rung.name] = self._parts.reward.quality(rung.scores)
             with interrupts.held():
-                return self._goes_on(trial, rung, rungs)
+                return self._is_promoted(trial, rung, rungs)
 
         evaluation = self._parts.evaluator.evaluate(genotype, self._seed, decide)
         record = evaluation.to_record()
@@ -216,18 +221,18 @@ class Objective:
         rungs[record["rung"]] = quality
         return record | {"quality": quality, RUNGS: rungs}
 
-    def _goes_on(self, trial: optuna.Trial, rung: Rung, rungs: Mapping[str, float]) -> bool:
+    def _is_promoted(self, trial: optuna.Trial, rung: Rung, rungs: Mapping[str, float]) -> bool:
         if self._parts.promotion is None:
             return True
-        # The others compare themselves with this one while it is still running.
+        # Other candidates are compared with this one while it is still running.
         with self._storage.together():
             trial.set_user_attr("costs", rung.costs)
             trial.set_user_attr(RUNGS, dict(rungs))
         reward, quality = self._parts.reward, rungs[rung.name]
         trials = trial.study.get_trials(deepcopy=False)
-        rivals = self._rivals.at(rung.name, trials, trial.number)
+        rivals = self._rewards.at(rung.name, trials, trial.number)
         own = quality * reward.coefficient(quality, rung.costs)
-        return goes_on(own, rivals, self._parts.promotion)
+        return is_promoted(own, rivals, self._parts.promotion)
 
     def _values(self, trial: optuna.Trial, record: Mapping[str, Any]) -> tuple[float, ...]:
         costs = record["costs"]
@@ -235,7 +240,7 @@ class Objective:
         if missing:
             raise UserError(
                 f"the evaluation does not measure {missing[0]!r}, which is penalised; "
-                f"it measures {', '.join(sorted(costs))}."
+                f"it measures: {', '.join(sorted(costs))}."
             )
         values = (record["quality"], *(float(costs[name]) for name in self._objectives[1:]))
         for name, value in zip(self._objectives, values, strict=True):
@@ -249,7 +254,13 @@ class Objective:
 
 
 def origin_of(worker: WorkerIdentity, device: str, seed: int) -> dict[str, Any]:
-    """Where the figures of a trial come from, as one attribute: each is a transaction."""
+    """Where the figures of a trial come from, as the value of a single attribute.
+
+    Args:
+        worker: The process that runs the trial.
+        device: Where candidates are trained.
+        seed: Seed of the evaluations.
+    """
     return {
         "host": worker.host,
         "device": device,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hand_made import record
 
-from nas.search.latency_sources import latency_sources, told_sources
+from nas.report.latency_sources import latency_sources, told_sources
 
 
 def test_latencies_are_told_by_their_source() -> None:

@@ -1,0 +1,115 @@
+"""Displays of progress: bars in a terminal, log lines elsewhere.
+
+This module is light: commands show progress before they import what takes seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from nas.training.trainer import EpochRecord
+
+
+class Bars:
+    """Bars in a terminal, and lines anywhere; to be used as a context manager.
+
+    Args:
+        console: Where to show them; standard output by default.
+        columns: The columns of a bar.
+    """
+
+    def __init__(self, console: Console | None, *columns: ProgressColumn) -> None:
+        self._console = console or Console()
+        self._progress = Progress(
+            *columns, console=self._console, disable=not self._console.is_terminal
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bars, with the time of day where there is no terminal."""
+        stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
+        self._console.print(stamp + line, markup=False, highlight=False, soft_wrap=True)
+
+
+class EpochProgress(Bars):
+    """Shows each training by the epoch, with the time left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(
+            console,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._started: dict[str, tuple[float, int]] = {}
+        self._entered = time.monotonic()
+
+    def show(self, what: str, record: EpochRecord, epochs: int) -> None:
+        """Shows an epoch of the training that is named `what`."""
+        started, first = self._started.setdefault(what, (self._entered, record.epoch))
+        done = record.epoch + 1 - first
+        left = (time.monotonic() - started) / done * (epochs - record.epoch - 1)
+        figures = f"loss {record.loss:.4f}"
+        if record.score != record.loss:
+            name = "validation loss" if record.monitor == "loss" else record.monitor
+            figures += f"  {name.replace('_', ' ')} {record.score:.4f}"
+        state = f"{figures}  {duration(left)} left"
+        if self._console.is_terminal:
+            if what not in self._bars:
+                self._bars[what] = self._progress.add_task(what, total=epochs, state="")
+            self._progress.update(self._bars[what], completed=record.epoch + 1, state=state)
+        else:
+            self.say(f"{what}  epoch {record.epoch + 1}/{epochs}  {state}")
+        if record.epoch + 1 == epochs:
+            self._entered = time.monotonic()
+
+
+class CalibrationProgress(Bars):
+    """Shows how far the calibration of a device is: a bar for each kind of measurement."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(
+            console,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Shows how many measurements of a kind are done."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._bars[what], completed=done)
+
+
+def duration(seconds: float) -> str:
+    """A readable duration, for example "2 min 5 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

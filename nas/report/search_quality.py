@@ -1,0 +1,76 @@
+"""How good a search is so far: its best, its course, and what its rungs show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas.pareto.course import Course, course_of, reference_cost
+from nas.report.courses import outcomes_of
+from nas.report.rungs import RungCorrelation, rung_correlations, stopped_at
+from nas.report.runs import UNPENALISED_COST, Snapshot, trained, values_of, without_repeats
+from nas.search.records import TrialRecord
+
+
+@dataclass(frozen=True)
+class SearchQuality:
+    """How good a search is so far.
+
+    Attributes:
+        best: The trial of the highest quality among those trained to their end, or None.
+        best_reward: The one of the highest penalised reward; None without penalties.
+        course: Best quality, best reward (with penalties) and hypervolume from trial to trial.
+        candidates: Number of complete trials that repeat no other.
+        stopped: Number of these that were cut short, by rung, in the order of the rungs.
+        correlations: How well the scores at early rungs predict those at later ones.
+    """
+
+    best: TrialRecord | None
+    best_reward: TrialRecord | None
+    course: Course
+    candidates: int
+    stopped: Mapping[str, int]
+    correlations: tuple[RungCorrelation, ...]
+
+    @property
+    def repeats(self) -> float:
+        """Share of the complete trials that repeat an earlier one, 0 to 1."""
+        return float(self.course.repeats.mean()) if len(self.course.repeats) else 0.0
+
+
+def search_quality(run: Snapshot) -> SearchQuality:
+    """Judges the complete trials of a search.
+
+    Repeats and trials that were cut short are neither the best nor on a front.
+
+    Raises:
+        UserError: If its saved reward cannot be read.
+    """
+    complete = run.complete
+    contest = trained(complete)
+    reward = run.reward() if contest else None
+    values = {} if reward is None else {r.number: values_of(r, reward) for r in contest}
+    penalised = run.config.objectives[1:]
+    followed = ("quality", "reward") if penalised else ("quality",)
+    costs = penalised or _unpenalised(contest)
+    outcomes = outcomes_of(run.study, complete, values, (*followed, *costs))
+    references = {cost: reference_cost([outcomes], cost) for cost in costs}
+    return SearchQuality(
+        best=_highest(contest, values, "quality"),
+        best_reward=_highest(contest, values, "reward") if penalised else None,
+        course=course_of(outcomes, followed, references),
+        candidates=len(without_repeats(complete)),
+        stopped=stopped_at(complete),
+        correlations=rung_correlations(complete),
+    )
+
+
+def _unpenalised(contest: Sequence[TrialRecord]) -> tuple[str, ...]:
+    known = all(UNPENALISED_COST in record.costs for record in contest)
+    return (UNPENALISED_COST,) if known else ()
+
+
+def _highest(
+    contest: Sequence[TrialRecord], values: Mapping[int, Mapping[str, float]], figure: str
+) -> TrialRecord | None:
+    return max(contest, key=lambda record: values[record.number][figure], default=None)
