@@ -30,7 +30,7 @@ from nas.evaluation.preparation import Prepared
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.evaluation.settings import DistillationSettings, EvaluationSettings
 from nas.models.encoder import Encoder, EncoderSettings
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.fitting import class_weights
 from nas.training.images import Normaliser
 from nas.training.objective import resize_masks
@@ -119,7 +119,7 @@ def make_settings(epochs: int) -> EvaluationSettings:
     )
 
 
-def make_prepared(task: Task, settings: EvaluationSettings, seed: int) -> Prepared:
+def make_prepared(task: SegmentationTask, settings: EvaluationSettings, seed: int) -> Prepared:
     """Encoder and caches as a search has them, without training anything."""
     with seeded(seed, "encoder"):
         encoder = Encoder(settings.encoder).eval()
@@ -127,16 +127,16 @@ def make_prepared(task: Task, settings: EvaluationSettings, seed: int) -> Prepar
     return Prepared(task, encoder, None, None, splits["train"], splits["validation"])
 
 
-def make_features(task: Task, split: str, encoder: Encoder) -> SplitFeatures:
+def make_features(task: SegmentationTask, split: str, encoder: Encoder) -> SplitFeatures:
     """The encoder's maps and the logits of a teacher that is right nearly everywhere."""
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
     maps = compute_maps(lambda x: encoder(normalise(x, torch.device("cpu"))), data.images)
-    masks = resize_masks(data.masks, maps[0].shape[1:3]).long()
+    masks = resize_masks(data.targets, maps[0].shape[1:3]).long()
     certain = F.one_hot(masks.clamp(max=task.num_classes - 1), task.num_classes).float()
     with seeded(split):
         logits = 4 * certain + torch.randn(certain.shape)
-    return SplitFeatures(maps, data.masks, logits)
+    return SplitFeatures(maps, data.targets, logits)
 
 
 def sample(space: FastNAS, encoder: Encoder, count: int, seed: int) -> list[Genotype]:

@@ -46,6 +46,7 @@ def run_distillation(request: Request) -> None:
     from nas.experiments.segmentation import SegmentationConfig, distill_segmentation
     from nas.report.tables import teacher_table
 
+    assert isinstance(task, nas.tasks.SegmentationTask)
     config = validate(SegmentationConfig, values, _source(request))
     with EpochProgress() as progress:
         report = distill_segmentation(config, task, request.run, progress.show)

@@ -11,7 +11,7 @@ from nas.cli.values import assignments, default_run, given, with_assigned
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.tasks import Task
+    from nas.tasks import SegmentationTask
 
 
 def train(
@@ -81,12 +81,13 @@ def train(
         )
     typed = {"encoder.name": model, "encoder.weights": weights, "training.epochs": epochs}
     values = with_assigned(given(typed), values)
+    assert isinstance(loaded, nas.tasks.SegmentationTask)
     folder = run or default_run(model or "teacher")
     _train_segmentation(loaded, folder, values, seed or 0, device or "auto")
 
 
 def _train_segmentation(
-    task: Task, run: Path, values: dict[str, Any], seed: int, device: str
+    task: SegmentationTask, run: Path, values: dict[str, Any], seed: int, device: str
 ) -> None:
     from rich.console import Console
 

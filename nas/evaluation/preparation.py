@@ -25,7 +25,7 @@ from nas.evaluation.teacher import (
 )
 from nas.models.encoder import STRIDES, TASK, Encoder, load_backbone, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.checkpoint import save_weights
 from nas.training.fitting import fit
 from nas.training.images import Normaliser
@@ -45,7 +45,7 @@ class Prepared:
         validation: Cached maps of the validation split, likewise.
     """
 
-    task: Task
+    task: SegmentationTask
     encoder: Encoder
     teacher: SegmentationNetwork | None
     report: TeacherReport | None
@@ -54,7 +54,7 @@ class Prepared:
 
 
 def prepare(
-    task: Task,
+    task: SegmentationTask,
     settings: EvaluationSettings,
     cache: Path,
     device: torch.device,
@@ -86,7 +86,7 @@ def prepare(
 
 
 def check_networks(
-    task: Task, settings: EvaluationSettings, strides: tuple[int, ...] = STRIDES
+    task: SegmentationTask, settings: EvaluationSettings, strides: tuple[int, ...] = STRIDES
 ) -> None:
     """Refuses an encoder or a teacher that cannot be made, before anything is trained.
 
@@ -105,7 +105,7 @@ def check_networks(
 
 
 def prepare_encoder(
-    task: Task,
+    task: SegmentationTask,
     settings: EvaluationSettings,
     cache: Path,
     device: torch.device,
@@ -124,7 +124,7 @@ def prepare_encoder(
 
 def _pretrain(
     encoder: Encoder,
-    task: Task,
+    task: SegmentationTask,
     settings: EvaluationSettings,
     folder: Path,
     device: torch.device,
@@ -152,7 +152,7 @@ def _pretrain(
 
 
 def prepare_teacher(
-    task: Task,
+    task: SegmentationTask,
     settings: EvaluationSettings,
     cache: Path,
     device: torch.device,
@@ -181,7 +181,7 @@ def prepare_teacher(
 
 
 def _features(
-    task: Task,
+    task: SegmentationTask,
     split: str,
     encoder: Encoder,
     teacher: SegmentationNetwork | None,
@@ -208,11 +208,15 @@ def _features(
     tensors = cached_tensors(cache / f"features-{split}-{key:016x}.safetensors", compute)
     maps = tuple(tensors[f"map{number}"].to(device) for number in range(len(encoder.strides)))
     logits = tensors["teacher"].to(device) if teacher is not None else None
-    return SplitFeatures(maps, data.masks.to(device), logits)
+    return SplitFeatures(maps, data.targets.to(device), logits)
 
 
 def _both_untrained(
-    task: Task, settings: EvaluationSettings, cache: Path, seed: int, strides: tuple[int, ...]
+    task: SegmentationTask,
+    settings: EvaluationSettings,
+    cache: Path,
+    seed: int,
+    strides: tuple[int, ...],
 ) -> bool:
     if settings.encoder.weights != TASK or not settings.distillation.enabled:
         return False
@@ -224,7 +228,11 @@ def _both_untrained(
 
 
 def _encoder_folder(
-    task: Task, settings: EvaluationSettings, cache: Path, seed: int, strides: tuple[int, ...]
+    task: SegmentationTask,
+    settings: EvaluationSettings,
+    cache: Path,
+    seed: int,
+    strides: tuple[int, ...],
 ) -> Path:
     parts = (
         settings.encoder.model_dump_json(),
@@ -234,7 +242,9 @@ def _encoder_folder(
     return cache / f"encoder-{derive(*parts, task.fingerprint, seed):016x}"
 
 
-def _teacher_folder(task: Task, settings: EvaluationSettings, cache: Path, seed: int) -> Path:
+def _teacher_folder(
+    task: SegmentationTask, settings: EvaluationSettings, cache: Path, seed: int
+) -> Path:
     return (
         cache / f"teacher-{derive(settings.teacher.model_dump_json(), task.fingerprint, seed):016x}"
     )

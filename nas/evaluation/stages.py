@@ -133,7 +133,7 @@ def train_network(
         network=network,
         batches=ImageBatches(
             data.images,
-            data.masks,
+            data.targets,
             min(stage.batch_size, len(data)),
             Normaliser(task.mean, task.std),
             task.transform(stage.augmentation),

@@ -15,7 +15,7 @@ from nas.evaluation.settings import TeacherSettings
 from nas.models.encoder import Encoder, without_hub
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork
 from nas.settings import read_yaml, validate
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.checkpoint import load_weights, save_weights
 from nas.training.fitting import score_network, segmentation_subject
 from nas.training.images import Normaliser
@@ -86,7 +86,7 @@ def check_buildable(settings: TeacherSettings, num_classes: int) -> None:
 
 
 def check_lesson(
-    settings: TeacherSettings, task: Task, device: torch.device, lesson: Lesson
+    settings: TeacherSettings, task: SegmentationTask, device: torch.device, lesson: Lesson
 ) -> None:
     """Refuses a lesson that cannot work for a network; nothing is trained or written.
 
@@ -105,7 +105,7 @@ def _without_hub(settings: TeacherSettings, num_classes: int) -> SegmentationNet
 
 def train_teacher(
     settings: TeacherSettings,
-    task: Task,
+    task: SegmentationTask,
     folder: Path,
     device: torch.device,
     seed: int,
@@ -148,7 +148,7 @@ def train_teacher(
     return network.eval()
 
 
-def load_teacher(folder: Path, task: Task, device: torch.device) -> SegmentationNetwork:
+def load_teacher(folder: Path, task: SegmentationTask, device: torch.device) -> SegmentationNetwork:
     """Loads a teacher that ``nas train`` made.
 
     Raises:
@@ -170,7 +170,9 @@ def load_teacher(folder: Path, task: Task, device: torch.device) -> Segmentation
     return network.eval()
 
 
-def check_teacher(network: SegmentationNetwork, task: Task, device: torch.device) -> TeacherReport:
+def check_teacher(
+    network: SegmentationNetwork, task: SegmentationTask, device: torch.device
+) -> TeacherReport:
     """Scores a teacher on the validation split and looks at its logits.
 
     Raises:

@@ -25,7 +25,7 @@ from nas.evaluation.teacher import (
 )
 from nas.files import write_json, write_text
 from nas.settings import Settings, overridden, read_yaml, validate
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.device import resolve_device
 from nas.training.stage_settings import StageSettings
 from nas.training.stages import StageTeacher
@@ -45,7 +45,7 @@ class RunLesson(Settings):
 
 
 def train_teacher_run(
-    task: Task,
+    task: SegmentationTask,
     folder: Path,
     overrides: Mapping[str, Any],
     seed: int,
@@ -85,13 +85,15 @@ def train_teacher_run(
     return report
 
 
-def _lesson(lesson: RunLesson, task: Task, device: torch.device) -> Lesson:
+def _lesson(lesson: RunLesson, task: SegmentationTask, device: torch.device) -> Lesson:
     teacher = load_teacher(Path(lesson.teacher), task, device)
     check_teacher(teacher, task, device)
     return Lesson(StageTeacher(teacher, teacher.fingerprint), lesson.stages)
 
 
-def _claim(folder: Path, task: Task, settings: TeacherSettings, lesson: RunLesson | None) -> None:
+def _claim(
+    folder: Path, task: SegmentationTask, settings: TeacherSettings, lesson: RunLesson | None
+) -> None:
     record = {
         "task": task.name,
         "classes": list(task.classes),

@@ -13,7 +13,7 @@ from nas.evaluation.settings import PretrainingSettings, TeacherEncoderSettings,
 from nas.evaluation.teacher import TeacherReport
 from nas.evaluation.teacher_run import RunLesson, train_teacher_run
 from nas.settings import Settings
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.stage_settings import StageSettings
 from nas.training.trainer import EpochRecord
 
@@ -70,7 +70,7 @@ class SegmentationConfig(Settings):
 
 def distill_segmentation(
     config: SegmentationConfig,
-    task: Task,
+    task: SegmentationTask,
     folder: Path,
     on_epoch: Callable[[str, EpochRecord, int], None],
 ) -> TeacherReport:

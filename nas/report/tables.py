@@ -13,7 +13,7 @@ from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
-from nas.tasks.data_check import SplitReport
+from nas.tasks.segmentation.data_check import ClassShares
 
 COSTS = {
     "params": "parameters",
@@ -94,7 +94,7 @@ def teacher_table(report: TeacherReport) -> Table:
     return table
 
 
-def check_table(report: CheckReport[SplitReport] | CheckReport[ClassCounts]) -> Table:
+def check_table(report: CheckReport[ClassShares] | CheckReport[ClassCounts]) -> Table:
     """What a task holds: images, their sizes, and what there is of each class, by split.
 
     That is a share of the pixels where they have classes, and a number of images where images
@@ -114,7 +114,7 @@ def check_table(report: CheckReport[SplitReport] | CheckReport[ClassCounts]) -> 
     return table
 
 
-def _class_cells(split: SplitReport | ClassCounts) -> dict[str, str]:
+def _class_cells(split: ClassShares | ClassCounts) -> dict[str, str]:
     if isinstance(split, ClassCounts):
         return {name: str(count) for name, count in split.images.items()}
     shares = split.shares | {"(ignored)": split.ignored}

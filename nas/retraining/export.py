@@ -10,7 +10,7 @@ from nas.retraining.int8 import int8_version
 from nas.retraining.onnx_export import DEFAULT_OPSET, ExportOptions, write_onnx
 from nas.retraining.scores import scores_of
 from nas.retraining.trained_network import TrainedNetwork
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.device import resolve_device
 
 ONNX = ".onnx"
@@ -35,7 +35,7 @@ def export(
     trained: TrainedNetwork,
     path: Path,
     options: ExportOptions,
-    task: AnyTask | None = None,
+    task: Task | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Writes a trained network as ONNX file, and an int8 version of it if asked for.

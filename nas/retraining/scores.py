@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.files import finite_only
-from nas.tasks import AnyTask, ClassificationTask
+from nas.tasks import ClassificationTask, Task
 from nas.training.classification.scoring import score_classifier
 from nas.training.fitting import score_network
 from nas.training.scoring import Scores
@@ -21,7 +21,7 @@ SPLITS = ("validation", "test")
 
 
 def scores_of(
-    network: nn.Module, task: AnyTask, device: torch.device, quality: Quality | None = None
+    network: nn.Module, task: Task, device: torch.device, quality: Quality | None = None
 ) -> dict[str, dict[str, Any]]:
     """Scores a network, already in evaluation mode, on the validation and the test split.
 

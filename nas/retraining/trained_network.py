@@ -22,7 +22,7 @@ from nas.retraining.network_file import NetworkDescription, describe, load
 from nas.search.kinds import ImageSearchConfig
 from nas.search.run_folder import RunFolder
 from nas.settings import read_yaml, validate
-from nas.tasks import AnyTask, ClassificationTask
+from nas.tasks import ClassificationTask, Task
 from nas.training.classification.networks import network_path
 
 _CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ class NamedTask:
     options: Mapping[str, Any] | None = None
 
 
-def trained_network(place: Path, task: AnyTask | None) -> TrainedNetwork:
+def trained_network(place: Path, task: Task | None) -> TrainedNetwork:
     """Loads a network that ``nas retrain``, ``train`` or ``distill`` made.
 
     Args:
@@ -118,7 +118,7 @@ def file_of(place: Path) -> Path:
     return network_path(place)
 
 
-def task_of_training(path: Path, named: NamedTask) -> AnyTask:
+def task_of_training(path: Path, named: NamedTask) -> Task:
     """The task that a user names, or else that of a network's training.
 
     Args:
@@ -153,9 +153,9 @@ def _recorded_task(path: Path) -> tuple[str, str | None, dict[str, Any]] | None:
     return None
 
 
-def _teacher(path: Path, task: AnyTask | None) -> TrainedNetwork:
+def _teacher(path: Path, task: Task | None) -> TrainedNetwork:
     """A segmentation network of ``nas train``, whose file says nothing of its images."""
-    if not isinstance(task, nas.tasks.Task):
+    if not isinstance(task, nas.tasks.SegmentationTask):
         raise UserError(
             f"{path.parent}: this network does not tell the size of its images; give --task, the "
             "segmentation task that it was trained on."
@@ -171,7 +171,7 @@ def _teacher(path: Path, task: AnyTask | None) -> TrainedNetwork:
 
 
 def _require_same(
-    description: NetworkDescription | ClassifierDescription, task: AnyTask, path: Path
+    description: NetworkDescription | ClassifierDescription, task: Task, path: Path
 ) -> None:
     of_images = isinstance(description, ClassifierDescription)
     if of_images != isinstance(task, ClassificationTask):

@@ -11,7 +11,7 @@ from torch import nn
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.retraining.options import RetrainOptions
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.stage_settings import StageSettings
 from nas.training.stages import StageTeacher, Subject
 from search_spaces.genotype import Genotype
@@ -35,7 +35,7 @@ class Work(ABC):
         UserError: If there is no teacher to learn from, or nothing to learn from it.
     """
 
-    task: AnyTask
+    task: Task
     input_shape: tuple[int, int, int, int]
 
     def __init__(

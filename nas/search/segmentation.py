@@ -18,7 +18,7 @@ from nas.search.kinds import ImageSearchConfig, SegmentationSearchConfig
 from nas.search.making import make_controller, make_reward, make_space, of_kind
 from nas.search.parts import Parts
 from nas.search.run_folder import RunFolder
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.device import resolve_device
 from rewards import Reward
 from search_spaces.space import DecoderSpace
@@ -115,7 +115,7 @@ class SegmentationAssembly:
         self,
         run: RunFolder,
         config: SegmentationSearchConfig,
-        task: Task,
+        task: SegmentationTask,
         space: DecoderSpace,
         device: str,
     ) -> Prepared:
@@ -130,14 +130,14 @@ class SegmentationAssembly:
         )
 
 
-def load_task(config: ImageSearchConfig) -> Task:
+def load_task(config: ImageSearchConfig) -> SegmentationTask:
     """The task of a configuration.
 
     Raises:
         UserError: If there is none such, or it is no segmentation task.
     """
     task = nas.tasks.load(config.task, data=config.data, **config.task_options)
-    if not isinstance(task, Task):
+    if not isinstance(task, SegmentationTask):
         raise UserError(
             f"task {task.name}: the space {config.space.name!r} is for segmentation, and this is a "
             f"{task.kind} task; choose a space for it, for example --space nasbench201."
@@ -162,7 +162,7 @@ def check_promotion(config: SegmentationSearchConfig) -> None:
         )
 
 
-def reward_on(task: Task, config: SearchConfig) -> Reward:
+def reward_on(task: SegmentationTask, config: SearchConfig) -> Reward:
     """The reward of a configuration.
 
     Raises:

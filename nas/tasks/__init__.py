@@ -12,20 +12,19 @@ if TYPE_CHECKING:
     from nas.tasks.classification.mixing import Mixing
     from nas.tasks.classification.task import ClassificationTask
     from nas.tasks.data_check import check
-    from nas.tasks.dataset import SegmentationDataset
     from nas.tasks.registry import (
-        AnyTask,
         kinds,
         load,
         load_classification,
         load_segmentation,
         names,
     )
+    from nas.tasks.segmentation.dataset import SegmentationDataset
+    from nas.tasks.segmentation.task import SegmentationTask
+    from nas.tasks.segmentation.transforms import Augmentation
     from nas.tasks.task import Task
-    from nas.tasks.transforms import Augmentation
 
 __all__ = [
-    "AnyTask",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -33,6 +32,7 @@ __all__ = [
     "ClassificationTask",
     "Mixing",
     "SegmentationDataset",
+    "SegmentationTask",
     "Task",
     "check",
     "kinds",
@@ -43,14 +43,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AnyTask": "registry",
-    "Augmentation": "transforms",
+    "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
     "ClassificationDataset": "classification.dataset",
     "ClassificationTask": "classification.task",
     "Mixing": "classification.mixing",
-    "SegmentationDataset": "dataset",
+    "SegmentationDataset": "segmentation.dataset",
+    "SegmentationTask": "segmentation.task",
     "Task": "task",
     "check": "data_check",
     "kinds": "registry",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nas.errors import UserError
 from nas.settings import read_yaml
@@ -12,22 +12,22 @@ from nas.tasks.classification.digits import load_digits
 from nas.tasks.classification.loading import is_recognised, load_described, load_recognised
 from nas.tasks.classification.task import ClassificationTask
 from nas.tasks.faces.task import load_faces
-from nas.tasks.folder import load_folder
+from nas.tasks.segmentation.folder import load_folder
+from nas.tasks.segmentation.task import SegmentationTask
 from nas.tasks.spelling import hint
 from nas.tasks.task import Task
 
-AnyTask = Task | ClassificationTask
-"""A task of either kind; `kind` tells which."""
-
 _FILE = "task.yaml"
-_BUILT_IN: dict[str, tuple[str, Callable[[dict[str, Any]], AnyTask]]] = {
-    "faces": (Task.kind, load_faces),
+_BUILT_IN: dict[str, tuple[str, Callable[[dict[str, Any]], Task]]] = {
+    "faces": (SegmentationTask.kind, load_faces),
     "digits": (ClassificationTask.kind, load_digits),
 }
-_FILES: dict[str, Callable[[Path, Any, Path | None], AnyTask]] = {
-    Task.kind: load_folder,
+_FILES: dict[str, Callable[[Path, Any, Path | None], Task]] = {
+    SegmentationTask.kind: load_folder,
     ClassificationTask.kind: load_described,
 }
+
+TaskT = TypeVar("TaskT", bound=Task)
 
 
 def names() -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def kinds() -> dict[str, str]:
     return {name: kind for name, (kind, _) in _BUILT_IN.items()}
 
 
-def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> AnyTask:
+def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> Task:
     """Loads a task; images are read when they are first used.
 
     Args:
@@ -75,18 +75,13 @@ def load(name_or_path: str | Path, data: str | Path | None = None, **options: An
 
 def load_segmentation(
     name_or_path: str | Path, data: str | Path | None = None, **options: Any
-) -> Task:
+) -> SegmentationTask:
     """Loads a task as `load` does, for those who can do nothing with another kind.
 
     Raises:
         UserError: Also if the task is no segmentation task.
     """
-    task = load(name_or_path, data, **options)
-    if not isinstance(task, Task):
-        raise UserError(
-            f"task {task.name}: a {Task.kind} task is needed here, and this is a {task.kind} task."
-        )
-    return task
+    return _of_kind(SegmentationTask, load(name_or_path, data, **options))
 
 
 def load_classification(
@@ -97,16 +92,19 @@ def load_classification(
     Raises:
         UserError: Also if the task is no classification task.
     """
-    task = load(name_or_path, data, **options)
-    if not isinstance(task, ClassificationTask):
+    return _of_kind(ClassificationTask, load(name_or_path, data, **options))
+
+
+def _of_kind(wanted: type[TaskT], task: Task) -> TaskT:
+    if not isinstance(task, wanted):
         raise UserError(
-            f"task {task.name}: a {ClassificationTask.kind} task is needed here, and this is a "
-            f"{task.kind} task."
+            f"task {task.name}: a {wanted.kind} task is needed here, and this is a {task.kind} "
+            "task."
         )
     return task
 
 
-def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -> AnyTask:
+def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     if not is_recognised(path):
         raise UserError(
             f"{path}: no {_FILE} in this folder, and no known layout of images by class; write "
@@ -117,9 +115,9 @@ def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -
     return load_recognised(path, options)
 
 
-def _load_file(path: Path, root: Path | None, options: dict[str, Any]) -> AnyTask:
+def _load_file(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     values = read_yaml(path)
-    kind = Task.kind
+    kind = SegmentationTask.kind
     if isinstance(values, dict):
         values = {**values, **options}
         kind = values.pop("kind", kind)

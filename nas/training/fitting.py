@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nas.models.segmentation import SegmentationNetwork
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.freezing import frozen, groups
 from nas.training.images import ImageBatches, Normaliser
 from nas.training.loop import Loop
@@ -73,7 +73,7 @@ class FitSettings(StageTraining):
 
 def fit(
     network: SegmentationNetwork,
-    task: Task,
+    task: SegmentationTask,
     settings: FitSettings,
     *,
     device: torch.device,
@@ -112,7 +112,7 @@ def fit(
 
 def _training(
     network: SegmentationNetwork,
-    task: Task,
+    task: SegmentationTask,
     settings: FitSettings,
     device: torch.device,
     seed: int,
@@ -154,7 +154,7 @@ def _training(
 
 def segmentation_subject(
     network: SegmentationNetwork,
-    task: Task,
+    task: SegmentationTask,
     settings: FitSettings,
     device: torch.device,
     quality: Callable[[ScoreCard], float],
@@ -195,14 +195,14 @@ def segmentation_subject(
     )
 
 
-def _check(network: SegmentationNetwork, task: Task, teaching: Teaching) -> None:
+def _check(network: SegmentationNetwork, task: SegmentationTask, teaching: Teaching) -> None:
     height, width = task.input_size
     check_learning(network, teaching, (2, 3, height, width), (2, height, width))
 
 
 def score_network(
     network: Callable[[Tensor], Tensor],
-    task: Task,
+    task: SegmentationTask,
     split: str,
     device: torch.device,
     batch_size: int = 32,
@@ -215,7 +215,7 @@ def score_network(
         return network(normalise(images, device))
 
     logits = predict(forward, data.images, batch_size)
-    return score(logits, data.masks, task.classes, task.ignore_index, task.groups)
+    return score(logits, data.targets, task.classes, task.ignore_index, task.groups)
 
 
 def _update(
@@ -238,26 +238,34 @@ def _update(
 
 
 def _identity(
-    network: SegmentationNetwork, task: Task, settings: FitSettings, seed: int, teaching: Teaching
+    network: SegmentationNetwork,
+    task: SegmentationTask,
+    settings: FitSettings,
+    seed: int,
+    teaching: Teaching,
 ) -> str:
     # More epochs change the schedule, so they too make another training.
     parts = (settings.model_dump_json(), task.fingerprint, structure(network))
     return str(derive(*parts, seed, teaching.describe(network)))
 
 
-def class_weights(choice: ClassWeights, task: Task, device: torch.device) -> Tensor | None:
+def class_weights(
+    choice: ClassWeights, task: SegmentationTask, device: torch.device
+) -> Tensor | None:
     """Weights of the classes for a task, from its train split, or None for equal ones."""
     if choice == "equal":
         return None
-    masks = task.dataset("train").masks
+    masks = task.dataset("train").targets
     return balanced_weights(masks, len(task.classes), task.ignore_index).to(device)
 
 
-def _batches(task: Task, settings: FitSettings, device: torch.device, seed: int) -> ImageBatches:
+def _batches(
+    task: SegmentationTask, settings: FitSettings, device: torch.device, seed: int
+) -> ImageBatches:
     data = task.dataset("train")
     return ImageBatches(
         images=data.images,
-        masks=data.masks,
+        masks=data.targets,
         batch_size=min(settings.batch_size, len(data)),
         normalise=Normaliser(task.mean, task.std),
         augment=task.transform(settings.augmentation),

@@ -15,10 +15,10 @@ from pydantic import Field
 from nas.errors import UserError
 from nas.settings import validate
 from nas.tasks.classification.array_source import ArraySource
-from nas.tasks.classification.normalisation import measure
 from nas.tasks.classification.settings import DrawSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
+from nas.tasks.normalisation import measure
 
 _WHITE = 16
 

@@ -12,10 +12,10 @@ from nas.settings import validate
 from nas.tasks.classification.layouts import cub, idx, image_folder
 from nas.tasks.classification.layouts.found import Found
 from nas.tasks.classification.memory import check_memory
-from nas.tasks.classification.normalisation import measure
 from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
+from nas.tasks.normalisation import measure
 from nas.tasks.spelling import hint
 
 

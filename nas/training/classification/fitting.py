@@ -179,7 +179,7 @@ def _batches(
         mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
     return LabelledBatches(
         images=data.images,
-        labels=data.labels,
+        labels=data.targets,
         batch_size=min(settings.batch_size, len(data)),
         normalise=Normaliser(task.mean, task.std),
         augment=task.augmentation(settings.augmentation),
@@ -201,7 +201,7 @@ def _class_weights(
 ) -> torch.Tensor | None:
     if settings.class_weights == "equal":
         return None
-    labels = task.dataset("train").labels
+    labels = task.dataset("train").targets
     return balanced_weights(labels, task.num_classes, _NO_CLASS).to(device)
 
 

@@ -17,8 +17,8 @@ from nas.evaluation.preparation import Prepared, prepare
 from nas.evaluation.segmentation import SegmentationEvaluator
 from nas.evaluation.settings import EvaluationSettings
 from nas.evaluation.teacher_run import train_teacher_run
-from nas.tasks.dataset import Source
-from nas.tasks.task import Task
+from nas.tasks.segmentation.source import SegmentationSource
+from nas.tasks.segmentation.task import SegmentationTask
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 
@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Unreadable(Source):
+class Unreadable(SegmentationSource):
     """A split whose images must not be read."""
 
     names = ("secret",)
@@ -54,7 +54,7 @@ class Unreadable(Source):
 
 
 @pytest.fixture(scope="session")
-def whole_faces(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def whole_faces(tmp_path_factory: pytest.TempPathFactory) -> SegmentationTask:
     """24, 8 and 8 faces of 32x32 pixels."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_CACHE", str(tmp_path_factory.mktemp("faces")))
@@ -65,7 +65,7 @@ def whole_faces(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 @pytest.fixture(scope="session")
-def faces(whole_faces: Task) -> Task:
+def faces(whole_faces: SegmentationTask) -> SegmentationTask:
     """The same; reading the test split is an error."""
     return replace(whole_faces, sources={**whole_faces.sources, "test": Unreadable()})
 
@@ -93,7 +93,7 @@ def teacher_settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def teacher_run(whole_faces: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def teacher_run(whole_faces: SegmentationTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained teacher."""
     folder = tmp_path_factory.mktemp("teachers") / "teacher"
     train_teacher_run(whole_faces, folder, TEACHER, 0, "cpu", lambda *_: None)
@@ -106,13 +106,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(faces: Task, make_settings: Any, cache: Path) -> Prepared:
+def prepared(faces: SegmentationTask, make_settings: Any, cache: Path) -> Prepared:
     """Encoder and cached maps, without a teacher."""
     return prepare(faces, make_settings(), cache, CPU, 0)
 
 
 @pytest.fixture(scope="session")
-def taught(faces: Task, make_settings: Any, teacher_run: Path, cache: Path) -> Prepared:
+def taught(faces: SegmentationTask, make_settings: Any, teacher_run: Path, cache: Path) -> Prepared:
     """Encoder, teacher, cached maps and cached logits."""
     settings = make_settings(distillation={"enabled": True}, teacher={"run": str(teacher_run)})
     return prepare(faces, settings, cache, CPU, 0)

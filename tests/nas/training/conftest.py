@@ -12,12 +12,12 @@ from torch import nn
 import nas.tasks
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork
-from nas.tasks.dataset import Source
-from nas.tasks.task import Task
+from nas.tasks.segmentation.source import SegmentationSource
+from nas.tasks.segmentation.task import SegmentationTask
 from nas.training.seeding import seeded
 
 
-class Unreadable(Source):
+class Unreadable(SegmentationSource):
     """A split whose images must not be read."""
 
     names = ("secret",)
@@ -34,7 +34,7 @@ class Unreadable(Source):
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def faces(tmp_path_factory: pytest.TempPathFactory) -> SegmentationTask:
     """24 and 8 faces of 32x32 pixels; reading the test split is an error."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_CACHE", str(tmp_path_factory.mktemp("faces")))
@@ -45,7 +45,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 @pytest.fixture
-def make_network(faces: Task) -> Callable[..., SegmentationNetwork]:
+def make_network(faces: SegmentationTask) -> Callable[..., SegmentationNetwork]:
     """Makes networks with a small encoder; the seed decides their weights."""
 
     def make(seed: int = 0, width: int = 8, dropout: float = 0.0) -> SegmentationNetwork:

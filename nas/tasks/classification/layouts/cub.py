@@ -13,8 +13,8 @@ import numpy as np
 from nas.errors import UserError
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size, renamed
-from nas.tasks.classification.normalisation import IMAGENET
 from nas.tasks.classification.settings import ClassificationSettings
+from nas.tasks.normalisation import IMAGENET
 
 _IMAGES, _LABELS = "images.txt", "image_class_labels.txt"
 _CLASSES, _SPLIT = "classes.txt", "train_test_split.txt"

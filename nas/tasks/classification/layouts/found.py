@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.errors import UserError
-from nas.tasks.classification.settings import ClassificationSettings, Colour
+from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.source import ClassificationSource
+from nas.tasks.normalisation import Colour
 
 _CENTRE_CROP = 0.875
 _SIZE = (224, 224)

@@ -9,8 +9,8 @@ import numpy as np
 from nas.errors import UserError
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size
-from nas.tasks.classification.normalisation import IMAGENET
 from nas.tasks.classification.settings import ClassificationSettings
+from nas.tasks.normalisation import IMAGENET
 from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.spelling import hint
 

@@ -16,7 +16,7 @@ def test_images_and_labels_belong_together(idx):
     for split, count in {"train": 54, "validation": 6, "test": 12}.items():
         data = task.dataset(split)
         assert data.images.shape == (count, 3, 6, 4)
-        assert torch.equal(data.images[:, :, 0, 0], 10 * data.labels[:, None].expand(-1, 3))
+        assert torch.equal(data.images[:, :, 0, 0], 10 * data.targets[:, None].expand(-1, 3))
 
 
 def test_compressed_files_are_the_same_task(idx):

@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_split_and_repeat_whatever_the_batch_size(corner
     data = corners.dataset("validation")
     with torch.no_grad():
         logits = net((data.images / 255 - 0.3) / 0.2)
-    expected = (logits.argmax(1) == data.labels).float().mean().item()
+    expected = (logits.argmax(1) == data.targets).float().mean().item()
     assert [card.accuracy for card in cards] == pytest.approx([expected] * 3)
     assert cards[0].loss == cards[1].loss
     assert cards[2].loss == pytest.approx(cards[0].loss, rel=1e-5)
@@ -74,7 +74,7 @@ def test_the_logits_of_the_views_are_averaged(corners):
     flipped = score_classifier(Sided(), corners, "validation", CPU, "flip")
     assert plain.confusion[:, 1].sum() > 0
     assert flipped.confusion.tolist() == [[4, 0, 0]] * 3
-    labels = corners.dataset("validation").labels
+    labels = corners.dataset("validation").targets
     logits = torch.tensor([0.01, 0.0, -9.0]).expand(len(labels), 3)
     expected = functional.cross_entropy(logits, labels).item()
     assert flipped.loss == pytest.approx(expected, rel=1e-5)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nas.errors import UserError
 from nas.tasks.reading import IMAGE_SUFFIXES
-from nas.tasks.settings import SplitSettings, TaskSettings
+from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SplitFiles:
     problems: tuple[str, ...]
 
 
-def find_files(settings: TaskSettings, root: Path) -> SplitFiles:
+def find_files(settings: SegmentationSettings, root: Path) -> SplitFiles:
     """Pairs images and masks by name and deals them to the splits.
 
     Raises:
@@ -56,7 +56,7 @@ def find_files(settings: TaskSettings, root: Path) -> SplitFiles:
 class _Finder:
     """Finds the files of single splits and gathers the problems on the way."""
 
-    def __init__(self, settings: TaskSettings, root: Path) -> None:
+    def __init__(self, settings: SegmentationSettings, root: Path) -> None:
         self.problems: list[str] = []
         self._settings = settings
         self._root = root

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError
-from nas.tasks.classification.settings import Colour
+
+Colour = tuple[float, float, float]
 
 IMAGENET: tuple[Colour, Colour] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation that weights trained on ImageNet expect."""

@@ -14,17 +14,17 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.settings import validate
-from nas.tasks.dataset import Inspection, Source
 from nas.tasks.reading import read_image, read_mask
-from nas.tasks.settings import TaskSettings
-from nas.tasks.splits import LabelledFile, find_files
-from nas.tasks.task import Task
+from nas.tasks.segmentation.settings import SegmentationSettings
+from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
+from nas.tasks.segmentation.splits import LabelledFile, find_files
+from nas.tasks.segmentation.task import SegmentationTask
 
 # Not a class index in memory: a task has at most 255 classes beside it.
 _UNKNOWN = 256
 
 
-class FolderSource(Source):
+class FolderSource(SegmentationSource):
     """The labelled files of one split.
 
     Args:
@@ -34,7 +34,7 @@ class FolderSource(Source):
         file_ignore_index: Value in the files of pixels that belong to no class.
         ignore_index: Value of such pixels in memory, where classes are numbered from 0.
         problems: What was wrong when the task's files were paired; none of its images is read
-            before these are mended.
+            before these are fixed.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FolderSource(Source):
             images[row], masks[row] = self._read(file)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
-    def inspect(self) -> Iterator[Inspection]:
+    def inspect(self) -> Iterator[MaskInspection]:
         for file in self.files:
             yield self._inspect(file)
 
@@ -93,7 +93,7 @@ class FolderSource(Source):
         labels = stored.resize((width, height), Image.Resampling.NEAREST)
         return np.asarray(resized), np.asarray(labels)
 
-    def _inspect(self, file: LabelledFile) -> Inspection:
+    def _inspect(self, file: LabelledFile) -> MaskInspection:
         image, problems = None, []
         counts = np.zeros(len(self._classes) + 1, np.int64)
         try:
@@ -109,7 +109,7 @@ class FolderSource(Source):
             indices = self._index[values]
             counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
         size = (image.height, image.width) if image else None
-        return Inspection(size, counts, tuple(problems))
+        return MaskInspection(size, counts, tuple(problems))
 
     def _problems(
         self, file: LabelledFile, image: Image.Image | None, values: np.ndarray
@@ -133,25 +133,25 @@ class FolderSource(Source):
         return problems
 
 
-def load_folder(path: Path, values: Any, data: Path | None) -> Task:
+def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
     """Builds the task that a task.yaml describes.
 
     Args:
         path: The YAML file.
-        values: What it holds: fields of `TaskSettings`.
+        values: What it holds: fields of `SegmentationSettings`.
         data: Folder that the paths in it start from; the YAML's `root` unless given.
 
     Raises:
         UserError: If a folder is missing, or a value is wrong.
     """
-    settings = validate(TaskSettings, values, str(path))
+    settings = validate(SegmentationSettings, values, str(path))
     root = data if data is not None else path.parent / settings.root.expanduser()
     files = find_files(settings, root)
     names = tuple(settings.classes.values())
     # Classes are numbered from 0 in memory, which may need the file's ignored value.
     taken = settings.ignore_index < len(names)
     ignore_index = 255 if taken else settings.ignore_index
-    sources: dict[str, Source] = {
+    sources: dict[str, SegmentationSource] = {
         split: FolderSource(
             found,
             settings.input_size,
@@ -162,12 +162,12 @@ def load_folder(path: Path, values: Any, data: Path | None) -> Task:
         )
         for split, found in files.splits.items()
     }
-    return Task(
+    return SegmentationTask(
         name=settings.name,
         classes=names,
         input_size=settings.input_size,
         sources=sources,
-        reward_classes=settings.reward_classes or names,
+        reward_classes=settings.reward_classes,
         ignore_index=ignore_index,
         pairs=tuple((names.index(first), names.index(second)) for first, second in settings.pairs),
         groups={

@@ -1,4 +1,4 @@
-"""The contents of a task.yaml."""
+"""The contents of a task.yaml of kind segmentation."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class SplitsSettings(Settings):
         return self
 
 
-class TaskSettings(Settings):
+class SegmentationSettings(Settings):
     """A segmentation task on files.
 
     Attributes:
