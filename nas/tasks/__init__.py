@@ -18,13 +18,15 @@ if TYPE_CHECKING:
         load_classification,
         load_segmentation,
         names,
+        register,
     )
     from nas.tasks.segmentation.dataset import SegmentationDataset
     from nas.tasks.segmentation.task import SegmentationTask
     from nas.tasks.segmentation.transforms import Augmentation
-    from nas.tasks.task import Task
+    from nas.tasks.task import Address, Task
 
 __all__ = [
+    "Address",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -40,9 +42,11 @@ __all__ = [
     "load_classification",
     "load_segmentation",
     "names",
+    "register",
 ]
 
 _MODULES = {
+    "Address": "task",
     "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
@@ -58,6 +62,7 @@ _MODULES = {
     "load_classification": "registry",
     "load_segmentation": "registry",
     "names": "registry",
+    "register": "registry",
 }
 
 

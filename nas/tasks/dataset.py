@@ -33,7 +33,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def read(self) -> tuple[Tensor, Tensor]:
-        """Reads the images at the task's input size, N×3×H×W uint8, and their targets.
+        """Reads the images at the task's input size, N×C×H×W uint8, and their targets.
 
         Raises:
             UserError: If one cannot be read; the message names the file.
@@ -43,7 +43,7 @@ class ImageSource(ABC):
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     """Images in memory, and the target of each. Data sets of the same source share them.
 
-    An item is a pair of an image, 3×H×W uint8, and its target.
+    An item is a pair of an image, C×H×W uint8, and its target.
 
     Args:
         source: Where the images come from; they are read at first use.
@@ -59,7 +59,7 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def images(self) -> Tensor:
-        """All images without augmentation, N×3×H×W uint8."""
+        """All images without augmentation, N×C×H×W uint8."""
         return self._source.tensors[0]
 
     @property

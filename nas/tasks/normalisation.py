@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the colour channels."""
+"""Mean and standard deviation of the channels."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from torch import Tensor
 
 from nas.errors import UserError
 
-Colour = tuple[float, float, float]
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel, with pixels counted from 0 to 1."""
 
-IMAGENET: tuple[Colour, Colour] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation that weights trained on ImageNet expect."""
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""What weights trained on ImageNet expect of colour images."""
 
 _CHUNK = 1024
 
 
-def measure(images: Tensor) -> tuple[Colour, Colour]:
+def measure(images: Tensor) -> Normalisation:
     """Mean and standard deviation of each channel over all pixels, to six decimals.
 
     Args:
-        images: N×3×H×W uint8, counted from 0 to 1.
+        images: N×C×H×W uint8.
 
     Raises:
         UserError: If a channel has one value alone.
     """
-    counts = torch.zeros(3, 256, dtype=torch.float64)
+    channels = images.shape[1]
+    counts = torch.zeros(channels, 256, dtype=torch.float64)
     for chunk in images.split(_CHUNK):
-        for channel in range(3):
+        for channel in range(channels):
             counts[channel] += torch.bincount(chunk[:, channel].flatten(), minlength=256)
     values = torch.arange(256, dtype=torch.float64) / 255
     weights = counts / counts.sum(dim=1, keepdim=True)
@@ -34,13 +36,12 @@ def measure(images: Tensor) -> tuple[Colour, Colour]:
     variance = (weights * (values - mean[:, None]) ** 2).sum(dim=1)
     if not bool((variance > 1e-9).all()):
         raise UserError(
-            "a colour channel of the images for training has the same value everywhere, so it "
-            "cannot be normalised; give mean and std."
+            "a channel of the images for training has the same value everywhere, so it cannot be "
+            "normalised; give mean and std."
         )
-    return _colour(mean), _colour(variance.sqrt())
+    return _rounded(mean), _rounded(variance.sqrt())
 
 
-def _colour(values: Tensor) -> Colour:
+def _rounded(values: Tensor) -> tuple[float, ...]:
     # The last digits depend on the order of summation, which differs between machines.
-    red, green, blue = (round(value, 6) for value in values.tolist())
-    return red, green, blue
+    return tuple(round(value, 6) for value in values.tolist())

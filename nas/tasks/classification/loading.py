@@ -15,7 +15,6 @@ from nas.tasks.classification.memory import check_memory
 from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
-from nas.tasks.normalisation import measure
 from nas.tasks.spelling import hint
 
 
@@ -79,19 +78,15 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
     found = _LAYOUTS[layout].find(root, settings)
     _check_classes(found.classes, settings)
     sources = deal(found.sources, settings, where)
-    check_memory(settings.name, sources, found.input_size)
-    if settings.mean is not None and settings.std is not None:
-        mean, std = settings.mean, settings.std
-    else:
-        mean, std = found.normalisation or measure(sources["train"].tensors[0])
+    check_memory(settings.name, sources, found.input_size, sum(settings.inputs.values()))
     return ClassificationTask(
         name=settings.name,
         classes=found.classes,
         input_size=found.input_size,
         sources=sources,
         reward_classes=settings.reward_classes,
-        mean=mean,
-        std=std,
+        inputs=settings.inputs,
+        normalisation=settings.given_normalisation or found.normalisation,
     )
 
 

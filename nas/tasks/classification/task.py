@@ -29,9 +29,9 @@ class ClassificationTask(Task):
         """The augmentation of these settings, for images of this task.
 
         Raises:
-            UserError: If a setting does not fit the size of the images.
+            UserError: If a setting does not fit the size or the channels of the images.
         """
-        return Augment(settings, self.input_size)
+        return Augment(settings, self.input_size, self.channels)
 
     def check(self) -> CheckReport[Any]:
         # The check knows what a task is.

@@ -101,11 +101,11 @@ def _drawing() -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
-def load_faces(options: dict[str, Any]) -> SegmentationTask:
+def load_faces(**options: Any) -> SegmentationTask:
     """Builds the task; the faces are drawn when they are first used.
 
     Args:
-        options: Fields of `FacesSettings`.
+        **options: Fields of `FacesSettings`.
 
     Raises:
         UserError: If an option is unknown or has a wrong value.

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nas.settings import Settings
+from nas.tasks.settings import ImageSettings
 from nas.tasks.spelling import hint
 
 _RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
@@ -99,12 +100,10 @@ class SplitsSettings(Settings):
         return self
 
 
-class SegmentationSettings(Settings):
+class SegmentationSettings(ImageSettings):
     """A segmentation task on files.
 
     Attributes:
-        name: The task's name in reports.
-        root: Folder that every other path starts from; relative to the task.yaml.
         images: Folder of all images, for splits by name or by range.
         masks: Folder of all masks: PNG, one channel, the pixel value tells the class.
         splits: Which files are learned from, guide the search, and are tested on.
@@ -115,12 +114,8 @@ class SegmentationSettings(Settings):
         groups: Named groups for grouped scores; a member is a class, or a list of classes that
             count as one.
         input_size: Height and width in pixels that images are resized to.
-        mean: Mean of each colour channel in 0 to 1, for normalisation.
-        std: Standard deviation of each colour channel in 0 to 1.
     """
 
-    name: str = Field(min_length=1)
-    root: Path = Path()
     images: Path | None = None
     masks: Path | None = None
     splits: SplitsSettings = SplitsSettings()
@@ -130,8 +125,6 @@ class SegmentationSettings(Settings):
     reward_classes: tuple[str, ...] = ()
     groups: dict[str, tuple[GroupMember, ...]] = Field(default_factory=dict)
     input_size: tuple[int, int]
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -156,13 +149,6 @@ class SegmentationSettings(Settings):
     def _check_size(cls, value: tuple[int, int]) -> tuple[int, int]:
         if min(value) < 32:
             raise ValueError("height and width must be at least 32 pixels")
-        return value
-
-    @field_validator("std")
-    @classmethod
-    def _check_std(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(value) <= 0:
-            raise ValueError("every standard deviation must be positive")
         return value
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.errors import UserError
-from nas.tasks.reading import IMAGE_SUFFIXES
+from nas.tasks.reading import IMAGE_SUFFIXES, image_suffixes
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
 
 
@@ -64,7 +64,8 @@ class _Finder:
     def find(self, split: SplitSettings) -> list[LabelledFile]:
         images = self._root / (split.images or self._settings.images or "")
         masks = self._root / (split.masks or self._settings.masks or "")
-        by_name, mask_by_name = self._index(images, IMAGE_SUFFIXES), self._index(masks, {".png"})
+        by_name = self._index(images, image_suffixes(self._settings.channels))
+        mask_by_name = self._index(masks, {".png"})
         if split.names is not None:
             return self._listed(self._root / split.names, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):

@@ -42,7 +42,7 @@ class SegmentationTask(Task):
         Raises:
             UserError: If there is no such preset.
         """
-        return Augmentation.create(preset, self.pairs, self.ignore_index)
+        return Augmentation.create(preset, self.pairs, self.ignore_index, self.is_rgb)
 
     def check(self) -> CheckReport[Any]:
         # The check knows what a task is.

@@ -1,0 +1,75 @@
+"""What a task.yaml says of any kind of task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nas.settings import Settings
+from nas.tasks.inputs import Channels, named_inputs
+from nas.tasks.normalisation import IMAGENET, Normalisation
+
+
+class ImageSettings(Settings):
+    """Where the images of a task are, and how they are read.
+
+    Attributes:
+        name: The task's name in reports.
+        root: Folder that every other path starts from; relative to the task.yaml.
+        channels: "rgb", "grey", or the number of channels of multi-band files: TIFF, or arrays
+            (.npy) H×W×C uint8.
+        mean: Mean of each channel in 0 to 1, for normalisation. Unless given it is ImageNet's for
+            photographs in colour, and that of the train split for others.
+        std: Standard deviation of each channel in 0 to 1, likewise.
+    """
+
+    name: str = Field(min_length=1)
+    root: Path = Path()
+    channels: Channels = "rgb"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """The named inputs of an image, and the channels of each."""
+        return named_inputs(self.channels)
+
+    @property
+    def given_normalisation(self) -> Normalisation | None:
+        """Mean and standard deviation if they are given."""
+        return None if self.mean is None or self.std is None else (self.mean, self.std)
+
+    @property
+    def usual_normalisation(self) -> Normalisation | None:
+        """That of photographs in colour; None for what has to be measured."""
+        return IMAGENET if self.channels == "rgb" else None
+
+    @field_validator("mean")
+    @classmethod
+    def _check_mean(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and not all(0 <= mean <= 1 for mean in value):
+            raise ValueError("pixels are counted from 0 to 1, and so are their means")
+        return value
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and not all(std > 0 for std in value):
+            raise ValueError("every standard deviation must be positive")
+        return value
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together; give both or none")
+        channels = sum(self.inputs.values())
+        for key in ("mean", "std"):
+            values = getattr(self, key)
+            if values is not None and len(values) != channels:
+                raise ValueError(
+                    f"{key}: {len(values)} values, but images have {channels} channels; give one "
+                    "for each"
+                )
+        return self
