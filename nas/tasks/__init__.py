@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nas.tasks.classification.mixing import Mixing
     from nas.tasks.classification.task import ClassificationTask
     from nas.tasks.data_check import check
+    from nas.tasks.in_memory import from_datasets
     from nas.tasks.registry import (
         kinds,
         load,
@@ -37,6 +38,7 @@ __all__ = [
     "SegmentationTask",
     "Task",
     "check",
+    "from_datasets",
     "kinds",
     "load",
     "load_classification",
@@ -57,6 +59,7 @@ _MODULES = {
     "SegmentationTask": "segmentation.task",
     "Task": "task",
     "check": "data_check",
+    "from_datasets": "in_memory",
     "kinds": "registry",
     "load": "registry",
     "load_classification": "registry",

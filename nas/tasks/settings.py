@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,11 +12,10 @@ from nas.tasks.normalisation import IMAGENET, Normalisation
 
 
 class ImageSettings(Settings):
-    """Where the images of a task are, and how they are read.
+    """What the images of a task are.
 
     Attributes:
         name: The task's name in reports.
-        root: Folder that every other path starts from; relative to the task.yaml.
         channels: "rgb", "grey", or the number of channels of multi-band files: TIFF, or arrays
             (.npy) H×W×C uint8.
         mean: Mean of each channel in 0 to 1, for normalisation. Unless given it is ImageNet's for
@@ -26,7 +24,6 @@ class ImageSettings(Settings):
     """
 
     name: str = Field(min_length=1)
-    root: Path = Path()
     channels: Channels = "rgb"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None

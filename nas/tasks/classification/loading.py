@@ -9,13 +9,13 @@ from typing import Any
 
 from nas.errors import UserError
 from nas.settings import validate
+from nas.tasks.classification.classes import check_classes
 from nas.tasks.classification.layouts import cub, idx, image_folder
 from nas.tasks.classification.layouts.found import Found
 from nas.tasks.classification.memory import check_memory
 from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
-from nas.tasks.spelling import hint
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
             f"{root}: no known layout of images by class; known: {', '.join(_LAYOUTS)}."
         )
     found = _LAYOUTS[layout].find(root, settings)
-    _check_classes(found.classes, settings)
+    check_classes(found.classes, settings)
     sources = deal(found.sources, settings, where)
     check_memory(settings.name, sources, found.input_size, sum(settings.inputs.values()))
     return ClassificationTask(
@@ -92,14 +92,3 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
 
 def _layout_of(root: Path) -> str | None:
     return next((name for name, layout in _LAYOUTS.items() if layout.recognised(root)), None)
-
-
-def _check_classes(classes: tuple[str, ...], settings: ClassificationSettings) -> None:
-    if len(classes) < 2:
-        raise UserError(f"task {settings.name}: a task needs at least two classes.")
-    for name in settings.reward_classes:
-        if name not in classes:
-            raise UserError(
-                f"task {settings.name}: reward_classes: unknown class {name!r}; "
-                f"{hint(name, classes)}"
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -53,25 +54,18 @@ class DrawSettings(Settings):
         return count
 
 
-class ClassificationSettings(ImageSettings, DrawSettings):
-    """A classification task on files.
+class ClassSettings(ImageSettings, DrawSettings):
+    """What the classes of whole images mean.
 
     Attributes:
-        layout: How the files tell the classes; "auto" looks.
-        classes: Names of the classes. For image_folder those of the folders to use, in order;
-            for cub and idx names in the order of the labels.
+        classes: Names in the order of the labels.
         reward_classes: Classes whose quality counts; all unless given.
-        input_size: Height and width in pixels that images are brought to; the stored size for
-            idx and 224x224 for the others unless given.
-        centre_crop: Share of an image's short side that is kept when it is brought to
-            `input_size`, for image_folder and cub; 0.875 unless given.
+        input_size: Height and width of the images in pixels.
     """
 
-    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
     classes: tuple[str, ...] = ()
     reward_classes: tuple[str, ...] = ()
     input_size: tuple[int, int] | None = None
-    centre_crop: float | None = Field(default=None, gt=0, le=1)
 
     @field_validator("classes", "reward_classes")
     @classmethod
@@ -87,3 +81,21 @@ class ClassificationSettings(ImageSettings, DrawSettings):
         if value is not None and min(value) < 8:
             raise ValueError("height and width must be at least 8 pixels")
         return value
+
+
+class ClassificationSettings(ClassSettings):
+    """A classification task on files.
+
+    The classes of image_folder are those of the folders to use, in order. Images are brought to
+    `input_size`; the stored size for idx and 224x224 for the others unless given.
+
+    Attributes:
+        root: Folder of the data; relative to the task.yaml.
+        layout: How the files tell the classes; "auto" looks.
+        centre_crop: Share of an image's short side that is kept when it is brought to
+            `input_size`, for image_folder and cub; 0.875 unless given.
+    """
+
+    root: Path = Path()
+    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
+    centre_crop: float | None = Field(default=None, gt=0, le=1)

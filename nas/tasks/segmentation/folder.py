@@ -151,9 +151,8 @@ def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
     settings = validate(SegmentationSettings, values, str(path))
     root = data if data is not None else path.parent / settings.root.expanduser()
     files = find_files(settings, root)
-    names = tuple(settings.classes.values())
     # Classes are numbered from 0 in memory, which may need the file's ignored value.
-    taken = settings.ignore_index < len(names)
+    taken = settings.ignore_index < len(settings.classes)
     ignore_index = 255 if taken else settings.ignore_index
     sources: dict[str, SegmentationSource] = {
         split: FolderSource(
@@ -167,18 +166,4 @@ def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
         )
         for split, found in files.splits.items()
     }
-    return SegmentationTask(
-        name=settings.name,
-        classes=names,
-        input_size=settings.input_size,
-        sources=sources,
-        reward_classes=settings.reward_classes,
-        ignore_index=ignore_index,
-        pairs=tuple((names.index(first), names.index(second)) for first, second in settings.pairs),
-        groups={
-            group: [member if isinstance(member, str) else list(member) for member in members]
-            for group, members in settings.groups.items()
-        },
-        inputs=settings.inputs,
-        normalisation=settings.given_normalisation or settings.usual_normalisation,
-    )
+    return settings.task(sources, ignore_index)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nas.settings import Settings
+from nas.tasks.segmentation.source import SegmentationSource
+from nas.tasks.segmentation.task import SegmentationTask
 from nas.tasks.settings import ImageSettings
 from nas.tasks.spelling import hint
 
@@ -100,25 +103,19 @@ class SplitsSettings(Settings):
         return self
 
 
-class SegmentationSettings(ImageSettings):
-    """A segmentation task on files.
+class MaskSettings(ImageSettings):
+    """What the values of masks mean.
 
     Attributes:
-        images: Folder of all images, for splits by name or by range.
-        masks: Folder of all masks: PNG, one channel, the pixel value tells the class.
-        splits: Which files are learned from, guide the search, and are tested on.
         classes: Names in the order of the mask values 0, 1, ..., or a mapping of value to name.
         ignore_index: Mask value of pixels that belong to no class.
         pairs: Classes that a mirrored image swaps, such as left_eye and right_eye.
         reward_classes: Classes whose quality a search maximises; all unless given.
         groups: Named groups for grouped scores; a member is a class, or a list of classes that
             count as one.
-        input_size: Height and width in pixels that images are resized to.
+        input_size: Height and width of the images in pixels.
     """
 
-    images: Path | None = None
-    masks: Path | None = None
-    splits: SplitsSettings = SplitsSettings()
     classes: dict[int, str]
     ignore_index: int = Field(default=255, ge=0, le=255)
     pairs: tuple[tuple[str, str], ...] = ()
@@ -172,6 +169,54 @@ class SegmentationSettings(ImageSettings):
                 self._require((member,) if isinstance(member, str) else member, f"groups.{group}")
         return self
 
+    def task(
+        self, sources: Mapping[str, SegmentationSource], ignore_index: int
+    ) -> SegmentationTask:
+        """The task on these sources.
+
+        Args:
+            sources: The images of each split. In their masks the classes are numbered from 0.
+            ignore_index: Value in these masks of pixels that belong to no class.
+        """
+        names = tuple(self.classes.values())
+        return SegmentationTask(
+            name=self.name,
+            classes=names,
+            input_size=self.input_size,
+            sources=sources,
+            reward_classes=self.reward_classes,
+            ignore_index=ignore_index,
+            pairs=tuple((names.index(first), names.index(second)) for first, second in self.pairs),
+            groups={
+                group: [member if isinstance(member, str) else list(member) for member in members]
+                for group, members in self.groups.items()
+            },
+            inputs=self.inputs,
+            normalisation=self.given_normalisation or self.usual_normalisation,
+        )
+
+    def _require(self, names: tuple[str, ...], key: str) -> None:
+        known = list(self.classes.values())
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{key}: unknown class {name!r}; {hint(name, known)}")
+
+
+class SegmentationSettings(MaskSettings):
+    """A segmentation task on files; images are resized to `input_size`.
+
+    Attributes:
+        root: Folder that every other path starts from; relative to the task.yaml.
+        images: Folder of all images, for splits by name or by range.
+        masks: Folder of all masks: PNG, one channel, the pixel value tells the class.
+        splits: Which files are learned from, guide the search, and are tested on.
+    """
+
+    root: Path = Path()
+    images: Path | None = None
+    masks: Path | None = None
+    splits: SplitsSettings = SplitsSettings()
+
     @model_validator(mode="after")
     def _check_folders(self) -> Self:
         if (self.images is None) != (self.masks is None):
@@ -184,9 +229,3 @@ class SegmentationSettings(ImageSettings):
                     f"them for the split"
                 )
         return self
-
-    def _require(self, names: tuple[str, ...], key: str) -> None:
-        known = list(self.classes.values())
-        for name in names:
-            if name not in known:
-                raise ValueError(f"{key}: unknown class {name!r}; {hint(name, known)}")

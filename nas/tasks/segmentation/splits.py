@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from nas.errors import UserError
 from nas.tasks.reading import IMAGE_SUFFIXES, image_suffixes
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def find_files(settings: SegmentationSettings, root: Path) -> SplitFiles:
     for name, split in (("test", splits.test), ("validation", splits.validation)):
         if split.held_out is not None:
             count = max(round(split.held_out * whole), 1)
-            found["train"], found[name] = _hold_out(found["train"], count, split.seed or 0)
+            found["train"], found[name] = hold_out(found["train"], count, split.seed or 0)
     ordered = {name: tuple(found[name]) for name in ("train", "validation", "test")}
     # Splits of the same folders report the same files.
     problems = dict.fromkeys([*finder.problems, *_overlaps(ordered)])
@@ -123,12 +126,11 @@ def _read_list(path: Path) -> list[str]:
     return [name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name for name in names]
 
 
-def _hold_out(
-    files: list[LabelledFile], count: int, seed: int
-) -> tuple[list[LabelledFile], list[LabelledFile]]:
-    chosen = set(random.Random(seed).sample(range(len(files)), min(count, len(files))))
-    kept = [file for index, file in enumerate(files) if index not in chosen]
-    return kept, [file for index, file in enumerate(files) if index in chosen]
+def hold_out(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:
+    """Takes `count` of the items out at random; returns those that stay and those taken."""
+    chosen = set(random.Random(seed).sample(range(len(items)), min(count, len(items))))
+    kept = [item for index, item in enumerate(items) if index not in chosen]
+    return kept, [item for index, item in enumerate(items) if index in chosen]
 
 
 def _overlaps(splits: dict[str, tuple[LabelledFile, ...]]) -> list[str]:
