@@ -37,7 +37,7 @@ from nas.kinds.segmentation.settings import (
     SegmentationEvaluationSettings,
 )
 from nas.models.encoder import Encoder, EncoderSettings
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.class_weights import class_weights
 from nas.training.images import Normaliser
 from nas.training.seeding import seeded
@@ -126,7 +126,7 @@ def make_settings(epochs: int) -> SegmentationEvaluationSettings:
 
 
 def make_prepared(
-    task: Task, settings: SegmentationEvaluationSettings, seed: int
+    task: SegmentationTask, settings: SegmentationEvaluationSettings, seed: int
 ) -> PreparedSegmentation:
     """Encoder and caches as a search has them, without training anything."""
     with seeded(seed, "encoder"):
@@ -137,7 +137,7 @@ def make_prepared(
     )
 
 
-def make_features(task: Task, split: str, encoder: Encoder) -> SplitFeatures:
+def make_features(task: SegmentationTask, split: str, encoder: Encoder) -> SplitFeatures:
     """The encoder's maps and the logits of a teacher that is right nearly everywhere."""
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
@@ -193,7 +193,7 @@ def make_plain(
 ) -> Evaluate:
     """The published loop."""
     task, stage = prepared.task, settings.stage0
-    masks = task.dataset("train").masks
+    masks = task.dataset("train").targets
     weights = class_weights(
         settings.class_weights, masks, task.num_classes, task.ignore_index, torch.device("cpu")
     )

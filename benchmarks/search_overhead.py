@@ -36,7 +36,7 @@ from nas.search.assembly import Parts, make_controller, of_kind
 from nas.search.config import SearchConfig, SegmentationSearchConfig
 from nas.search.images import SegmentationAssembly, load_task, reward_on
 from nas.search.run_folder import RunFolder
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from rewards import Reward
 from search_spaces.genotype import Genotype
 from search_spaces.space import DecoderSpace
@@ -114,7 +114,7 @@ class CountingEvaluator:
         watch: Sums the time of counting.
     """
 
-    def __init__(self, meter: CostMeter, task: Task, watch: Stopwatch) -> None:
+    def __init__(self, meter: CostMeter, task: SegmentationTask, watch: Stopwatch) -> None:
         self._meter = meter
         self._task = task
         self._watch = watch

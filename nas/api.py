@@ -1,7 +1,7 @@
 """The Python interface: searches, trainings and their results as objects.
 
-The command line is one user of it, a notebook another. Everything runs in the calling process unless
-several workers are asked for.
+The command line is one user of it, a notebook another. Everything runs in the calling process
+unless several workers are asked for.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def run_search(
     return Run(run)
 
 
-def open(run: str | Path, *, task: Task | None = None) -> Run:
+def open(run: str | Path, *, task: SegmentationTask | None = None) -> Run:
     """Opens the run of an earlier search, from any folder and while it is running.
 
     Args:

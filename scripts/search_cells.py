@@ -30,7 +30,7 @@ from nas.search.config import ImageSearchConfig
 from nas.search.images import cache_of, load_task
 from nas.search.run_folder import RunFolder
 from nas.settings import overridden, validate
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings, StageTraining
 from nas.training.stages import StageTeacher, Subject, train_stages
@@ -65,7 +65,7 @@ class Contest:
     """
 
     kind: AnyKind
-    task: AnyTask
+    task: Task
     training: StageTraining
     teacher: StageTeacher | None
     stages: tuple[StageSettings, ...]

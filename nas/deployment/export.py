@@ -10,7 +10,7 @@ from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
 from nas.files import write_json
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.device import resolve_device
 
 ONNX = ".onnx"
@@ -35,7 +35,7 @@ def export(
     trained: TrainedNetwork,
     path: Path,
     options: ExportOptions,
-    task: AnyTask | None = None,
+    task: Task | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Writes a trained network as ONNX file, and an int8 version of it if asked for.

@@ -15,7 +15,7 @@ import latency
 from latency.figures import Latency
 from latency.onnx_batches import Predict
 from nas.deployment.file_latency import cpu_latency
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.images import Normaliser
 from nas.training.seeding import derive
 
@@ -55,7 +55,7 @@ class OnnxNetwork(nn.Module):
 
 def int8_version(
     path: Path,
-    task: AnyTask,
+    task: Task,
     options: Int8Options,
     score: Callable[[nn.Module], dict[str, dict[str, Any]]],
     measured: Latency | None = None,
@@ -94,7 +94,7 @@ def int8_version(
     }
 
 
-def calibration_images(task: AnyTask, options: Int8Options) -> np.ndarray:
+def calibration_images(task: Task, options: Int8Options) -> np.ndarray:
     """Images of the train split as a network gets them: normalised, N x channels x H x W."""
     images = task.dataset("train").images
     generator = torch.Generator().manual_seed(derive(options.seed, "calibration"))

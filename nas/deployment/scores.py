@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.files import finite_only
 from nas.kinds.registry import kind_of
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.scoring import Scores
 from rewards import RewardError
 
@@ -20,7 +20,7 @@ SPLITS = ("validation", "test")
 
 
 def scores_of(
-    network: nn.Module, task: AnyTask, device: torch.device, quality: Quality | None = None
+    network: nn.Module, task: Task, device: torch.device, quality: Quality | None = None
 ) -> dict[str, dict[str, Any]]:
     """Scores a network, already in evaluation mode, on the validation and the test split.
 
@@ -38,7 +38,7 @@ def scores_of(
 
 
 def _scores_on(
-    split: str, network: nn.Module, task: AnyTask, device: torch.device, quality: Quality | None
+    split: str, network: nn.Module, task: Task, device: torch.device, quality: Quality | None
 ) -> dict[str, Any]:
     card = kind_of(task).score(network, task, split, device)
     record: dict[str, Any] = finite_only(

@@ -24,7 +24,7 @@ from nas.kinds.teacher import network_path
 from nas.models.weights import network_file
 from nas.search.config import ImageSearchConfig
 from nas.search.run_folder import RunFolder
-from nas.tasks import AnyTask
+from nas.tasks import Task
 
 _RETRAINED = "retrain"
 
@@ -59,7 +59,7 @@ class NamedTask:
     options: Mapping[str, Any] | None = None
 
 
-def trained_network(place: Path, task: AnyTask | None) -> TrainedNetwork:
+def trained_network(place: Path, task: Task | None) -> TrainedNetwork:
     """Loads a network that ``nas retrain``, ``train`` or ``distill`` made.
 
     Args:
@@ -102,7 +102,7 @@ def file_of(place: Path) -> Path:
     return network_path(place)
 
 
-def task_of_training(path: Path, named: NamedTask) -> AnyTask:
+def task_of_training(path: Path, named: NamedTask) -> Task:
     """The task that a user names, or else that of a network's training.
 
     Args:

@@ -23,7 +23,7 @@ from nas.kinds.kind import Teacher
 from nas.kinds.network_file import FILE, NetworkDescription, save_network
 from nas.kinds.registry import kind_of
 from nas.kinds.teacher import METRICS, load_teacher
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import check_stages
@@ -55,7 +55,7 @@ def run_experiment(
     config: ExperimentConfig,
     folder: Path,
     *,
-    task: AnyTask | None = None,
+    task: Task | None = None,
     on_epoch: OnEpoch,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Summary:
@@ -121,7 +121,7 @@ class _Experiment:
     """One seed of a run."""
 
     config: ExperimentConfig
-    task: AnyTask
+    task: Task
     device: torch.device
     teacher: Teacher | None
     seed: int

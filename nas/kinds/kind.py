@@ -16,7 +16,7 @@ from nas.kinds.ahead import Announce
 from nas.kinds.candidates import Candidates
 from nas.models.network_settings import NetworkSettings
 from nas.settings import Settings
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.phase import Phase
 from nas.training.recipe import Recipe, SettingsT, TaskT
 from nas.training.scoring import ScoreCard
@@ -55,7 +55,7 @@ class Prepared:
         teacher: What they learn from, or None.
     """
 
-    task: AnyTask
+    task: Task
     device: torch.device
     teacher: Teacher | None
 

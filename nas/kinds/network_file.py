@@ -20,7 +20,7 @@ from nas.models.weights import (
     save_described,
 )
 from nas.settings import Settings, read_yaml, validate
-from nas.tasks import AnyTask
+from nas.tasks import Task
 
 __all__ = ["FILE", "NetworkDescription", "describe", "load", "require_fitting", "save_network"]
 
@@ -50,7 +50,7 @@ class NetworkDescription(Settings):
     std: tuple[float, ...]
 
     @classmethod
-    def of(cls, network: NetworkSettings, task: AnyTask) -> NetworkDescription:
+    def of(cls, network: NetworkSettings, task: Task) -> NetworkDescription:
         """A network that is trained on a task."""
         return cls(
             kind=task.kind,
@@ -109,7 +109,7 @@ def load_described(path: Path, description: NetworkDescription) -> nn.Module:
     return network.eval()
 
 
-def describe(path: str | Path, task: AnyTask | None = None) -> NetworkDescription:
+def describe(path: str | Path, task: Task | None = None) -> NetworkDescription:
     """How the network in a file, or in the folder that holds it, is built and fed.
 
     Args:
@@ -137,7 +137,7 @@ def is_former_teacher(path: Path) -> bool:
     return (path.parent / FORMER_TEACHER).is_file()
 
 
-def require_fitting(description: NetworkDescription, task: AnyTask, path: Path) -> None:
+def require_fitting(description: NetworkDescription, task: Task, path: Path) -> None:
     """Refuses a network that was made for other data.
 
     Raises:
@@ -171,7 +171,7 @@ def _settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:
     return validate(kind.searched_settings if searched else kind.model_settings, found, str(path))
 
 
-def _former_teacher(path: Path, task: AnyTask | None) -> NetworkDescription:
+def _former_teacher(path: Path, task: Task | None) -> NetworkDescription:
     record = read_yaml(path)
     if task is None:
         raise UserError(

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from nas.errors import UserError
-from nas.tasks import AnyTask
+from nas.tasks import Task
 
 if TYPE_CHECKING:
     from nas.kinds.kind import AnyKind
@@ -41,6 +41,6 @@ def kind_named(name: str) -> AnyKind:
     return kind
 
 
-def kind_of(task: AnyTask) -> AnyKind:
+def kind_of(task: Task) -> AnyKind:
     """The kind of a task."""
     return kind_named(task.kind)

@@ -22,7 +22,7 @@ from nas.kinds.network_file import (
 )
 from nas.kinds.registry import kind_named, kind_of
 from nas.models.weights import has_description, load_tensors, read_tensors
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.fit import fit
 from nas.training.seeding import derive, seeded
 
@@ -76,7 +76,7 @@ def network_path(place: str | Path) -> Path:
     return max(seed_folders(path), key=_validation_figure) / FILE
 
 
-def load_teacher(place: str | Path, task: AnyTask, device: torch.device) -> Teacher:
+def load_teacher(place: str | Path, task: Task, device: torch.device) -> Teacher:
     """Loads a network to learn from, and scores it on the validation split.
 
     Raises:
@@ -93,7 +93,7 @@ def load_teacher(place: str | Path, task: AnyTask, device: torch.device) -> Teac
 
 def trained_teacher(
     settings: Any,
-    task: AnyTask,
+    task: Task,
     cache: Path,
     device: torch.device,
     seed: int,
@@ -129,7 +129,7 @@ def trained_teacher(
 
 def train_teacher(
     settings: Any,
-    task: AnyTask,
+    task: Task,
     cache: Path,
     device: torch.device,
     seed: int,
@@ -159,12 +159,12 @@ def train_teacher(
     return path
 
 
-def teacher_folder(settings: Any, task: AnyTask, cache: Path, seed: int) -> Path:
+def teacher_folder(settings: Any, task: Task, cache: Path, seed: int) -> Path:
     """Where a teacher that is trained for a search is kept."""
     return cache / f"teacher-{derive(settings.model_dump_json(), task.fingerprint, seed):016x}"
 
 
-def _checked(network: nn.Module, path: Path, task: AnyTask, device: torch.device) -> Teacher:
+def _checked(network: nn.Module, path: Path, task: Task, device: torch.device) -> Teacher:
     kind = kind_of(task)
     card = kind.score(network, task, "validation", device)
     try:

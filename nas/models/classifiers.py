@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.errors import UserError
 from nas.models import small_images
 from nas.models.encoder import IMAGENET, NONE
+from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.network_settings import NetworkSettings
 from nas.models.stems import Stem, find_stem
 from nas.models.timm_errors import one_line, refused_by_timm
@@ -55,7 +56,7 @@ class ClassifierSettings(NetworkSettings):
 
     def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
         bare = self.model_copy(update={"weights": NONE})
-        return create_classifier(bare, num_classes, input_size)
+        return create_classifier(bare, num_classes, input_size, channels)
 
     def as_built(self, network: nn.Module) -> ClassifierSettings:
         """The settings with ``small`` or ``standard`` where the stem was left to ``auto``.
@@ -72,15 +73,20 @@ def classifier_names() -> tuple[str, ...]:
 
 
 def create_classifier(
-    settings: ClassifierSettings, num_classes: int, input_size: tuple[int, int]
+    settings: ClassifierSettings,
+    num_classes: int,
+    input_size: tuple[int, int],
+    in_channels: int = 3,
 ) -> nn.Module:
-    """Creates a network that turns normalised images N x 3 x H x W into logits N x classes.
+    """Creates a network that turns normalised images N x C x H x W into logits N x classes.
 
     Args:
         settings: Which network. The classifier of its weights is passed over if it has another
             number of classes.
         num_classes: Number of classes.
         input_size: Height and width of the images, in pixels.
+        in_channels: Channels of the images. Weights for three channels are fitted to others as
+            timm does: summed for one, repeated and scaled for more.
 
     Returns:
         The network in training mode.
@@ -95,15 +101,15 @@ def create_classifier(
     if settings.weights not in (IMAGENET, NONE):
         found = read_tensors(Path(settings.weights), "classifier")
     if small_images.canonical_name(settings.name):
-        network: nn.Module = _create_own(settings, num_classes)
+        network: nn.Module = _create_own(settings, num_classes, in_channels)
     else:
-        network = _create_timm(settings, num_classes, input_size)
+        network = _create_timm(settings, num_classes, input_size, in_channels)
         stem = find_stem(network)
         if _wants_small(settings, stem, input_size, found) and stem is not None:
             stem.make_small()
     if found is not None:
-        _load(network, found, settings.weights)
-    _try_out(network, settings.name, num_classes, input_size)
+        _load(network, fitted_to_channels(found, network), settings.weights)
+    _try_out(network, settings.name, num_classes, (in_channels, *input_size))
     return network
 
 
@@ -116,7 +122,7 @@ def with_resolved_stem(settings: ClassifierSettings, network: nn.Module) -> Clas
     return settings.model_copy(update={"stem": "small" if small else "standard"})
 
 
-def _create_own(settings: ClassifierSettings, num_classes: int) -> nn.Module:
+def _create_own(settings: ClassifierSettings, num_classes: int, in_channels: int) -> nn.Module:
     name = f"classifier {settings.name!r}"
     if settings.options:
         raise UserError(f"{name} takes no options, so {next(iter(settings.options))!r} must go.")
@@ -127,13 +133,13 @@ def _create_own(settings: ClassifierSettings, num_classes: int) -> nn.Module:
             f"{name} is made for small images and has no ImageNet weights; use weights 'none' "
             "or a file."
         )
-    return small_images.create(settings.name, num_classes)
+    return small_images.create(settings.name, num_classes, in_channels)
 
 
 def _create_timm(
-    settings: ClassifierSettings, num_classes: int, input_size: tuple[int, int]
+    settings: ClassifierSettings, num_classes: int, input_size: tuple[int, int], in_channels: int
 ) -> nn.Module:
-    name, options = settings.name, dict(settings.options)
+    name, options = settings.name, {**settings.options, **channels_option(in_channels)}
     if ":" not in name:  # timm's own prefix for networks on a hub or in a folder
         _check_name(name)
     pretrained = settings.weights == IMAGENET
@@ -217,16 +223,16 @@ def _heads(network: nn.Module) -> tuple[str, ...]:
     return (heads,) if isinstance(heads, str) else tuple(heads)
 
 
-def _try_out(network: nn.Module, name: str, num_classes: int, input_size: tuple[int, int]) -> None:
-    height, width = input_size
+def _try_out(network: nn.Module, name: str, num_classes: int, shape: tuple[int, int, int]) -> None:
+    channels, height, width = shape
     try:
         # Not in inference mode, as some networks keep what they compute at first.
         with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, 3, height, width))
+            logits = network.eval()(torch.zeros(1, *shape))
     except (RuntimeError, TypeError, AssertionError, ValueError, LookupError) as error:
         raise UserError(
-            f"classifier {name!r} cannot take images of {height} x {width} pixels: "
-            f"{one_line(error)}."
+            f"classifier {name!r} cannot take images of {height} x {width} pixels and {channels} "
+            f"channels: {one_line(error)}."
         ) from error
     finally:
         network.train()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.timm_errors import refused_by_timm
 from nas.models.weights import load_tensors, read_tensors
 from nas.settings import Settings
@@ -55,6 +56,8 @@ class Encoder(nn.Module):
         settings: Name and options of the backbone. Its weights stay random here, unless they
             are `imagenet` or a file.
         strides: Which strides to give.
+        in_channels: Channels of the images. Weights for three channels are fitted to others as
+            timm does: summed for one, repeated and scaled for more.
 
     Attributes:
         channels: Channels of each map.
@@ -64,9 +67,14 @@ class Encoder(nn.Module):
         UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
     """
 
-    def __init__(self, settings: EncoderSettings, strides: tuple[int, ...] = STRIDES):
+    def __init__(
+        self,
+        settings: EncoderSettings,
+        strides: tuple[int, ...] = STRIDES,
+        in_channels: int = 3,
+    ):
         super().__init__()
-        self.backbone = _create(settings)
+        self.backbone = _create(settings, in_channels)
         info: Any = self.backbone.feature_info
         available: list[int] = list(info.reduction())
         missing = [stride for stride in strides if stride not in available]
@@ -78,7 +86,7 @@ class Encoder(nn.Module):
         if max(self._indices) < len(available) - 1:
             # What lies behind the last map that is asked for is not built.
             kept = tuple(range(max(self._indices) + 1))
-            self.backbone = _without_tail(_create(settings, out_indices=kept))
+            self.backbone = _without_tail(_create(settings, in_channels, out_indices=kept))
             info = self.backbone.feature_info
         channels = info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
@@ -94,7 +102,7 @@ class Encoder(nn.Module):
         return f"{self._structure}{fingerprint(self.state_dict())}"
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps of normalised images N x 3 x H x W, the finest first."""
+        """Maps of normalised images N x C x H x W, the finest first."""
         maps = self.backbone(images)
         return [maps[index] for index in self._indices]
 
@@ -112,10 +120,12 @@ def _without_tail(backbone: nn.Module) -> nn.Module:
 def load_backbone(backbone: nn.Module, path: Path) -> None:
     """Loads weights by timm's key names; keys of a classifier head are passed over.
 
+    Weights for three channels are fitted to a backbone that takes others.
+
     Raises:
         UserError: If the file cannot be read or lacks weights of the backbone.
     """
-    found = read_tensors(path, "encoder")
+    found = fitted_to_channels(read_tensors(path, "encoder"), backbone)
     load_tensors(backbone, found, f"encoder weights {path}", "timm backbone")
 
 
@@ -129,9 +139,12 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _create(settings: EncoderSettings, **options: Any) -> nn.Module:
+def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.Module:
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"encoder {settings.name!r}", pretrained):
         return timm.create_model(
-            settings.name, pretrained=pretrained, features_only=True, **settings.options, **options
+            settings.name,
+            pretrained=pretrained,
+            features_only=True,
+            **{**settings.options, **channels_option(in_channels), **options},
         )

@@ -26,7 +26,8 @@ class SearchedClassifierSettings(NetworkSettings):
 
     def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
         space = self.build_space()
-        return space.build(space.parse(self.genotype), num_classes=num_classes)
+        genotype = space.parse(self.genotype)
+        return space.build(genotype, num_classes=num_classes, in_channels=channels)
 
     def build_space(self) -> ClassifierSpace:
         """The search space."""

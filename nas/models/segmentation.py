@@ -74,7 +74,7 @@ class SegmentationNetwork(nn.Module):
         return f"{self.encoder.fingerprint}{fingerprint(self.decoder.state_dict())}"
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x classes x H x W of normalised images N x 3 x H x W."""
+        """Logits N x classes x H x W of normalised images N x C x H x W."""
         logits = self.decoder(self.encoder(images))
         return resize(logits, images.shape[-2:])
 

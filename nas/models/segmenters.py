@@ -27,17 +27,17 @@ class SegmenterSettings(EncoderSettings, NetworkSettings):
     weights: str = NONE
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
 
-    def create(self, num_classes: int) -> SegmentationNetwork:
+    def create(self, num_classes: int, channels: int) -> SegmentationNetwork:
         """The network with the weights that training starts from.
 
         Raises:
             UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
         """
-        encoder = Encoder(self._encoder, self.strides)
+        encoder = Encoder(self._encoder, self.strides, channels)
         return SegmentationNetwork(encoder, PlainDecoder(encoder.channels, num_classes))
 
     def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
-        return self.model_copy(update={"weights": NONE}).create(num_classes)
+        return self.model_copy(update={"weights": NONE}).create(num_classes, channels)
 
     @property
     def _encoder(self) -> EncoderSettings:
@@ -67,7 +67,8 @@ class SearchedSegmenterSettings(NetworkSettings):
     def build_for_training(self, num_classes: int, channels: int) -> SegmentationNetwork:
         """The network with random weights, auxiliary heads included."""
         space = self.build_space()
-        encoder = Encoder(self.encoder.model_copy(update={"weights": NONE}), space.encoder_strides)
+        bare = self.encoder.model_copy(update={"weights": NONE})
+        encoder = Encoder(bare, space.encoder_strides, channels)
         decoder = space.build(
             space.parse(self.genotype),
             encoder_channels=encoder.channels,

@@ -12,7 +12,7 @@ from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
-from nas.tasks.data_check import SplitReport
+from nas.tasks.segmentation.data_check import ClassShares
 
 COSTS = {
     "params": "parameters",
@@ -76,7 +76,7 @@ def _front_table(
     return table
 
 
-def check_table(report: CheckReport[SplitReport] | CheckReport[ClassCounts]) -> Table:
+def check_table(report: CheckReport[ClassShares] | CheckReport[ClassCounts]) -> Table:
     """What a task holds: images, their sizes, and what there is of each class, by split.
 
     That is a share of the pixels where they have classes, and a number of images where images
@@ -96,7 +96,7 @@ def check_table(report: CheckReport[SplitReport] | CheckReport[ClassCounts]) -> 
     return table
 
 
-def _class_cells(split: SplitReport | ClassCounts) -> dict[str, str]:
+def _class_cells(split: ClassShares | ClassCounts) -> dict[str, str]:
     if isinstance(split, ClassCounts):
         return {name: str(count) for name, count in split.images.items()}
     shares = split.shares | {"(ignored)": split.ignored}

@@ -30,7 +30,7 @@ from nas.search.assembly import make_space
 from nas.search.config import ImageSearchConfig, SearchConfig
 from nas.search.images import cache_of, load_task, reward_on
 from nas.search.run_folder import RunFolder
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings
@@ -134,7 +134,7 @@ class _Work:
     config: ImageSearchConfig
     options: RetrainOptions
     evaluation: Any
-    task: AnyTask
+    task: Task
     space: SearchSpace
     prepared: Prepared
 

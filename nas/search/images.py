@@ -18,7 +18,7 @@ from nas.search.config import ImageSearchConfig, SearchConfig
 from nas.search.device_costs import check_device_costs, resolved, told_costs
 from nas.search.reward import make_reward, with_reward
 from nas.search.run_folder import RunFolder
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.device import resolve_device
 from rewards import Reward
 from search_spaces.space import SearchSpace
@@ -38,7 +38,7 @@ class ImageAssembly:
         say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._announce, self._say = announce, say
-        self._tasks: dict[str, AnyTask] = {}
+        self._tasks: dict[str, Task] = {}
         self._prepared: dict[str, Prepared] = {}
 
     def space(self, config: SearchConfig) -> SearchSpace:
@@ -107,7 +107,7 @@ class ImageAssembly:
             confirm=told.confirm,
         )
 
-    def task(self, config: ImageSearchConfig) -> AnyTask:
+    def task(self, config: ImageSearchConfig) -> Task:
         """The task of a configuration, loaded once.
 
         Raises:
@@ -140,7 +140,7 @@ class ImageAssembly:
         return self._prepared[key]
 
 
-def load_task(config: ImageSearchConfig) -> AnyTask:
+def load_task(config: ImageSearchConfig) -> Task:
     """The task of a configuration.
 
     Raises:
@@ -160,7 +160,7 @@ def load_task(config: ImageSearchConfig) -> AnyTask:
 def candidates_of(
     config: ImageSearchConfig,
     space: SearchSpace,
-    task: AnyTask,
+    task: Task,
     prepared: Prepared | None = None,
     size: tuple[int, int] | None = None,
 ) -> Candidates:
@@ -177,7 +177,7 @@ def candidates_of(
     return config.kind.candidates(space, config.evaluation, task.num_classes, shape, prepared)
 
 
-def reward_on(task: AnyTask, config: ImageSearchConfig) -> Reward:
+def reward_on(task: Task, config: ImageSearchConfig) -> Reward:
     """The reward of a configuration.
 
     Raises:

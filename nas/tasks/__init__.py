@@ -12,20 +12,22 @@ if TYPE_CHECKING:
     from nas.tasks.classification.mixing import Mixing
     from nas.tasks.classification.task import ClassificationTask
     from nas.tasks.data_check import check
-    from nas.tasks.dataset import SegmentationDataset
+    from nas.tasks.in_memory import from_datasets
     from nas.tasks.registry import (
-        AnyTask,
         kinds,
         load,
         load_classification,
         load_segmentation,
         names,
+        register,
     )
-    from nas.tasks.task import Task
-    from nas.tasks.transforms import Augmentation
+    from nas.tasks.segmentation.dataset import SegmentationDataset
+    from nas.tasks.segmentation.task import SegmentationTask
+    from nas.tasks.segmentation.transforms import Augmentation
+    from nas.tasks.task import Address, Task
 
 __all__ = [
-    "AnyTask",
+    "Address",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -33,31 +35,37 @@ __all__ = [
     "ClassificationTask",
     "Mixing",
     "SegmentationDataset",
+    "SegmentationTask",
     "Task",
     "check",
+    "from_datasets",
     "kinds",
     "load",
     "load_classification",
     "load_segmentation",
     "names",
+    "register",
 ]
 
 _MODULES = {
-    "AnyTask": "registry",
-    "Augmentation": "transforms",
+    "Address": "task",
+    "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
     "ClassificationDataset": "classification.dataset",
     "ClassificationTask": "classification.task",
     "Mixing": "classification.mixing",
-    "SegmentationDataset": "dataset",
+    "SegmentationDataset": "segmentation.dataset",
+    "SegmentationTask": "segmentation.task",
     "Task": "task",
     "check": "data_check",
+    "from_datasets": "in_memory",
     "kinds": "registry",
     "load": "registry",
     "load_classification": "registry",
     "load_segmentation": "registry",
     "names": "registry",
+    "register": "registry",
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from nas.errors import UserError
+from nas.tasks.dataset import ImageSource
 
 SplitT = TypeVar("SplitT")
 
@@ -29,3 +31,8 @@ class CheckReport(Generic[SplitT]):
         others = len(self.problems) - 1
         more = f" ({others} more; `nas task check` lists them all)" if others else ""
         raise UserError(self.problems[0] + more)
+
+
+def listing_problems(sources: Iterable[ImageSource]) -> list[str]:
+    """What was wrong when the files of the sources were listed, each problem once."""
+    return list(dict.fromkeys(problem for source in sources for problem in source.problems))

@@ -2,91 +2,149 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from nas.errors import UserError
 from nas.settings import read_yaml
-from nas.tasks.classification.digits import load_digits
-from nas.tasks.classification.loading import is_recognised, load_described, load_recognised
+from nas.tasks.classification.loading import is_recognised, load_recognised
 from nas.tasks.classification.task import ClassificationTask
-from nas.tasks.faces.task import load_faces
-from nas.tasks.folder import load_folder
+from nas.tasks.segmentation.task import SegmentationTask
 from nas.tasks.spelling import hint
-from nas.tasks.task import Task
-
-AnyTask = Task | ClassificationTask
-"""A task of either kind; `kind` tells which."""
+from nas.tasks.task import Address, Task
+from open_registry import Registry, UnknownNameError
 
 _FILE = "task.yaml"
-_BUILT_IN: dict[str, tuple[str, Callable[[dict[str, Any]], AnyTask]]] = {
-    "faces": (Task.kind, load_faces),
-    "digits": (ClassificationTask.kind, load_digits),
-}
-_FILES: dict[str, Callable[[Path, Any, Path | None], AnyTask]] = {
-    Task.kind: load_folder,
-    ClassificationTask.kind: load_described,
-}
+
+
+def _complaint(found: Any) -> str | None:
+    return None if callable(found) else "must be a function that returns a task"
+
+
+_TASKS: Registry[Callable[..., Task]] = Registry(
+    "task",
+    {
+        "faces": "nas.tasks.faces.task:load_faces",
+        "digits": "nas.tasks.classification.digits:load_digits",
+    },
+    _complaint,
+)
+# What builds the task that a task.yaml describes, by the kind that it names.
+_KINDS: Registry[Callable[[Path, Any, Path | None], Task]] = Registry(
+    "kind of task",
+    {
+        SegmentationTask.kind: "nas.tasks.segmentation.folder:load_folder",
+        ClassificationTask.kind: "nas.tasks.classification.loading:load_described",
+    },
+    _complaint,
+)
+
+LoaderT = TypeVar("LoaderT", bound=Callable[..., Task])
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+def register(name: str) -> Callable[[LoaderT], LoaderT]:
+    """A decorator for a function that returns a task, which `load` then knows by a name.
+
+    The options of the task are the arguments of the function, and `data` is one of them if the
+    task takes a folder. Without the decorator a function is known by its import path,
+    ``package.module:function`` or ``path/to/file.py:function``.
+
+    Args:
+        name: What `load`, a configuration and the command line call the task.
+
+    Raises:
+        ValueError: If the name is taken.
+
+    Example:
+        >>> import nas.tasks
+        >>> @nas.tasks.register("small-digits")
+        ... def small_digits(size: int = 8) -> nas.tasks.ClassificationTask:
+        ...     return nas.tasks.load_classification("digits", size=size, train=100)
+        >>> nas.tasks.load("small-digits", size=16).input_size
+        (16, 16)
+    """
+    return _TASKS.register(name)
 
 
 def names() -> tuple[str, ...]:
-    """Names of the tasks that need no files."""
-    return tuple(_BUILT_IN)
+    """Names of the tasks that need no files: the built-in ones, then those registered."""
+    return _TASKS.names()
 
 
 def kinds() -> dict[str, str]:
-    """Kind of each task that needs no files, by its name."""
-    return {name: kind for name, (kind, _) in _BUILT_IN.items()}
+    """Kind of each task that needs no files, by its name; empty if its function does not say."""
+    return {name: _kind(_TASKS.get(name)) for name in names()}
 
 
-def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> AnyTask:
+def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> Task:
     """Loads a task; images are read when they are first used.
 
     Args:
-        name_or_path: A built-in name, a folder with a task.yaml, a YAML file, or a folder of
-            images by class in one of the known layouts.
+        name_or_path: A name, the import path of a function that returns a task, a folder with a
+            task.yaml, a YAML file, or a folder of images by class in one of the known layouts.
         data: Folder of the images, if it is not the one that the YAML file gives.
-        **options: For a built-in task its options, for files values that take the place of those
-            in the YAML file, such as `input_size`.
+        **options: For a named task its options, for files values that take the place of those in
+            the YAML file, such as `input_size`.
 
     Raises:
         UserError: If there is no such task, or its description is wrong.
     """
-    name = str(name_or_path)
-    if name in _BUILT_IN:
-        if data is not None:
-            raise UserError(f"the task {name!r} brings its own images; remove --data.")
-        return _BUILT_IN[name][1](options)
-    path = Path(name_or_path).expanduser()
+    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if name in names() or (":" in name and not path.exists()):
+        return _load_named(name, data, options)
     root = Path(data).expanduser() if data is not None else None
-    if path.is_dir():
-        if not (path / _FILE).is_file():
-            return _load_without_file(path, root, options)
-        path = path / _FILE
-    elif not path.is_file():
+    task = _load_files(path, root, options)
+    absolute = None if root is None else str(root.absolute())
+    return replace(task, address=Address(str(path.absolute()), absolute, options))
+
+
+def _load_named(name: str, data: str | Path | None, options: dict[str, Any]) -> Task:
+    try:
+        function = _TASKS.get(name)
+        address = _TASKS.address(name) if _TASKS.is_importable(name) else None
+    except UnknownNameError as error:
+        raise UserError(str(error)) from error
+    arguments = dict(options)
+    if data is not None:
+        if "data" not in inspect.signature(function).parameters:
+            raise UserError(f"the task {name!r} brings its own images; remove --data.")
+        data = str(Path(data).expanduser().absolute())
+        arguments["data"] = data
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"task {name}: {error}; correct the options.") from error
+    task = function(**arguments)
+    if not isinstance(task, Task):
         raise UserError(
-            f"no task or file {name!r}; {hint(name, names())}; or give a folder with a {_FILE}."
+            f"the task {name!r} must return a SegmentationTask or a ClassificationTask, not "
+            f"{type(task).__name__}."
         )
-    if root is not None and not root.is_dir():
-        raise UserError(f"{root}: no such folder; correct --data.")
-    return _load_file(path, root, options)
+    return replace(task, address=None if address is None else Address(address, data, options))
+
+
+def _kind(function: Callable[..., Task]) -> str:
+    try:
+        returned = get_type_hints(function).get("return")
+    # What is imported for the type checker alone has no value, and some callables have no hints.
+    except (NameError, TypeError):
+        return ""
+    return getattr(returned, "kind", "")
 
 
 def load_segmentation(
     name_or_path: str | Path, data: str | Path | None = None, **options: Any
-) -> Task:
+) -> SegmentationTask:
     """Loads a task as `load` does, for those who can do nothing with another kind.
 
     Raises:
         UserError: Also if the task is no segmentation task.
     """
-    task = load(name_or_path, data, **options)
-    if not isinstance(task, Task):
-        raise UserError(
-            f"task {task.name}: a {Task.kind} task is needed here, and this is a {task.kind} task."
-        )
-    return task
+    return _of_kind(SegmentationTask, load(name_or_path, data, **options))
 
 
 def load_classification(
@@ -97,16 +155,34 @@ def load_classification(
     Raises:
         UserError: Also if the task is no classification task.
     """
-    task = load(name_or_path, data, **options)
-    if not isinstance(task, ClassificationTask):
+    return _of_kind(ClassificationTask, load(name_or_path, data, **options))
+
+
+def _of_kind(wanted: type[TaskT], task: Task) -> TaskT:
+    if not isinstance(task, wanted):
         raise UserError(
-            f"task {task.name}: a {ClassificationTask.kind} task is needed here, and this is a "
-            f"{task.kind} task."
+            f"task {task.name}: a {wanted.kind} task is needed here, and this is a {task.kind} "
+            "task."
         )
     return task
 
 
-def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -> AnyTask:
+def _load_files(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
+    if path.is_dir():
+        if not (path / _FILE).is_file():
+            return _load_without_file(path, root, options)
+        path = path / _FILE
+    elif not path.is_file():
+        raise UserError(
+            f"no task or file {str(path)!r}; {hint(str(path), names())}; or give a folder with a "
+            f"{_FILE}."
+        )
+    if root is not None and not root.is_dir():
+        raise UserError(f"{root}: no such folder; correct --data.")
+    return _load_described(path, root, options)
+
+
+def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     if not is_recognised(path):
         raise UserError(
             f"{path}: no {_FILE} in this folder, and no known layout of images by class; write "
@@ -117,12 +193,14 @@ def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -
     return load_recognised(path, options)
 
 
-def _load_file(path: Path, root: Path | None, options: dict[str, Any]) -> AnyTask:
+def _load_described(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     values = read_yaml(path)
-    kind = Task.kind
+    kind = SegmentationTask.kind
     if isinstance(values, dict):
         values = {**values, **options}
-        kind = values.pop("kind", kind)
-    if kind not in _FILES:
-        raise UserError(f"{path}: kind: no kind of task {kind!r}; {hint(str(kind), _FILES)}.")
-    return _FILES[kind](path, values, root)
+        kind = str(values.pop("kind", kind))
+    try:
+        build = _KINDS.get(kind)
+    except UnknownNameError as error:
+        raise UserError(f"{path}: kind: {error}") from error
+    return build(path, values, root)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.freezing import frozen
 from nas.training.loop import Loop
 from nas.training.recipe import QUALITY, AnyRecipe
@@ -22,7 +22,7 @@ from nas.training.trainer import EpochRecord, FitResult, Training, run, structur
 def fit(
     recipe: AnyRecipe,
     network: nn.Module,
-    task: AnyTask,
+    task: Task,
     settings: Any,
     *,
     device: torch.device,
@@ -66,7 +66,7 @@ def fit(
 def training_of(
     recipe: AnyRecipe,
     network: nn.Module,
-    task: AnyTask,
+    task: Task,
     settings: Any,
     device: torch.device,
     seed: int,

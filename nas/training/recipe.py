@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.distillation.terms import Kind as Outputs
 from nas.models.encoder import fingerprint
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training.loop import Batch, Batches
 from nas.training.schedule import Schedule
 from nas.training.scoring import ScoreCard
@@ -33,7 +33,7 @@ class BatchLoss(Protocol):
         """Means of the parts of the loss since the last call."""
 
 
-TaskT = TypeVar("TaskT", bound=AnyTask)
+TaskT = TypeVar("TaskT", bound=Task)
 SettingsT = TypeVar("SettingsT", bound=StageTraining)
 
 

@@ -14,7 +14,7 @@ from nas.distillation.distiller import Distiller
 from nas.distillation.places import LAST_STRIDE, survey
 from nas.errors import UserError, sentence
 from nas.settings import overridden, validate
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from nas.training import checkpoint
 from nas.training.fit import fit
 from nas.training.freezing import all_but, modules_at
@@ -41,7 +41,7 @@ class Subject:
 
     recipe: AnyRecipe
     network: nn.Module
-    task: AnyTask
+    task: Task
     common: StageTraining
     device: torch.device
     quality: Quality | None = None

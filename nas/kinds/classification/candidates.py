@@ -37,7 +37,8 @@ class ClassifierCandidates(Candidates):
 
     def build(self, genotype: Genotype) -> nn.Module:
         """The whole network."""
-        return self.space.build(genotype, num_classes=self._num_classes)
+        channels = self.input_shape[1]
+        return self.space.build(genotype, num_classes=self._num_classes, in_channels=channels)
 
     def counts(self, genotype: Genotype) -> latency.Counts:
         """See `Candidates.counts`."""

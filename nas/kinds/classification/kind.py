@@ -111,7 +111,7 @@ class ClassificationKind(
             mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
         return ImageBatches(
             images=data.images,
-            targets=data.labels,
+            targets=data.targets,
             batch_size=min(settings.batch_size, len(data)),
             normalise=Normaliser(task.mean, task.std),
             augment=of_images,
@@ -129,7 +129,7 @@ class ClassificationKind(
         teaching: Teaching,
         device: torch.device,
     ) -> BatchLoss:
-        labels = task.dataset("train").labels
+        labels = task.dataset("train").targets
         return ClassificationLoss(
             forward=network,
             distiller=teaching.distiller,
@@ -190,7 +190,7 @@ class ClassificationKind(
     # -- teachers and students
 
     def create(self, model: ClassifierSettings, task: ClassificationTask) -> nn.Module:
-        return create_classifier(model, task.num_classes, task.input_size)
+        return create_classifier(model, task.num_classes, task.input_size, task.channels)
 
     def without_hub(self, model: ClassifierSettings) -> ClassifierSettings:
         return model.model_copy(update={"weights": NONE}) if model.weights == IMAGENET else model
@@ -225,7 +225,9 @@ class ClassificationKind(
             teacher = self.create(self.without_hub(settings.teacher.model), task).to(device)
         classifiers = _classifiers(space)
         candidate = classifiers.build(
-            classifiers.sample(random.Random(0)), num_classes=task.num_classes
+            classifiers.sample(random.Random(0)),
+            num_classes=task.num_classes,
+            in_channels=task.channels,
         )
         try:
             make_distiller(task, settings.distillation.term, candidate.to(device), teacher)

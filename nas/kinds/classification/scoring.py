@@ -38,7 +38,7 @@ def score_classifier(
     normalise = Normaliser(task.mean, task.std)
     forward: Callable[[Tensor], Tensor] = averaged(network, views)
     batches = predict(lambda images: forward(normalise(images, device)), data.images, batch_size)
-    return score_logits(torch.cat([batch.float().cpu() for batch in batches]), data.labels, task)
+    return score_logits(torch.cat([batch.float().cpu() for batch in batches]), data.targets, task)
 
 
 def score_logits(logits: Tensor, labels: Tensor, task: ClassificationTask) -> ScoreCard:

@@ -32,7 +32,7 @@ from nas.kinds.teacher import load_teacher
 from nas.models.encoder import Encoder, without_hub
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.models.segmenters import SearchedSegmenterSettings, SegmenterSettings
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.class_weights import class_weights
 from nas.training.freezing import groups
 from nas.training.images import ImageBatches, Normaliser
@@ -52,7 +52,12 @@ from search_spaces.space import DecoderSpace, SearchSpace
 
 
 class SegmentationKind(
-    Kind[Task, SegmentationFitSettings, SegmentationEvaluationSettings, PreparedSegmentation]
+    Kind[
+        SegmentationTask,
+        SegmentationFitSettings,
+        SegmentationEvaluationSettings,
+        PreparedSegmentation,
+    ]
 ):
     """Decoders on the maps of a pre-trained encoder give a class for every pixel."""
 
@@ -74,7 +79,7 @@ class SegmentationKind(
     def check(
         self,
         network: nn.Module,
-        task: Task,
+        task: SegmentationTask,
         settings: SegmentationFitSettings,
         teaching: Teaching,
     ) -> None:
@@ -83,7 +88,7 @@ class SegmentationKind(
 
     def batches(
         self,
-        task: Task,
+        task: SegmentationTask,
         settings: SegmentationFitSettings,
         teaching: Teaching,
         device: torch.device,
@@ -92,7 +97,7 @@ class SegmentationKind(
         data = task.dataset("train")
         return ImageBatches(
             images=data.images,
-            targets=data.masks,
+            targets=data.targets,
             batch_size=min(settings.batch_size, len(data)),
             normalise=Normaliser(task.mean, task.std),
             augment=task.transform(settings.augmentation),
@@ -103,7 +108,7 @@ class SegmentationKind(
     def loss(
         self,
         network: nn.Module,
-        task: Task,
+        task: SegmentationTask,
         settings: SegmentationFitSettings,
         teaching: Teaching,
         device: torch.device,
@@ -113,7 +118,7 @@ class SegmentationKind(
             settings.auxiliary_weight,
             class_weights=class_weights(
                 settings.class_weights,
-                task.dataset("train").masks,
+                task.dataset("train").targets,
                 task.num_classes,
                 task.ignore_index,
                 device,
@@ -162,7 +167,7 @@ class SegmentationKind(
     def score(
         self,
         network: nn.Module,
-        task: Task,
+        task: SegmentationTask,
         split: str,
         device: torch.device,
         views: ViewsName = "none",
@@ -174,14 +179,14 @@ class SegmentationKind(
 
     # -- teachers and students
 
-    def create(self, model: SegmenterSettings, task: Task) -> nn.Module:
-        return model.create(task.num_classes)
+    def create(self, model: SegmenterSettings, task: SegmentationTask) -> nn.Module:
+        return model.create(task.num_classes, task.channels)
 
     def without_hub(self, model: SegmenterSettings) -> SegmenterSettings:
         return model.model_copy(update={"weights": without_hub(model).weights})
 
     def check_teacher(
-        self, network: nn.Module, card: ScoreCard, task: Task, device: torch.device
+        self, network: nn.Module, card: ScoreCard, task: SegmentationTask, device: torch.device
     ) -> str:
         images = task.dataset("validation").images[:32]
         with torch.inference_mode():
@@ -209,12 +214,13 @@ class SegmentationKind(
 
     def check_evaluation(
         self,
-        task: Task,
+        task: SegmentationTask,
         settings: SegmentationEvaluationSettings,
         space: SearchSpace,
         device: torch.device,
     ) -> None:
-        Encoder(without_hub(settings.encoder), _decoders(space).encoder_strides)
+        strides = _decoders(space).encoder_strides
+        Encoder(without_hub(settings.encoder), strides, task.channels)
         if not settings.distillation.enabled:
             return
         if settings.teacher.run is not None:
@@ -241,7 +247,12 @@ class SegmentationKind(
         prepared: PreparedSegmentation | None = None,
     ) -> Candidates:
         decoders = _decoders(space)
-        encoder = prepared.encoder if prepared else untrained_encoder(settings.encoder, decoders)
+        channels = input_shape[1]
+        encoder = (
+            prepared.encoder
+            if prepared
+            else untrained_encoder(settings.encoder, decoders, channels)
+        )
         return SegmentationCandidates(decoders, encoder, num_classes, input_shape)
 
     def candidates_like(
@@ -251,12 +262,12 @@ class SegmentationKind(
         input_shape: tuple[int, int, int, int],
     ) -> Candidates:
         space = network.build_space()
-        encoder = untrained_encoder(network.encoder, space)
+        encoder = untrained_encoder(network.encoder, space, input_shape[1])
         return SegmentationCandidates(space, encoder, num_classes, input_shape)
 
     def prepare(
         self,
-        task: Task,
+        task: SegmentationTask,
         settings: SegmentationEvaluationSettings,
         space: SearchSpace,
         cache: Path,
@@ -297,7 +308,7 @@ class SegmentationKind(
     def untrained(
         self,
         network: SearchedSegmenterSettings,
-        task: Task,
+        task: SegmentationTask,
         prepared: PreparedSegmentation | None,
     ) -> nn.Module:
         """The decoder with random weights and auxiliary heads, behind the search's encoder."""

@@ -142,7 +142,7 @@ def network_phase(
         network=network,
         batches=ImageBatches(
             data.images,
-            data.masks,
+            data.targets,
             min(stage.batch_size, len(data)),
             Normaliser(task.mean, task.std),
             task.transform(stage.augmentation),
@@ -206,7 +206,7 @@ def _objective(
         settings.auxiliary_weight,
         class_weights=class_weights(
             settings.class_weights,
-            task.dataset("train").masks,
+            task.dataset("train").targets,
             task.num_classes,
             task.ignore_index,
             prepared.device,

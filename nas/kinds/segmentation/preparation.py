@@ -20,7 +20,7 @@ from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
 from nas.kinds.teacher import FILE, teacher_folder, train_teacher, trained_teacher
 from nas.models.encoder import STRIDES, TASK, Encoder, fingerprint, load_backbone
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.checkpoint import save_weights
 from nas.training.fit import fit
 from nas.training.images import Normaliser
@@ -40,14 +40,14 @@ class PreparedSegmentation(Prepared):
         validation: Cached maps of the validation split, likewise.
     """
 
-    task: Task
+    task: SegmentationTask
     encoder: Encoder
     train: SplitFeatures | None
     validation: SplitFeatures | None
 
 
 def prepare(
-    task: Task,
+    task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     cache: Path,
     device: torch.device,
@@ -75,7 +75,7 @@ def prepare(
 
 
 def prepare_encoder(
-    task: Task,
+    task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     cache: Path,
     device: torch.device,
@@ -85,7 +85,7 @@ def prepare_encoder(
 ) -> Encoder:
     """The encoder with its weights: trained on the task, from timm's hub, a file, or random."""
     with seeded(seed, "encoder"):
-        encoder = Encoder(settings.encoder, strides).to(device)
+        encoder = Encoder(settings.encoder, strides, task.channels).to(device)
     if settings.encoder.weights == TASK:
         folder = _encoder_folder(task, settings, cache, seed, strides)
         _pretrain(encoder, task, settings, folder, device, seed, announce)
@@ -101,7 +101,7 @@ def network_fingerprint(network: nn.Module) -> str:
 
 def _pretrain(
     encoder: Encoder,
-    task: Task,
+    task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     folder: Path,
     device: torch.device,
@@ -129,7 +129,7 @@ def _pretrain(
 
 
 def _features(
-    task: Task,
+    task: SegmentationTask,
     split: str,
     encoder: Encoder,
     teacher: Teacher | None,
@@ -157,11 +157,11 @@ def _features(
     tensors = cached_tensors(cache / f"features-{split}-{key:016x}.safetensors", compute)
     maps = tuple(tensors[f"map{number}"].to(device) for number in range(len(encoder.strides)))
     logits = tensors["teacher"].to(device) if teacher is not None else None
-    return SplitFeatures(maps, data.masks.to(device), logits)
+    return SplitFeatures(maps, data.targets.to(device), logits)
 
 
 def _both_untrained(
-    task: Task,
+    task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     cache: Path,
     seed: int,
@@ -177,7 +177,7 @@ def _both_untrained(
 
 
 def _encoder_folder(
-    task: Task,
+    task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     cache: Path,
     seed: int,

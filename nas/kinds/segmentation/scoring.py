@@ -12,7 +12,7 @@ from torch import Tensor
 import rewards
 from nas.errors import UserError
 from nas.models.segmentation import resize
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard, predict
 from nas.training.views import ViewsName
@@ -60,7 +60,7 @@ def score_masks(
 
 def score_network(
     network: Callable[[Tensor], Tensor],
-    task: Task,
+    task: SegmentationTask,
     split: str,
     device: torch.device,
     views: ViewsName = "none",
@@ -86,7 +86,7 @@ def score_network(
     normalise = Normaliser(task.mean, task.std)
     forward = network if views == "none" else _both_ways(network, _swapped(task))
     logits = predict(lambda images: forward(normalise(images, device)), data.images, batch_size)
-    return score_masks(logits, data.masks, task.classes, task.ignore_index, task.groups)
+    return score_masks(logits, data.targets, task.classes, task.ignore_index, task.groups)
 
 
 def _both_ways(network: Callable[[Tensor], Tensor], swapped: list[int]) -> Callable[..., Tensor]:
@@ -96,7 +96,7 @@ def _both_ways(network: Callable[[Tensor], Tensor], swapped: list[int]) -> Calla
     return mean
 
 
-def _swapped(task: Task) -> list[int]:
+def _swapped(task: SegmentationTask) -> list[int]:
     """The class that each class becomes in a mirrored image."""
     order = list(range(len(task.classes)))
     for first, second in task.pairs:

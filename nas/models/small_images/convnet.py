@@ -9,7 +9,9 @@ from torch import nn
 from nas.models.small_images.staged import StagedNetwork, convolution
 
 
-def convnet(widths: tuple[int, ...], depth: int, num_classes: int) -> StagedNetwork:
+def convnet(
+    widths: tuple[int, ...], depth: int, num_classes: int, in_channels: int = 3
+) -> StagedNetwork:
     """3x3 convolutions with batch norm and ReLU, without shortcuts.
 
     A thin and deep student can be guided by a wide and shallow teacher at any stage, as their
@@ -20,10 +22,11 @@ def convnet(widths: tuple[int, ...], depth: int, num_classes: int) -> StagedNetw
         widths: Channels of each stage; every stage but the first begins with a 2x2 max-pool.
         depth: Convolutions in each stage.
         num_classes: Number of classes.
+        in_channels: Channels of the images.
     """
     stages = [
         _stage(inputs, outputs, depth, pooled=number > 0)
-        for number, (inputs, outputs) in enumerate(pairwise((3, *widths)))
+        for number, (inputs, outputs) in enumerate(pairwise((in_channels, *widths)))
     ]
     return StagedNetwork(nn.Identity(), stages, nn.Identity(), widths[-1], num_classes)
 

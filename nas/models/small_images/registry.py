@@ -14,7 +14,7 @@ from nas.models.small_images.wide_resnet import wide_resnet
 
 _NARROW, _FOUR_TIMES = (16, 16, 32, 64), (32, 64, 128, 256)
 
-_NETWORKS: dict[str, Callable[[int], StagedNetwork]] = {
+_NETWORKS: dict[str, Callable[[int, int], StagedNetwork]] = {
     "resnet8x4": partial(resnet, 8, _FOUR_TIMES),
     "resnet20": partial(resnet, 20, _NARROW),
     "resnet32x4": partial(resnet, 32, _FOUR_TIMES),
@@ -42,12 +42,13 @@ def canonical_name(name: str) -> str | None:
     return name if name in _NETWORKS else None
 
 
-def create(name: str, num_classes: int) -> StagedNetwork:
+def create(name: str, num_classes: int, in_channels: int = 3) -> StagedNetwork:
     """Creates a network for small images with random weights.
 
     Args:
         name: One of `names()`, in either spelling.
         num_classes: Number of classes.
+        in_channels: Channels of the images.
 
     Raises:
         UserError: If there is no such network.
@@ -57,4 +58,4 @@ def create(name: str, num_classes: int) -> StagedNetwork:
         raise UserError(
             f"no network for small images is called {name!r}; known: {', '.join(_NETWORKS)}."
         )
-    return _NETWORKS[canonical](num_classes)
+    return _NETWORKS[canonical](num_classes, in_channels)

@@ -38,7 +38,9 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.residual(maps) + self.shortcut(maps))
 
 
-def resnet(depth: int, widths: tuple[int, int, int, int], num_classes: int) -> StagedNetwork:
+def resnet(
+    depth: int, widths: tuple[int, int, int, int], num_classes: int, in_channels: int = 3
+) -> StagedNetwork:
     """A residual network of three stages.
 
     He et al., Deep Residual Learning, 2016, section 4.2: https://arxiv.org/abs/1512.03385. The
@@ -48,9 +50,10 @@ def resnet(depth: int, widths: tuple[int, int, int, int], num_classes: int) -> S
         depth: 6n + 2 layers, n blocks in each stage.
         widths: Channels of the stem and of the three stages.
         num_classes: Number of classes.
+        in_channels: Channels of the images.
     """
     blocks = (depth - 2) // 6
-    stem = nn.Sequential(convolution(3, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
+    stem = nn.Sequential(convolution(in_channels, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
     stages = [
         _stage(inputs, outputs, blocks, stride)
         for inputs, outputs, stride in zip(widths[:-1], widths[1:], (1, 2, 2), strict=True)

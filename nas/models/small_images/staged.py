@@ -40,7 +40,7 @@ class StagedNetwork(nn.Module):
         self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x classes of normalised images N x 3 x H x W."""
+        """Logits N x classes of normalised images N x C x H x W."""
         maps = self.stem(images)
         for name in self._stages:
             maps = self.get_submodule(name)(maps)

@@ -13,7 +13,7 @@ _WIDTHS = (64, 128, 256, 512, 512)
 _POOLED_STAGES = (2, 3, 4)
 
 
-def vgg(depth: int, num_classes: int) -> StagedNetwork:
+def vgg(depth: int, num_classes: int, in_channels: int = 3) -> StagedNetwork:
     """A plain network of five stages, with one linear layer instead of the paper's three.
 
     Simonyan and Zisserman, Very Deep Convolutional Networks, 2015:
@@ -22,10 +22,11 @@ def vgg(depth: int, num_classes: int) -> StagedNetwork:
     Args:
         depth: Convolutions in each stage: 1 for vgg8, 2 for vgg13.
         num_classes: Number of classes.
+        in_channels: Channels of the images.
     """
     stages = [
         _stage(number, inputs, outputs, depth)
-        for number, (inputs, outputs) in enumerate(pairwise((3, *_WIDTHS)), start=1)
+        for number, (inputs, outputs) in enumerate(pairwise((in_channels, *_WIDTHS)), start=1)
     ]
     return StagedNetwork(nn.Identity(), stages, nn.Identity(), _WIDTHS[-1], num_classes)
 

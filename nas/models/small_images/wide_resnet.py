@@ -39,7 +39,7 @@ class PreActivationBlock(nn.Module):
         return cast(Tensor, self.residual(activated) + shortcut)
 
 
-def wide_resnet(depth: int, widening: int, num_classes: int) -> StagedNetwork:
+def wide_resnet(depth: int, widening: int, num_classes: int, in_channels: int = 3) -> StagedNetwork:
     """A wide residual network of three stages, without dropout.
 
     Zagoruyko and Komodakis, Wide Residual Networks, 2016: https://arxiv.org/abs/1605.07146. A
@@ -49,6 +49,7 @@ def wide_resnet(depth: int, widening: int, num_classes: int) -> StagedNetwork:
         depth: 6n + 4 layers, n blocks in each stage.
         widening: By how much the stages are wider than 16, 32 and 64 channels.
         num_classes: Number of classes.
+        in_channels: Channels of the images.
     """
     blocks = (depth - 4) // 6
     widths = (16, 16 * widening, 32 * widening, 64 * widening)
@@ -57,7 +58,8 @@ def wide_resnet(depth: int, widening: int, num_classes: int) -> StagedNetwork:
         for inputs, outputs, stride in zip(widths[:-1], widths[1:], (1, 2, 2), strict=True)
     ]
     last = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU())
-    return StagedNetwork(convolution(3, widths[0]), stages, last, widths[-1], num_classes)
+    stem = convolution(in_channels, widths[0])
+    return StagedNetwork(stem, stages, last, widths[-1], num_classes)
 
 
 def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:

@@ -24,6 +24,7 @@ class ArraySource(ClassificationSource):
         names: Name of each of the N images.
         labels: Class of each of the N images, int64.
         size: Height and width in pixels that the images are resized to.
+        channels: How many channels to copy each grey image into.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class ArraySource(ClassificationSource):
         names: Sequence[str],
         labels: np.ndarray,
         size: tuple[int, int],
+        channels: int = 3,
     ) -> None:
         self.names = tuple(names)
         self.labels = labels
         self._load = load
         self._rows = rows
         self._size = size
+        self._channels = channels
 
     @property
     def digest(self) -> str:
@@ -50,14 +53,20 @@ class ArraySource(ClassificationSource):
         return total.hexdigest()
 
     def select(self, rows: np.ndarray) -> ArraySource:
-        names = [self.names[row] for row in rows]
-        return ArraySource(self._load, self._rows[rows], names, self.labels[rows], self._size)
+        return ArraySource(
+            self._load,
+            self._rows[rows],
+            [self.names[row] for row in rows],
+            self.labels[rows],
+            self._size,
+            self._channels,
+        )
 
     def read(self) -> tuple[Tensor, Tensor]:
         grey = torch.from_numpy(self._stored())[:, None]
-        images = torch.empty(len(grey), 3, *self._size, dtype=torch.uint8)
+        images = torch.empty(len(grey), self._channels, *self._size, dtype=torch.uint8)
         for start in range(0, len(grey), _CHUNK):
-            # One channel is copied into all three.
+            # One channel is copied into all.
             images[start : start + _CHUNK] = _resized(grey[start : start + _CHUNK], self._size)
         return images, torch.from_numpy(self.labels)
 

@@ -23,6 +23,7 @@ _POLICIES = {
     "trivial_augment_wide": "TrivialAugmentWide",
     "aug_mix": "AugMix",
 }
+_POLICY_CHANNELS = (1, 3)
 _SCALE = (0.08, 1.0)
 
 
@@ -32,12 +33,16 @@ class Augment:
     Args:
         settings: Which changes.
         input_size: Height and width of the images in pixels.
+        channels: Channels of the images.
 
     Raises:
-        UserError: If the padding is as large as the images.
+        UserError: If the padding is as large as the images, or a policy cannot change so many
+            channels.
     """
 
-    def __init__(self, settings: AugmentationSettings, input_size: tuple[int, int]) -> None:
+    def __init__(
+        self, settings: AugmentationSettings, input_size: tuple[int, int], channels: int = 3
+    ) -> None:
         shortest = min(input_size)
         self._padding = settings.padding or max(round(shortest / 8), 1)
         if settings.crop == "pad" and self._padding >= shortest:
@@ -50,17 +55,22 @@ class Augment:
         self._flip = settings.flip
         self._policy: Callable[[Tensor], Tensor] | None = None
         if settings.policy != "none":
+            if channels not in _POLICY_CHANNELS:
+                raise UserError(
+                    f"policy {settings.policy!r} is made for images of 1 or 3 channels, and these "
+                    f"have {channels}; choose policy 'none', or the augmentation 'light'."
+                )
             self._policy = getattr(v2, _POLICIES[settings.policy])()
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Changes a batch.
 
         Args:
-            images: N×3×H×W uint8.
+            images: N×C×H×W uint8.
             generator: Decides the changes; torch's global state is left untouched.
 
         Returns:
-            N×3×H×W uint8; the same tensor if nothing is to be changed.
+            N×C×H×W uint8; the same tensor if nothing is to be changed.
         """
         with draws_from(generator):
             if self._crop == "pad":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.tasks.check_report import CheckReport
+from nas.tasks.check_report import CheckReport, listing_problems
 from nas.tasks.classification.task import ClassificationTask
 
 
@@ -28,10 +28,8 @@ class ClassCounts:
 
 def check_classification(task: ClassificationTask) -> CheckReport[ClassCounts]:
     """Reads every image of a task."""
-    # The splits of a folder share one list of problems.
-    listed = dict.fromkeys(p for source in task.sources.values() for p in source.problems)
     reports: dict[str, ClassCounts] = {}
-    problems = list(listed)
+    problems = listing_problems(task.sources.values())
     copies = _Copies()
     for split, source in task.sources.items():
         sizes: Counter[tuple[int, int]] = Counter()

@@ -10,9 +10,7 @@ from nas.tasks.dataset import ImageDataset
 
 
 class ClassificationDataset(ImageDataset):
-    """Images with one class each.
-
-    An item is a pair of the image, 3×H×W uint8, and its class, a single int64.
+    """Images with one class each: `targets` are the classes, N int64.
 
     Args:
         source: Where the images come from; they are read at first use.
@@ -20,8 +18,9 @@ class ClassificationDataset(ImageDataset):
 
     def __init__(self, source: ClassificationSource) -> None:
         super().__init__(source)
-        self.labels: Tensor = torch.from_numpy(source.labels)
-        """Class of each image, N int64."""
+        self._classes = torch.from_numpy(source.labels)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.images[index], self.labels[index]
+    @property
+    def targets(self) -> Tensor:
+        """Class of each image; known before any image is read."""
+        return self._classes

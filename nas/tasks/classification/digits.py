@@ -7,7 +7,7 @@ https://archive.ics.uci.edu/dataset/80.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,10 +15,10 @@ from pydantic import Field
 from nas.errors import UserError
 from nas.settings import validate
 from nas.tasks.classification.array_source import ArraySource
-from nas.tasks.classification.normalisation import measure
 from nas.tasks.classification.settings import DrawSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
+from nas.tasks.inputs import named_inputs
 
 _WHITE = 16
 
@@ -28,16 +28,18 @@ class DigitsSettings(DrawSettings):
 
     Attributes:
         size: Side in pixels that the images are resized to.
+        channels: "grey" for one channel, "rgb" for three equal ones.
     """
 
     size: int = Field(default=32, ge=8, le=512)
+    channels: Literal["rgb", "grey"] = "rgb"
 
 
-def load_digits(options: dict[str, Any]) -> ClassificationTask:
+def load_digits(**options: Any) -> ClassificationTask:
     """Builds the task.
 
     Args:
-        options: Fields of `DigitsSettings`.
+        **options: Fields of `DigitsSettings`.
 
     Raises:
         UserError: If an option is unknown or has a wrong value, or scikit-learn is not installed.
@@ -46,16 +48,16 @@ def load_digits(options: dict[str, Any]) -> ClassificationTask:
     images, labels = _read()
     size = (settings.size, settings.size)
     names = [f"digit{index:04d}" for index in range(len(labels))]
-    whole = ArraySource(lambda: images, np.arange(len(labels)), names, labels, size)
-    sources = deal({"train": whole}, settings, "task digits")
-    mean, std = measure(sources["train"].tensors[0])
+    inputs = named_inputs(settings.channels)
+    rows = np.arange(len(labels))
+    whole = ArraySource(lambda: images, rows, names, labels, size, sum(inputs.values()))
     return ClassificationTask(
         name="digits",
         classes=tuple(str(label) for label in range(10)),
         input_size=size,
-        sources=sources,
-        mean=mean,
-        std=std,
+        sources=deal({"train": whole}, settings, "task digits"),
+        inputs=inputs,
+        normalisation=None,
     )
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from nas.errors import UserError
 from nas.tasks.classification.source import ClassificationSource, ImageInspection
-from nas.tasks.reading import read_8_bit_image
+from nas.tasks.inputs import Channels, named_inputs
+from nas.tasks.reading import read_image, resize
 
 
 class FileSource(ClassificationSource):
@@ -27,6 +27,7 @@ class FileSource(ClassificationSource):
         labels: Class of each, N int64.
         size: Height and width in pixels that the images are brought to.
         centre_crop: Share of the image's short side that is kept; see `fit`.
+        channels: What to read the files as.
         problems: What was wrong when the files were listed.
     """
 
@@ -37,6 +38,7 @@ class FileSource(ClassificationSource):
         labels: np.ndarray,
         size: tuple[int, int],
         centre_crop: float,
+        channels: Channels = "rgb",
         problems: tuple[str, ...] = (),
     ) -> None:
         self.names = tuple(names)
@@ -45,6 +47,7 @@ class FileSource(ClassificationSource):
         self._root = root
         self._size = size
         self._centre_crop = centre_crop
+        self._channels: Channels = channels
 
     @property
     def digest(self) -> str:
@@ -55,19 +58,25 @@ class FileSource(ClassificationSource):
         return total.hexdigest()
 
     def select(self, rows: np.ndarray) -> FileSource:
-        names = [self.names[row] for row in rows]
-        labels = self.labels[rows]
-        return FileSource(self._root, names, labels, self._size, self._centre_crop, self.problems)
+        return FileSource(
+            self._root,
+            [self.names[row] for row in rows],
+            self.labels[rows],
+            self._size,
+            self._centre_crop,
+            self._channels,
+            self.problems,
+        )
 
     def read(self) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        images = np.empty((len(self.names), 3, *self._size), np.uint8)
+        channels = sum(named_inputs(self._channels).values())
+        images = np.empty((len(self.names), channels, *self._size), np.uint8)
 
         def fill(row: int) -> None:
-            image = read_8_bit_image(self._root / self.names[row])
-            pixels = np.asarray(fit(image, self._size, self._centre_crop))
-            images[row] = pixels.transpose(2, 0, 1)
+            pixels = read_image(self._root / self.names[row], self._channels)
+            images[row] = fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
 
         with _threads() as threads:
             for _ in threads.map(fill, range(len(self.names))):
@@ -81,33 +90,33 @@ class FileSource(ClassificationSource):
     def _inspect(self, name: str) -> ImageInspection:
         path = self._root / name
         try:
-            image = read_8_bit_image(path)
+            height, width, _ = read_image(path, self._channels).shape
         except UserError as error:
             return ImageInspection(None, problems=(str(error),))
-        return ImageInspection((image.height, image.width), _content(path))
+        return ImageInspection((height, width), _content(path))
 
 
-def fit(image: Image.Image, size: tuple[int, int], centre_crop: float) -> Image.Image:
+def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.ndarray:
     """Brings an image to a size as evaluation protocols do.
 
     The short side is resized to the size divided by `centre_crop`, and the centre is cut out. An
     image that has the size already stays as it is: it was prepared for it.
 
     Args:
-        image: RGB.
+        pixels: H×W×C uint8.
         size: Height and width in pixels.
         centre_crop: Share of the image's short side that is kept, above 0 and at most 1.
     """
     height, width = size
-    if image.size == (width, height):
-        return image
-    scale = centre_crop * min(image.width / width, image.height / height)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    full_height, full_width = pixels.shape[:2]
+    if (full_height, full_width) == size:
+        return pixels
+    scale = centre_crop * min(full_width / width, full_height / height)
+    left, top = (full_width - scale * width) / 2, (full_height - scale * height) / 2
     # Cutting and resizing in one step needs no rounding of the size in between. What rounding
     # errors leave outside the image, Pillow would refuse.
-    right, bottom = min(left + scale * width, image.width), min(top + scale * height, image.height)
-    box = (max(left, 0), max(top, 0), right, bottom)
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    right, bottom = min(left + scale * width, full_width), min(top + scale * height, full_height)
+    return resize(pixels, size, (max(left, 0), max(top, 0), right, bottom))
 
 
 def _content(path: Path) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 
 from nas.errors import UserError
 from nas.settings import validate
+from nas.tasks.classification.classes import check_classes
 from nas.tasks.classification.layouts import cub, idx, image_folder
 from nas.tasks.classification.layouts.found import Found
 from nas.tasks.classification.memory import check_memory
-from nas.tasks.classification.normalisation import measure
 from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.splits import deal
 from nas.tasks.classification.task import ClassificationTask
-from nas.tasks.spelling import hint
 
 
 @dataclass(frozen=True)
@@ -77,34 +76,19 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
             f"{root}: no known layout of images by class; known: {', '.join(_LAYOUTS)}."
         )
     found = _LAYOUTS[layout].find(root, settings)
-    _check_classes(found.classes, settings)
+    check_classes(found.classes, settings)
     sources = deal(found.sources, settings, where)
-    check_memory(settings.name, sources, found.input_size)
-    if settings.mean is not None and settings.std is not None:
-        mean, std = settings.mean, settings.std
-    else:
-        mean, std = found.normalisation or measure(sources["train"].tensors[0])
+    check_memory(settings.name, sources, found.input_size, sum(settings.inputs.values()))
     return ClassificationTask(
         name=settings.name,
         classes=found.classes,
         input_size=found.input_size,
         sources=sources,
         reward_classes=settings.reward_classes,
-        mean=mean,
-        std=std,
+        inputs=settings.inputs,
+        normalisation=settings.given_normalisation or found.normalisation,
     )
 
 
 def _layout_of(root: Path) -> str | None:
     return next((name for name, layout in _LAYOUTS.items() if layout.recognised(root)), None)
-
-
-def _check_classes(classes: tuple[str, ...], settings: ClassificationSettings) -> None:
-    if len(classes) < 2:
-        raise UserError(f"task {settings.name}: a task needs at least two classes.")
-    for name in settings.reward_classes:
-        if name not in classes:
-            raise UserError(
-                f"task {settings.name}: reward_classes: unknown class {name!r}; "
-                f"{hint(name, classes)}"
-            )

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nas.errors import UserError
-from nas.tasks.classification.source import ClassificationSource
+from nas.tasks.dataset import ImageSource
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_memory(
-    name: str, sources: Mapping[str, ClassificationSource], input_size: tuple[int, int]
+    name: str,
+    sources: Mapping[str, ImageSource],
+    input_size: tuple[int, int],
+    channels: int,
 ) -> None:
     """Refuses a task whose images would take more than half of the memory.
 
@@ -21,6 +24,7 @@ def check_memory(
         name: The task's name, for the message.
         sources: The images of each split.
         input_size: Height and width of each in pixels.
+        channels: Channels of each.
 
     Raises:
         UserError: If they would.
@@ -30,7 +34,7 @@ def check_memory(
         return
     count = sum(len(source.names) for source in sources.values())
     height, width = input_size
-    needed = count * 3 * height * width
+    needed = count * channels * height * width
     if needed > memory / 2:
         raise UserError(
             f"task {name}: {count} images of {height}x{width} pixels take "

@@ -49,13 +49,13 @@ class Mixing:
         """Mixes a batch.
 
         Args:
-            images: N×3×H×W, normalised, of a floating type.
+            images: N×channels×H×W, normalised, of a floating type.
             labels: Class of each, N int64.
             generator: Decides pairs and shares; torch's global state is left untouched.
 
         Returns:
-            Images N×3×H×W and targets N×C float32 whose rows sum to 1; a class has the share of
-            its image, for cutmix that of the pixels that are really its own.
+            Images of the same shape and targets N×C float32 whose rows sum to 1; a class has the
+            share of its image, for cutmix that of the pixels that are really its own.
 
         Raises:
             ValueError: If the images are not of a floating type.

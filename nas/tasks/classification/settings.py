@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nas.settings import Settings
+from nas.tasks.settings import ImageSettings
 
-Colour = tuple[float, float, float]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -54,34 +54,18 @@ class DrawSettings(Settings):
         return count
 
 
-class ClassificationSettings(DrawSettings):
-    """A classification task on files.
+class ClassSettings(ImageSettings, DrawSettings):
+    """What the classes of whole images mean.
 
     Attributes:
-        name: The task's name in reports.
-        root: Folder of the data; relative to the task.yaml.
-        layout: How the files tell the classes; "auto" looks.
-        classes: Names of the classes. For image_folder those of the folders to use, in order;
-            for cub and idx names in the order of the labels.
+        classes: Names in the order of the labels.
         reward_classes: Classes whose quality counts; all unless given.
-        input_size: Height and width in pixels that images are brought to; the stored size for
-            idx and 224x224 for the others unless given.
-        centre_crop: Share of an image's short side that is kept when it is brought to
-            `input_size`, for image_folder and cub; 0.875 unless given.
-        mean: Mean of each colour channel in 0 to 1, for normalisation; that of the train split
-            for idx and ImageNet's for the others unless given.
-        std: Standard deviation of each colour channel in 0 to 1, likewise.
+        input_size: Height and width of the images in pixels.
     """
 
-    name: str = Field(min_length=1)
-    root: Path = Path()
-    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
     classes: tuple[str, ...] = ()
     reward_classes: tuple[str, ...] = ()
     input_size: tuple[int, int] | None = None
-    centre_crop: float | None = Field(default=None, gt=0, le=1)
-    mean: Colour | None = None
-    std: Colour | None = None
 
     @field_validator("classes", "reward_classes")
     @classmethod
@@ -98,22 +82,20 @@ class ClassificationSettings(DrawSettings):
             raise ValueError("height and width must be at least 8 pixels")
         return value
 
-    @field_validator("mean")
-    @classmethod
-    def _check_mean(cls, value: Colour | None) -> Colour | None:
-        if value is not None and not all(0 <= mean <= 1 for mean in value):
-            raise ValueError("pixels are counted from 0 to 1, and so are their means")
-        return value
 
-    @field_validator("std")
-    @classmethod
-    def _check_std(cls, value: Colour | None) -> Colour | None:
-        if value is not None and min(value) <= 0:
-            raise ValueError("every standard deviation must be positive")
-        return value
+class ClassificationSettings(ClassSettings):
+    """A classification task on files.
 
-    @model_validator(mode="after")
-    def _check_both(self) -> Self:
-        if (self.mean is None) != (self.std is None):
-            raise ValueError("mean and std go together; give both or none")
-        return self
+    The classes of image_folder are those of the folders to use, in order. Images are brought to
+    `input_size`; the stored size for idx and 224x224 for the others unless given.
+
+    Attributes:
+        root: Folder of the data; relative to the task.yaml.
+        layout: How the files tell the classes; "auto" looks.
+        centre_crop: Share of an image's short side that is kept when it is brought to
+            `input_size`, for image_folder and cub; 0.875 unless given.
+    """
+
+    root: Path = Path()
+    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
+    centre_crop: float | None = Field(default=None, gt=0, le=1)

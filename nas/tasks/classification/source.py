@@ -29,16 +29,13 @@ class ImageInspection:
 
 
 class ClassificationSource(ImageSource):
-    """An image source whose labels are the classes of whole images.
+    """An image source whose targets are the classes of whole images.
 
     Attributes:
         labels: Class of each image, N int64; known before any image is read.
-        problems: What was wrong when the files were listed; no image is read before these are
-            mended.
     """
 
     labels: np.ndarray
-    problems: tuple[str, ...] = ()
 
     @abstractmethod
     def select(self, rows: np.ndarray) -> Self:

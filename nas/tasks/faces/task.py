@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor
 
 from nas.settings import Settings, validate
-from nas.tasks.dataset import Inspection, Source
 from nas.tasks.faces.anatomy import (
     CLASSES,
     LEFT_BROW,
@@ -24,7 +23,9 @@ from nas.tasks.faces.anatomy import (
 )
 from nas.tasks.faces.cache import cache_folder, read_arrays, write_arrays
 from nas.tasks.faces.drawing import draw_faces
-from nas.tasks.task import SPLITS, Task
+from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
+from nas.tasks.segmentation.task import SegmentationTask
+from nas.tasks.task import SPLITS
 
 _ARRAYS = ("images", "masks")
 # All other files of this package decide what a face looks like.
@@ -49,7 +50,7 @@ class FacesSettings(Settings):
     test: int = Field(default=100, ge=1)
 
 
-class FacesSource(Source):
+class FacesSource(SegmentationSource):
     """The drawn faces of one split.
 
     Args:
@@ -77,10 +78,10 @@ class FacesSource(Source):
         images, masks = self._arrays()
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
-    def inspect(self) -> Iterator[Inspection]:
+    def inspect(self) -> Iterator[MaskInspection]:
         for mask in self.tensors[1].numpy():
             counts = np.bincount(mask.ravel(), minlength=len(CLASSES) + 1)
-            yield Inspection((self._size, self._size), counts)
+            yield MaskInspection((self._size, self._size), counts)
 
     def _arrays(self) -> tuple[np.ndarray, ...]:
         shape = (len(self.names), self._size, self._size)
@@ -100,21 +101,21 @@ def _drawing() -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
-def load_faces(options: dict[str, Any]) -> Task:
+def load_faces(**options: Any) -> SegmentationTask:
     """Builds the task; the faces are drawn when they are first used.
 
     Args:
-        options: Fields of `FacesSettings`.
+        **options: Fields of `FacesSettings`.
 
     Raises:
         UserError: If an option is unknown or has a wrong value.
     """
     settings = validate(FacesSettings, options, "task faces")
-    sources: dict[str, Source] = {
+    sources: dict[str, SegmentationSource] = {
         split: FacesSource((settings.seed, number), getattr(settings, split), settings.size)
         for number, split in enumerate(SPLITS)
     }
-    return Task(
+    return SegmentationTask(
         name="faces",
         classes=CLASSES,
         input_size=(settings.size, settings.size),

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from nas.pareto.candidates import Candidate
 from nas.report.tables import check_table, figure, front_table, score_table
-from nas.tasks.data_check import CheckReport, SplitReport
+from nas.tasks.check_report import CheckReport
+from nas.tasks.segmentation.data_check import ClassShares
 
 VALUES = {
     **{"quality": 0.81234, "reward": 0.7, "params": 3_456_789.0, "macs": 31_234_567.0},
@@ -87,9 +88,9 @@ def test_scores_by_class_and_by_group() -> None:
 
 
 def test_what_a_task_holds_by_split() -> None:
-    one = SplitReport(8, {(40, 60): 8}, {"ground": 0.75, "leaf": 0.25}, 0.0)
-    mixed = SplitReport(3, {(40, 60): 2, (20, 20): 1}, {"ground": 0.5, "leaf": 0.25}, 0.25)
-    none = SplitReport(0, {}, {"ground": 0.0, "leaf": 0.0}, 0.0)
+    one = ClassShares(8, {(40, 60): 8}, {"ground": 0.75, "leaf": 0.25}, 0.0)
+    mixed = ClassShares(3, {(40, 60): 2, (20, 20): 1}, {"ground": 0.5, "leaf": 0.25}, 0.25)
+    none = ClassShares(0, {}, {"ground": 0.0, "leaf": 0.0}, 0.0)
     report = CheckReport("leaves", {"train": one, "validation": mixed, "test": none})
     rows = [_cells(line) for line in _lines(check_table(report)) if line.startswith("│")]
     assert rows == [

@@ -66,8 +66,7 @@ def corners() -> ClassificationTask:
             "validation": _source([0, 1, 2] * 4, 1),
             "test": _source([0, 1, 2], 2, Unread),
         },
-        mean=(0.3, 0.3, 0.3),
-        std=(0.2, 0.2, 0.2),
+        normalisation=((0.3, 0.3, 0.3), (0.2, 0.2, 0.2)),
     )
 
 

@@ -20,7 +20,7 @@ from nas.kinds.segmentation.preparation import PreparedSegmentation, prepare
 from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
 from nas.kinds.teacher import train_teacher
 from nas.models.encoder import EncoderSettings
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 
@@ -63,7 +63,7 @@ def teacher_settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def teacher_file(
-    whole_faces: Task, make_settings: Any, tmp_path_factory: pytest.TempPathFactory
+    whole_faces: SegmentationTask, make_settings: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The file of a trained teacher, not to be written to."""
     settings = make_settings(teacher=TEACHER).teacher
@@ -76,14 +76,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(faces: Task, make_settings: Any, cache: Path) -> PreparedSegmentation:
+def prepared(faces: SegmentationTask, make_settings: Any, cache: Path) -> PreparedSegmentation:
     """Encoder and cached maps, without a teacher."""
     return prepare(faces, make_settings(), cache, CPU, 0)
 
 
 @pytest.fixture(scope="session")
 def taught(
-    faces: Task, make_settings: Any, teacher_file: Path, cache: Path
+    faces: SegmentationTask, make_settings: Any, teacher_file: Path, cache: Path
 ) -> PreparedSegmentation:
     """Encoder, teacher, cached maps and cached logits."""
     settings = make_settings(distillation={"enabled": True}, teacher={"run": str(teacher_file)})

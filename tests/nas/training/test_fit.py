@@ -371,7 +371,7 @@ def test_the_validation_split_teaches_nothing(make_network, faces):
 def test_class_weights_come_from_the_train_split(faces):
     assert class_weights("equal", faces, CPU) is None
     weights = class_weights("balanced", faces, CPU)
-    assert torch.equal(weights, balanced_weights(faces.dataset("train").masks, 11, 255))
+    assert torch.equal(weights, balanced_weights(faces.dataset("train").targets, 11, 255))
     assert len(weights) == 11
 
 

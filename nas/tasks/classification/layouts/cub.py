@@ -13,7 +13,6 @@ import numpy as np
 from nas.errors import UserError
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size, renamed
-from nas.tasks.classification.normalisation import IMAGENET
 from nas.tasks.classification.settings import ClassificationSettings
 
 _IMAGES, _LABELS = "images.txt", "image_class_labels.txt"
@@ -37,12 +36,13 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     labels = _looked_up(root / _LABELS, files, position, f"no class of {_CLASSES}")
     flags = _looked_up(root / _SPLIT, files, {0: 0, 1: 1}, "neither 1 for train nor 0 for test")
     size, crop = photo_size(settings)
-    whole = FileSource(root, [f"images/{path}" for path in files.values()], labels, size, crop)
+    paths = [f"images/{path}" for path in files.values()]
+    whole = FileSource(root, paths, labels, size, crop, settings.channels)
     sources = {
         split: whole.select(np.flatnonzero(flags == flag))
         for split, flag in (("train", 1), ("test", 0))
     }
-    return Found(names, dict(sources), size, IMAGENET)
+    return Found(names, dict(sources), size, settings.usual_normalisation)
 
 
 def _read(path: Path) -> dict[int, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.errors import UserError
-from nas.tasks.classification.settings import ClassificationSettings, Colour
+from nas.tasks.classification.settings import ClassificationSettings
 from nas.tasks.classification.source import ClassificationSource
+from nas.tasks.normalisation import Normalisation
 
 _CENTRE_CROP = 0.875
 _SIZE = (224, 224)
@@ -20,14 +21,13 @@ class Found:
         classes: Name of each class, in the order of the labels.
         sources: The images of each split that the data set has, "train" among them.
         input_size: Height and width in pixels that they are brought to.
-        normalisation: Mean and standard deviation to normalise with unless others are given;
-            None if those of the images are to be taken.
+        normalisation: Of the images, unless another is given; None to measure it.
     """
 
     classes: tuple[str, ...]
     sources: dict[str, ClassificationSource]
     input_size: tuple[int, int]
-    normalisation: tuple[Colour, Colour] | None
+    normalisation: Normalisation | None
 
 
 def photo_size(settings: ClassificationSettings) -> tuple[tuple[int, int], float]:

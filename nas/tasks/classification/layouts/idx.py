@@ -36,11 +36,17 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     """
     if settings.centre_crop is not None:
         raise UserError(f"task {settings.name}: idx images are not cropped; remove centre_crop.")
+    if isinstance(settings.channels, int):
+        raise UserError(
+            f"task {settings.name}: idx images are grey; channels is 'grey', or 'rgb' for three "
+            "equal ones."
+        )
     files = {"train": _pair(root, "train")}
     if any(_find(root, name) for name in _FILES["test"]):
         files["test"] = _pair(root, "test")
     size = settings.input_size or _image_size(files["train"][0])
-    sources = {split: _source(split, *pair, size) for split, pair in files.items()}
+    channels = sum(settings.inputs.values())
+    sources = {split: _source(split, *pair, size, channels) for split, pair in files.items()}
     count = 1 + max(int(source.labels.max()) for source in sources.values())
     return Found(_names(settings, count), dict(sources), size, None)
 
@@ -54,13 +60,16 @@ def _names(settings: ClassificationSettings, count: int) -> tuple[str, ...]:
     return settings.classes or tuple(str(label) for label in range(count))
 
 
-def _source(split: str, images: Path, labels: Path, size: tuple[int, int]) -> ArraySource:
+def _source(
+    split: str, images: Path, labels: Path, size: tuple[int, int], channels: int
+) -> ArraySource:
     classes = read_array(labels, 1).astype(np.int64)
     count = read_shape(images, 3)[0]
     if count != len(classes) or not count:
         raise UserError(f"{images}: {count} images, but {labels.name} has {len(classes)} labels.")
     names = [f"{split}{index:05d}" for index in range(count)]
-    return ArraySource(partial(read_array, images, 3), np.arange(count), names, classes, size)
+    load, rows = partial(read_array, images, 3), np.arange(count)
+    return ArraySource(load, rows, names, classes, size, channels)
 
 
 def _image_size(path: Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,8 @@ import numpy as np
 from nas.errors import UserError
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size
-from nas.tasks.classification.normalisation import IMAGENET
 from nas.tasks.classification.settings import ClassificationSettings
-from nas.tasks.reading import IMAGE_SUFFIXES
+from nas.tasks.reading import image_suffixes
 from nas.tasks.spelling import hint
 
 _FOLDERS = {
@@ -49,9 +49,9 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     size, crop = photo_size(settings)
     sources = {}
     for split, folder in folders.items():
-        names, labels = _list(root, folder, classes)
-        sources[split] = FileSource(root, names, labels, size, crop, problems)
-    return Found(classes, dict(sources), size, IMAGENET)
+        names, labels = _list(root, folder, classes, image_suffixes(settings.channels))
+        sources[split] = FileSource(root, names, labels, size, crop, settings.channels, problems)
+    return Found(classes, dict(sources), size, settings.usual_normalisation)
 
 
 def _strangers(folders: dict[str, Path], known: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,17 +84,19 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in found if not path.name.startswith(".")))
 
 
-def _list(root: Path, folder: Path, classes: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+def _list(
+    root: Path, folder: Path, classes: tuple[str, ...], suffixes: Set[str]
+) -> tuple[list[str], np.ndarray]:
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        files = [path for path in (folder / name).rglob("*") if _is_image(path)]
+        files = [path for path in (folder / name).rglob("*") if _is_image(path, suffixes)]
         names += sorted(path.relative_to(root).as_posix() for path in files)
         labels += [label] * len(files)
     return names, np.array(labels, np.int64)
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(path: Path, suffixes: Set[str]) -> bool:
     # Some systems leave hidden files with the name of an image beside it.
-    named = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    named = path.suffix.lower() in suffixes and not path.name.startswith(".")
     return named and path.is_file()

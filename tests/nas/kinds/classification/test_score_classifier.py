@@ -74,7 +74,7 @@ def test_the_logits_of_the_views_are_averaged(corners):
     flipped = score_classifier(Sided(), corners, "validation", CPU, "flip")
     assert plain.confusion[:, 1].sum() > 0
     assert flipped.confusion.tolist() == [[4, 0, 0]] * 3
-    labels = corners.dataset("validation").labels
+    labels = corners.dataset("validation").targets
     logits = torch.tensor([0.01, 0.0, -9.0]).expand(len(labels), 3)
     expected = functional.cross_entropy(logits, labels).item()
     assert flipped.figures["loss"] == pytest.approx(expected, rel=1e-5)

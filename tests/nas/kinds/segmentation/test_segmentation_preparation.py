@@ -35,7 +35,7 @@ def test_cached_maps_are_those_of_the_encoder_in_the_order_of_the_images(prepare
     for split, features in (("train", prepared.train), ("validation", prepared.validation)):
         data = faces.dataset(split)
         assert len(features) == len(data)
-        assert torch.equal(features.masks, data.masks)
+        assert torch.equal(features.masks, data.targets)
         with torch.inference_mode():
             expected = prepared.encoder(normalise(data.images, CPU))
         for found, wanted in zip(features.gather(slice(None)), expected, strict=True):

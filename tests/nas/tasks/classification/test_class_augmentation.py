@@ -154,3 +154,11 @@ def test_padding_as_large_as_the_images_is_refused(photos):
     task = tasks.load(photos.root, input_size=[24, 32])
     with pytest.raises(UserError, match="padding 24 would leave nothing of images of 24x32"):
         task.augmentation(AugmentationSettings(crop="pad", padding=24))
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_grey_images_are_changed_too(images, change):
+    settings = AugmentationSettings(**change)
+    augment = Augment(settings, tuple(images.shape[-2:]), channels=1)
+    result = augment(images[:, :1], torch.Generator().manual_seed(0))
+    assert result.shape == (16, 1, 24, 32) and not torch.equal(result, images[:, :1])

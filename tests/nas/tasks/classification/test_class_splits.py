@@ -64,7 +64,7 @@ def test_the_seed_decides_what_is_drawn():
 def test_options_give_the_number_of_images(photos):
     task = tasks.load(photos.root, train=24, validation=3, test=6)
     assert [len(task.dataset(split)) for split in task.splits] == [24, 3, 6]
-    assert np.bincount(task.dataset("train").labels).tolist() == [4, 8, 12]
+    assert np.bincount(task.dataset("train").targets).tolist() == [4, 8, 12]
 
 
 def test_numbers_move_no_image_to_another_split(photos):

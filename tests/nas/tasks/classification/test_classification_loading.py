@@ -148,14 +148,14 @@ def test_images_of_the_input_size_stay_as_they_are(photos):
 
 def gradient(height, width):
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-    return Image.fromarray(np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8))
+    return np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
 
 
 @pytest.mark.parametrize("shape", [(160, 240), (240, 160), (200, 200)])
 def test_the_centre_is_cut_out_of_the_resized_image(shape):
     # The short side becomes 64 / 0.8 = 80 pixels, each as wide as `step` pixels of the image.
     height, width = shape
-    pixels = np.asarray(fit(gradient(*shape), (64, 64), 0.8)).astype(float)
+    pixels = fit(gradient(*shape), (64, 64), 0.8).astype(float)
     step = min(shape) / 80
     expected = [height / 2 - 0.5 + step * 31.5 * sign for sign in (-1, 1)]
     assert pixels[[0, -1], 32, 0].tolist() == pytest.approx(expected, abs=1)
@@ -164,7 +164,7 @@ def test_the_centre_is_cut_out_of_the_resized_image(shape):
 
 
 def test_a_whole_short_side_can_be_kept():
-    pixels = np.asarray(fit(gradient(100, 200), (50, 50), 1.0))
+    pixels = fit(gradient(100, 200), (50, 50), 1.0)
     assert pixels[0, 0].tolist() == pytest.approx([0.5, 50.5, 0], abs=1)
     assert pixels[-1, -1].tolist() == pytest.approx([98.5, 148.5, 0], abs=1)
 

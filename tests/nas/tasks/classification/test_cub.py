@@ -16,14 +16,14 @@ def test_the_lists_give_classes_and_splits(birds):
         f"images/{folder}/{number}.jpg"
         for folder, number in zip(folders, range(9, 13), strict=True)
     )
-    assert task.dataset("test").labels.tolist() == [1, 0, 1, 0]
+    assert task.dataset("test").targets.tolist() == [1, 0, 1, 0]
 
 
 def test_validation_is_held_out_of_train_by_class(birds):
     task = tasks.load(birds.root, validation_share=0.25)
     train, validation = task.dataset("train"), task.dataset("validation")
-    assert torch.bincount(validation.labels).tolist() == [1, 1]
-    assert torch.bincount(train.labels).tolist() == [3, 3]
+    assert torch.bincount(validation.targets).tolist() == [1, 1]
+    assert torch.bincount(train.targets).tolist() == [3, 3]
     assert not set(train.names) & set(validation.names)
 
 

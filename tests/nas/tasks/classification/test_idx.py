@@ -16,7 +16,7 @@ def test_images_and_labels_belong_together(idx):
     for split, count in {"train": 54, "validation": 6, "test": 12}.items():
         data = task.dataset(split)
         assert data.images.shape == (count, 3, 6, 4)
-        assert torch.equal(data.images[:, :, 0, 0], 10 * data.labels[:, None].expand(-1, 3))
+        assert torch.equal(data.images[:, :, 0, 0], 10 * data.targets[:, None].expand(-1, 3))
 
 
 def test_compressed_files_are_the_same_task(idx):
@@ -75,7 +75,7 @@ def test_a_file_cut_off_is_refused(idx):
     path = idx.root / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(UserError, match="1435 values instead of 1440; the file is damaged"):
-        tasks.load(idx.root)
+        _ = tasks.load(idx.root).dataset("train").images
 
 
 def test_a_damaged_compressed_file_is_refused(idx):
@@ -94,4 +94,16 @@ def test_cropping_is_refused(idx):
 def test_images_of_one_value_cannot_be_normalised(idx):
     idx.write("train-images-idx3-ubyte", np.zeros((60, 6, 4)))
     with pytest.raises(UserError, match="cannot be normalised; give mean and std"):
-        tasks.load(idx.root)
+        _ = tasks.load(idx.root).mean
+
+
+def test_images_are_one_channel_if_asked(idx):
+    images = tasks.load(idx.root).dataset("train").images
+    task = tasks.load(idx.root, channels="grey")
+    assert torch.equal(task.dataset("train").images, images[:, :1])
+    assert (task.channels, len(task.mean)) == (1, 1)
+
+
+def test_a_number_of_channels_is_refused(idx):
+    with pytest.raises(UserError, match="idx images are grey; channels is 'grey', or 'rgb'"):
+        tasks.load(idx.root, channels=1)

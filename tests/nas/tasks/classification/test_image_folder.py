@@ -12,7 +12,7 @@ SMALL = {"input_size": [24, 32]}
 
 def counts(task):
     return {
-        split: torch.bincount(task.dataset(split).labels, minlength=task.num_classes).tolist()
+        split: torch.bincount(task.dataset(split).targets, minlength=task.num_classes).tolist()
         for split in task.splits
     }
 
@@ -55,8 +55,8 @@ def test_three_folders_leave_train_whole(photos):
 def test_images_have_the_colour_of_their_class(photos):
     data = tasks.load(photos.root, **SMALL).dataset("train")
     assert (data.images.shape, data.images.dtype) == ((48, 3, 24, 32), torch.uint8)
-    assert data.labels.dtype == torch.int64
-    assert torch.equal(data.images[:, :, 12, 16].argmax(dim=1), data.labels)
+    assert data.targets.dtype == torch.int64
+    assert torch.equal(data.images[:, :, 12, 16].argmax(dim=1), data.targets)
 
 
 def test_an_item_is_an_image_and_its_class(photos):

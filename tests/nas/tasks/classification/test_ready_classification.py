@@ -37,11 +37,11 @@ def test_fashion_mnist_is_normalised_by_its_own_mean():
 def test_part_of_fashion_mnist_is_one_option():
     path = ROOT / "docs/tasks/fashion_mnist.yaml"
     task = tasks.load(path, data=FASHION, train=500, validation=100, test=200)
-    assert torch.bincount(task.dataset("train").labels).tolist() == [50] * 10
-    assert torch.bincount(task.dataset("test").labels).tolist() == [20] * 10
+    assert torch.bincount(task.dataset("train").targets).tolist() == [50] * 10
+    assert torch.bincount(task.dataset("test").targets).tolist() == [20] * 10
     assert (task.classes[8], task.input_size) == ("bag", (28, 28))
     # Trousers are narrow: two legs, and nothing at the sides.
-    images = task.dataset("train").images[task.dataset("train").labels == 1].float()
+    images = task.dataset("train").images[task.dataset("train").targets == 1].float()
     assert images[..., 10:18].mean() > 10 * images[..., :4].mean()
 
 

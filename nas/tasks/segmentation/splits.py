@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from nas.errors import UserError
-from nas.tasks.reading import IMAGE_SUFFIXES
-from nas.tasks.settings import SplitSettings, TaskSettings
+from nas.tasks.reading import IMAGE_SUFFIXES, image_suffixes
+from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class SplitFiles:
     problems: tuple[str, ...]
 
 
-def find_files(settings: TaskSettings, root: Path) -> SplitFiles:
+def find_files(settings: SegmentationSettings, root: Path) -> SplitFiles:
     """Pairs images and masks by name and deals them to the splits.
 
     Raises:
@@ -46,7 +49,7 @@ def find_files(settings: TaskSettings, root: Path) -> SplitFiles:
     for name, split in (("test", splits.test), ("validation", splits.validation)):
         if split.held_out is not None:
             count = max(round(split.held_out * whole), 1)
-            found["train"], found[name] = _hold_out(found["train"], count, split.seed or 0)
+            found["train"], found[name] = hold_out(found["train"], count, split.seed or 0)
     ordered = {name: tuple(found[name]) for name in ("train", "validation", "test")}
     # Splits of the same folders report the same files.
     problems = dict.fromkeys([*finder.problems, *_overlaps(ordered)])
@@ -56,7 +59,7 @@ def find_files(settings: TaskSettings, root: Path) -> SplitFiles:
 class _Finder:
     """Finds the files of single splits and gathers the problems on the way."""
 
-    def __init__(self, settings: TaskSettings, root: Path) -> None:
+    def __init__(self, settings: SegmentationSettings, root: Path) -> None:
         self.problems: list[str] = []
         self._settings = settings
         self._root = root
@@ -64,7 +67,8 @@ class _Finder:
     def find(self, split: SplitSettings) -> list[LabelledFile]:
         images = self._root / (split.images or self._settings.images or "")
         masks = self._root / (split.masks or self._settings.masks or "")
-        by_name, mask_by_name = self._index(images, IMAGE_SUFFIXES), self._index(masks, {".png"})
+        by_name = self._index(images, image_suffixes(self._settings.channels))
+        mask_by_name = self._index(masks, {".png"})
         if split.names is not None:
             return self._listed(self._root / split.names, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):
@@ -122,12 +126,11 @@ def _read_list(path: Path) -> list[str]:
     return [name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name for name in names]
 
 
-def _hold_out(
-    files: list[LabelledFile], count: int, seed: int
-) -> tuple[list[LabelledFile], list[LabelledFile]]:
-    chosen = set(random.Random(seed).sample(range(len(files)), min(count, len(files))))
-    kept = [file for index, file in enumerate(files) if index not in chosen]
-    return kept, [file for index, file in enumerate(files) if index in chosen]
+def hold_out(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:
+    """Takes `count` of the items out at random; returns those that stay and those taken."""
+    chosen = set(random.Random(seed).sample(range(len(items)), min(count, len(items))))
+    kept = [item for index, item in enumerate(items) if index not in chosen]
+    return kept, [item for index, item in enumerate(items) if index in chosen]
 
 
 def _overlaps(splits: dict[str, tuple[LabelledFile, ...]]) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from nas import tasks
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DATA = ROOT.parent / "shared" / "data"
 
 
@@ -45,7 +45,7 @@ def test_face_synthetics_is_clean_and_split_by_name():
 def test_face_synthetics_eyes_survive_the_resize():
     path = ROOT / "docs/tasks/face_synthetics.yaml"
     task = tasks.load(path, data=real("face_synthetics_100"))
-    masks = task.dataset("validation").masks
+    masks = task.dataset("validation").targets
     assert masks.shape == (15, 128, 128)
     for name in task.reward_classes:
         assert (masks == task.classes.index(name)).sum() > 50

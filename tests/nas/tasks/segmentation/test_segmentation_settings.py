@@ -5,7 +5,7 @@ import yaml
 
 from nas.errors import UserError
 from nas.settings import validate
-from nas.tasks.settings import TaskSettings
+from nas.tasks.segmentation.settings import SegmentationSettings
 
 MINIMAL = {
     "name": "t",
@@ -17,7 +17,7 @@ MINIMAL = {
 
 
 def settings(**changes):
-    return validate(TaskSettings, {**MINIMAL, **changes}, "task.yaml")
+    return validate(SegmentationSettings, {**MINIMAL, **changes}, "task.yaml")
 
 
 def problem(**changes):

@@ -11,12 +11,12 @@ from nas.errors import UserError
 def test_images_and_masks_have_the_input_size(task_folder):
     data = tasks.load(task_folder.root).dataset("train")
     assert data.images.shape == (8, 3, 32, 48)
-    assert data.masks.shape == (8, 32, 48)
-    assert data.images.dtype == data.masks.dtype == torch.uint8
+    assert data.targets.shape == (8, 32, 48)
+    assert data.images.dtype == data.targets.dtype == torch.uint8
 
 
 def test_masks_keep_their_classes_when_resized(task_folder):
-    mask = tasks.load(task_folder.root).dataset("train").masks[0]
+    mask = tasks.load(task_folder.root).dataset("train").targets[0]
     assert mask[:16].unique().tolist() == [0]
     assert mask[16:, :24].unique().tolist() == [1]
     assert mask[16:, 24:].unique().tolist() == [2]
@@ -26,7 +26,7 @@ def test_an_item_is_an_image_and_its_mask(task_folder):
     data = tasks.load(task_folder.root).dataset("train")
     image, mask = data[3]
     assert torch.equal(image, data.images[3])
-    assert torch.equal(mask, data.masks[3])
+    assert torch.equal(mask, data.targets[3])
 
 
 def test_a_transform_is_applied_to_items_only(task_folder):
@@ -34,7 +34,7 @@ def test_a_transform_is_applied_to_items_only(task_folder):
     data = task.dataset("train", lambda image, mask: (image // 2, mask + 1))
     plain = task.dataset("train")
     assert torch.equal(data[0][0], plain.images[0] // 2)
-    assert torch.equal(data[0][1], plain.masks[0] + 1)
+    assert torch.equal(data[0][1], plain.targets[0] + 1)
     assert data.images is plain.images
 
 
@@ -42,7 +42,7 @@ def test_values_are_renumbered_and_the_ignored_value_moves_out_of_the_way(task_f
     classes = {1: "leaf", 2: "fruit"}
     task_folder.describe(classes=classes, ignore_index=0)
     task = tasks.load(task_folder.root)
-    mask = task.dataset("train").masks[0]
+    mask = task.dataset("train").targets[0]
     assert (task.classes, task.ignore_index) == (("leaf", "fruit"), 255)
     assert (mask[0, 0], mask[-1, 0], mask[-1, -1]) == (255, 0, 1)
 
@@ -51,7 +51,7 @@ def test_an_ignored_value_beyond_the_classes_stays(task_folder):
     task_folder.describe(classes=["ground", "leaf"], ignore_index=2)
     task = tasks.load(task_folder.root)
     assert task.ignore_index == 2
-    assert task.dataset("train").masks.unique().tolist() == [0, 1, 2]
+    assert task.dataset("train").targets.unique().tolist() == [0, 1, 2]
 
 
 def test_all_classes_are_rewarded_unless_some_are_named(task_folder):

@@ -108,13 +108,15 @@ class ColourJitter(v2.Transform):  # type: ignore[name-defined]
 
     Args:
         strength: Largest relative change of each.
+        rgb: Whether the channels are colours. Others have no saturation.
     """
 
     _transformed_types = (tv_tensors.Image,)
 
-    def __init__(self, strength: float) -> None:
+    def __init__(self, strength: float, rgb: bool = True) -> None:
         super().__init__()
         self._strength = strength
+        self._rgb = rgb
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         low, high = 1 - self._strength, 1 + self._strength
@@ -123,11 +125,15 @@ class ColourJitter(v2.Transform):  # type: ignore[name-defined]
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         factors = {name: factor.to(inpt.device) for name, factor in params.items()}
-        weights = torch.tensor([0.299, 0.587, 0.114], device=inpt.device).view(3, 1, 1)
         image = inpt * factors["brightness"]
-        grey = (image * weights).sum(dim=1, keepdim=True)
-        image = torch.lerp(grey, image, factors["saturation"])
-        mean = grey.mean(dim=(2, 3), keepdim=True)
+        if self._rgb:
+            weights = torch.tensor([0.299, 0.587, 0.114], device=inpt.device).view(3, 1, 1)
+            grey = (image * weights).sum(dim=1, keepdim=True)
+            image = torch.lerp(grey, image, factors["saturation"])
+            mean = grey.mean(dim=(2, 3), keepdim=True)
+        else:
+            # Bands differ in their levels, so each keeps its own.
+            mean = image.mean(dim=(2, 3), keepdim=True)
         image = torch.lerp(mean, image, factors["contrast"]).clamp(0, 1)
         return tv_tensors.wrap(image, like=inpt)
 
@@ -137,7 +143,7 @@ class Augmentation:
 
     Args:
         transforms: torchvision v2 transforms, applied in order to a `tv_tensors.Image`
-            N×3×H×W float32 in 0 to 1 and a `tv_tensors.Mask` N×H×W uint8.
+            N×C×H×W float32 in 0 to 1 and a `tv_tensors.Mask` N×H×W uint8.
     """
 
     def __init__(self, transforms: Sequence[Any]) -> None:
@@ -145,9 +151,19 @@ class Augmentation:
 
     @classmethod
     def create(
-        cls, preset: str, pairs: Sequence[tuple[int, int]], ignore_index: int
+        cls,
+        preset: str,
+        pairs: Sequence[tuple[int, int]],
+        ignore_index: int,
+        rgb: bool = True,
     ) -> Augmentation:
         """Assembles "none", "light" (mirror, slight crop and colour) or "full" (with rotation).
+
+        Args:
+            preset: Its name.
+            pairs: Indices of the classes that a mirrored image swaps.
+            ignore_index: Value in the masks of what belongs to no class.
+            rgb: Whether the channels of the images are colours.
 
         Raises:
             UserError: If there is no such preset.
@@ -156,10 +172,10 @@ class Augmentation:
             return cls(())
         if preset == "light":
             crop = CropAndTurn((0.85, 1.0), 1.0, 0.0, ignore_index)
-            return cls((Mirror(pairs), crop, ColourJitter(0.1)))
+            return cls((Mirror(pairs), crop, ColourJitter(0.1, rgb)))
         if preset == "full":
             crop = CropAndTurn((0.6, 1.0), 1.2, 15.0, ignore_index)
-            return cls((Mirror(pairs), crop, ColourJitter(0.3)))
+            return cls((Mirror(pairs), crop, ColourJitter(0.3, rgb)))
         raise UserError(f"no augmentation {preset!r}; {hint(preset, PRESETS)}")
 
     def __call__(
@@ -168,7 +184,7 @@ class Augmentation:
         """Changes a batch, or a single image.
 
         Args:
-            images: N×3×H×W or 3×H×W, uint8.
+            images: N×C×H×W or C×H×W, uint8.
             masks: N×H×W or H×W, uint8.
             generator: Decides the changes; torch's global state does without it, and is left
                 untouched with it.

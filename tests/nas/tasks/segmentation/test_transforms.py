@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nas.errors import UserError
-from nas.tasks.transforms import Augmentation, CropAndTurn, Mirror
+from nas.tasks.segmentation.transforms import Augmentation, CropAndTurn, Mirror
 
 LEFT, RIGHT, IGNORED = 1, 2, 200
 

@@ -14,17 +14,18 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.settings import validate
-from nas.tasks.dataset import Inspection, Source
-from nas.tasks.reading import read_image, read_mask
-from nas.tasks.settings import TaskSettings
-from nas.tasks.splits import LabelledFile, find_files
-from nas.tasks.task import Task
+from nas.tasks.inputs import Channels, named_inputs
+from nas.tasks.reading import read_image, read_mask, resize
+from nas.tasks.segmentation.settings import SegmentationSettings
+from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
+from nas.tasks.segmentation.splits import LabelledFile, find_files
+from nas.tasks.segmentation.task import SegmentationTask
 
 # Not a class index in memory: a task has at most 255 classes beside it.
 _UNKNOWN = 256
 
 
-class FolderSource(Source):
+class FolderSource(SegmentationSource):
     """The labelled files of one split.
 
     Args:
@@ -33,8 +34,9 @@ class FolderSource(Source):
         classes: Name of each class by its value in the files.
         file_ignore_index: Value in the files of pixels that belong to no class.
         ignore_index: Value of such pixels in memory, where classes are numbered from 0.
+        channels: What to read the image files as.
         problems: What was wrong when the task's files were paired; none of its images is read
-            before these are mended.
+            before these are fixed.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class FolderSource(Source):
         classes: dict[int, str],
         file_ignore_index: int,
         ignore_index: int,
+        channels: Channels = "rgb",
         problems: tuple[str, ...] = (),
     ) -> None:
         self.names = tuple(file.name for file in files)
@@ -52,6 +55,7 @@ class FolderSource(Source):
         self._size = size
         self._classes = classes
         self._file_ignore_index = file_ignore_index
+        self._channels: Channels = channels
         # From the value in a file to the class, and to `num_classes` for ignored pixels.
         self._index = np.full(256, _UNKNOWN, np.int16)
         self._index[list(classes)] = np.arange(len(classes))
@@ -72,32 +76,32 @@ class FolderSource(Source):
     def read(self) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        images = np.empty((len(self.files), *self._size, 3), np.uint8)
+        channels = sum(named_inputs(self._channels).values())
+        images = np.empty((len(self.files), *self._size, channels), np.uint8)
         masks = np.empty((len(self.files), *self._size), np.uint8)
         for row, file in enumerate(self.files):
             images[row], masks[row] = self._read(file)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
-    def inspect(self) -> Iterator[Inspection]:
+    def inspect(self) -> Iterator[MaskInspection]:
         for file in self.files:
             yield self._inspect(file)
 
     def _read(self, file: LabelledFile) -> tuple[np.ndarray, np.ndarray]:
-        image, values = read_image(file.image), read_mask(file.mask)
+        image, values = read_image(file.image, self._channels), read_mask(file.mask)
         problems = self._problems(file, image, values)
         if problems:
             raise UserError(problems[0])
         height, width = self._size
         stored = Image.fromarray(self._stored[self._index[values]])
-        resized = image.resize((width, height), Image.Resampling.BILINEAR)
         labels = stored.resize((width, height), Image.Resampling.NEAREST)
-        return np.asarray(resized), np.asarray(labels)
+        return resize(image, self._size), np.asarray(labels)
 
-    def _inspect(self, file: LabelledFile) -> Inspection:
+    def _inspect(self, file: LabelledFile) -> MaskInspection:
         image, problems = None, []
         counts = np.zeros(len(self._classes) + 1, np.int64)
         try:
-            image = read_image(file.image)
+            image = read_image(file.image, self._channels)
         except UserError as error:
             problems.append(str(error))
         try:
@@ -108,18 +112,18 @@ class FolderSource(Source):
             problems += self._problems(file, image, values)
             indices = self._index[values]
             counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
-        size = (image.height, image.width) if image else None
-        return Inspection(size, counts, tuple(problems))
+        size = None if image is None else (image.shape[0], image.shape[1])
+        return MaskInspection(size, counts, tuple(problems))
 
     def _problems(
-        self, file: LabelledFile, image: Image.Image | None, values: np.ndarray
+        self, file: LabelledFile, image: np.ndarray | None, values: np.ndarray
     ) -> list[str]:
         problems = []
         height, width = values.shape
-        if image and image.size != (width, height):
+        if image is not None and image.shape[:2] != (height, width):
             problems.append(
                 f"{file.mask}: the mask has {height}x{width} pixels, its image "
-                f"{image.height}x{image.width}."
+                f"{image.shape[0]}x{image.shape[1]}."
             )
         occurs = np.bincount(values.ravel(), minlength=256) > 0
         unknown = np.flatnonzero(occurs & (self._index == _UNKNOWN))
@@ -133,47 +137,33 @@ class FolderSource(Source):
         return problems
 
 
-def load_folder(path: Path, values: Any, data: Path | None) -> Task:
+def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
     """Builds the task that a task.yaml describes.
 
     Args:
         path: The YAML file.
-        values: What it holds: fields of `TaskSettings`.
+        values: What it holds: fields of `SegmentationSettings`.
         data: Folder that the paths in it start from; the YAML's `root` unless given.
 
     Raises:
         UserError: If a folder is missing, or a value is wrong.
     """
-    settings = validate(TaskSettings, values, str(path))
+    settings = validate(SegmentationSettings, values, str(path))
     root = data if data is not None else path.parent / settings.root.expanduser()
     files = find_files(settings, root)
-    names = tuple(settings.classes.values())
     # Classes are numbered from 0 in memory, which may need the file's ignored value.
-    taken = settings.ignore_index < len(names)
+    taken = settings.ignore_index < len(settings.classes)
     ignore_index = 255 if taken else settings.ignore_index
-    sources: dict[str, Source] = {
+    sources: dict[str, SegmentationSource] = {
         split: FolderSource(
             found,
             settings.input_size,
             settings.classes,
             settings.ignore_index,
             ignore_index,
+            settings.channels,
             files.problems,
         )
         for split, found in files.splits.items()
     }
-    return Task(
-        name=settings.name,
-        classes=names,
-        input_size=settings.input_size,
-        sources=sources,
-        reward_classes=settings.reward_classes or names,
-        ignore_index=ignore_index,
-        pairs=tuple((names.index(first), names.index(second)) for first, second in settings.pairs),
-        groups={
-            group: [member if isinstance(member, str) else list(member) for member in members]
-            for group, members in settings.groups.items()
-        },
-        mean=settings.mean,
-        std=settings.std,
-    )
+    return settings.task(sources, ignore_index)

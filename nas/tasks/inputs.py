@@ -1,0 +1,29 @@
+"""What the channels of an image are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+
+def _check(value: Any) -> Any:
+    counted = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value not in ("rgb", "grey") and not counted:
+        raise ValueError(f"{value!r} is neither rgb, grey nor a number of channels")
+    return value
+
+
+Channels = Annotated[Literal["rgb", "grey"] | int, BeforeValidator(_check)]
+"""How image files are read: as colour, as one channel, or with all of so many bands."""
+
+RGB: Mapping[str, int] = {"rgb": 3}
+"""The inputs of a colour image."""
+
+
+def named_inputs(channels: Channels) -> dict[str, int]:
+    """The inputs that images read in this way have, and the channels of each."""
+    if channels == "rgb":
+        return dict(RGB)
+    return {"grey": 1} if channels == "grey" else {"bands": int(channels)}

@@ -1,0 +1,231 @@
+"""The contents of a task.yaml of kind segmentation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nas.settings import Settings
+from nas.tasks.segmentation.source import SegmentationSource
+from nas.tasks.segmentation.task import SegmentationTask
+from nas.tasks.settings import ImageSettings
+from nas.tasks.spelling import hint
+
+_RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
+
+GroupMember = str | tuple[str, ...]
+
+
+class SplitSettings(Settings):
+    """Which files belong to a split: exactly one of four ways.
+
+    Attributes:
+        images: Folder of the split's images; `masks` goes with it.
+        masks: Folder of the split's masks.
+        names: Text file with one file name per line, with or without suffix.
+        range: Part of the sorted names, `0:70` in files or `0.0:0.7` as shares; either end may
+            be left out.
+        held_out: Share of the training split's files that is taken from it at random.
+        seed: Seed of that choice, 0 unless given.
+    """
+
+    images: Path | None = None
+    masks: Path | None = None
+    names: Path | None = None
+    range: str | None = None
+    held_out: float | None = Field(default=None, gt=0, lt=1)
+    seed: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"range": value} if _RANGE.fullmatch(value) else {"names": value}
+        if isinstance(value, (int, float)):
+            # YAML 1.1 reads 10:50 as the number 650.
+            raise ValueError(f"{value} is a number; write a range in quotes, such as '0:70'")
+        return value
+
+    @field_validator("range")
+    @classmethod
+    def _check_range(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _RANGE.fullmatch(value)
+        if not match:
+            raise ValueError(f"{value!r} is not a range such as '0:70' or '0.0:0.7'")
+        ends = [float(end) for end in match.groups() if end not in ("", ".")]
+        if "." in value and any(end > 1 for end in ends):
+            raise ValueError(f"{value!r}: a share is at most 1.0")
+        if len(ends) == 2 and ends[0] >= ends[1]:
+            raise ValueError(f"{value!r} is empty; the second number must be the larger one")
+        return value
+
+    @model_validator(mode="after")
+    def _check_one_way(self) -> Self:
+        if (self.images is None) != (self.masks is None):
+            raise ValueError("images and masks go together; give both folders")
+        ways = (self.images, self.names, self.range, self.held_out)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give exactly one of: images with masks, names, range, held_out")
+        if self.seed is not None and self.held_out is None:
+            raise ValueError("seed belongs to held_out; remove one or add the other")
+        return self
+
+    def bounds(self, count: int) -> slice:
+        """The part of `count` sorted names that `range` selects."""
+        start, stop = (self.range or ":").split(":")
+        scale = count if "." in start + stop else 1
+        return slice(
+            round(float(start) * scale) if start else 0,
+            round(float(stop) * scale) if stop else count,
+        )
+
+
+class SplitsSettings(Settings):
+    """The three splits. What is not given is held out from train: a tenth of its files each."""
+
+    train: SplitSettings = SplitSettings(range=":")
+    validation: SplitSettings = SplitSettings(held_out=0.1)
+    test: SplitSettings = SplitSettings(held_out=0.1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.train.held_out is not None:
+            raise ValueError("train: held_out takes files from train; give train its own files")
+        shares = (self.validation.held_out or 0) + (self.test.held_out or 0)
+        if shares >= 1:
+            raise ValueError("validation and test hold out all of train; lower held_out")
+        return self
+
+
+class MaskSettings(ImageSettings):
+    """What the values of masks mean.
+
+    Attributes:
+        classes: Names in the order of the mask values 0, 1, ..., or a mapping of value to name.
+        ignore_index: Mask value of pixels that belong to no class.
+        pairs: Classes that a mirrored image swaps, such as left_eye and right_eye.
+        reward_classes: Classes whose quality a search maximises; all unless given.
+        groups: Named groups for grouped scores; a member is a class, or a list of classes that
+            count as one.
+        input_size: Height and width of the images in pixels.
+    """
+
+    classes: dict[int, str]
+    ignore_index: int = Field(default=255, ge=0, le=255)
+    pairs: tuple[tuple[str, str], ...] = ()
+    reward_classes: tuple[str, ...] = ()
+    groups: dict[str, tuple[GroupMember, ...]] = Field(default_factory=dict)
+    input_size: tuple[int, int]
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _number_classes(cls, value: Any) -> Any:
+        return dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, value: dict[int, str]) -> dict[int, str]:
+        if len(value) < 2:
+            raise ValueError("a task needs at least two classes")
+        if not all(0 <= index <= 255 for index in value):
+            raise ValueError("mask values lie in 0 to 255")
+        names = list(value.values())
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the class {twice!r} occurs twice; every name must be unique")
+        return dict(sorted(value.items()))
+
+    @field_validator("input_size")
+    @classmethod
+    def _check_size(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if min(value) < 32:
+            raise ValueError("height and width must be at least 32 pixels")
+        return value
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.ignore_index in self.classes:
+            name = self.classes[self.ignore_index]
+            raise ValueError(
+                f"ignore_index {self.ignore_index} is the value of the class {name!r}; take the "
+                "class out, or choose another value"
+            )
+        for pair in self.pairs:
+            self._require(pair, "pairs")
+        paired = [name for pair in self.pairs for name in pair]
+        if len(set(paired)) != len(paired):
+            raise ValueError("pairs: a class occurs in two pairs; name each class once")
+        self._require(self.reward_classes, "reward_classes")
+        if len(set(self.reward_classes)) != len(self.reward_classes):
+            raise ValueError("reward_classes: a class occurs twice; name each class once")
+        for group, members in self.groups.items():
+            for member in members:
+                self._require((member,) if isinstance(member, str) else member, f"groups.{group}")
+        return self
+
+    def task(
+        self, sources: Mapping[str, SegmentationSource], ignore_index: int
+    ) -> SegmentationTask:
+        """The task on these sources.
+
+        Args:
+            sources: The images of each split. In their masks the classes are numbered from 0.
+            ignore_index: Value in these masks of pixels that belong to no class.
+        """
+        names = tuple(self.classes.values())
+        return SegmentationTask(
+            name=self.name,
+            classes=names,
+            input_size=self.input_size,
+            sources=sources,
+            reward_classes=self.reward_classes,
+            ignore_index=ignore_index,
+            pairs=tuple((names.index(first), names.index(second)) for first, second in self.pairs),
+            groups={
+                group: [member if isinstance(member, str) else list(member) for member in members]
+                for group, members in self.groups.items()
+            },
+            inputs=self.inputs,
+            normalisation=self.given_normalisation or self.usual_normalisation,
+        )
+
+    def _require(self, names: tuple[str, ...], key: str) -> None:
+        known = list(self.classes.values())
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{key}: unknown class {name!r}; {hint(name, known)}")
+
+
+class SegmentationSettings(MaskSettings):
+    """A segmentation task on files; images are resized to `input_size`.
+
+    Attributes:
+        root: Folder that every other path starts from; relative to the task.yaml.
+        images: Folder of all images, for splits by name or by range.
+        masks: Folder of all masks: PNG, one channel, the pixel value tells the class.
+        splits: Which files are learned from, guide the search, and are tested on.
+    """
+
+    root: Path = Path()
+    images: Path | None = None
+    masks: Path | None = None
+    splits: SplitsSettings = SplitsSettings()
+
+    @model_validator(mode="after")
+    def _check_folders(self) -> Self:
+        if (self.images is None) != (self.masks is None):
+            raise ValueError("images and masks go together; give both folders")
+        for name in ("train", "validation", "test"):
+            split: SplitSettings = getattr(self.splits, name)
+            if self.images is None and split.images is None and split.held_out is None:
+                raise ValueError(
+                    f"splits.{name} selects among common folders; give images and masks, or give "
+                    f"them for the split"
+                )
+        return self
