@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from latency.cuda_memory import measure_cuda_memory
-from latency.device import check_threads, parse_device
-from latency.energy import measure_energy
+from latency.counting.peak_memory import count_memory
+from latency.devices.device import check_threads, parse_device
+from latency.devices.identity import ONNXRUNTIME
 from latency.engines import create_engine
 from latency.errors import LatencyError
-from latency.identity import ONNXRUNTIME
-from latency.measuring import measure
-from latency.memory import count_memory
+from latency.measuring.cuda_memory import measure_cuda_memory
+from latency.measuring.energy import measure_energy
+from latency.measuring.measure import measure
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.eager import on_device
 from latency.engines.engine import Prepared, Source, network_of
 from latency.errors import LatencyError

@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from latency.clocks import Clock, Run
-from latency.device import Placement
+from latency.devices.device import Placement
+from latency.engines.clocks import Clock, Run
 from latency.errors import LatencyError
 
 Source = nn.Module | Path

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from latency.engines.engine import Engine, Source
-from latency.exporting import export_onnx
+from latency.exporting.export import export_onnx
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from latency.energy import Energy
-from latency.memory import Memory
+from latency.counting.peak_memory import Memory
+from latency.measuring.energy import Energy
 
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 

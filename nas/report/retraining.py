@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from latency.figures import Latency
+from latency.measuring.latency import Latency
 from nas.report.device_costs import size
 from nas.report.tables import COSTS, figure
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 import latency
-from latency.figures import Latency
+from latency.measuring.latency import Latency
 from nas.errors import UserError
 from nas.evaluation.ahead import Announce
 from nas.files import write_json, write_text

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import latency
 from latency.costs import create_cost
-from latency.device import Placement, parse_device
+from latency.devices.device import Placement, parse_device
 from latency.engines import create_engine
 from latency.engines.sources import source_for
-from latency.meters import open_meter
-from latency.prediction.operator_times import ENGINES
-from latency.reference import INPUT_SHAPE, reference_network
+from latency.measuring.energy_meters import open_meter
+from latency.measuring.reference_network import INPUT_SHAPE, reference_network
+from latency.predicting.operator_times import ENGINES
 from nas.errors import UserError, sentence
 from nas.evaluation.costs import CostMeter, Extras, check_computes
 from nas.evaluation.latency.candidates import Candidates

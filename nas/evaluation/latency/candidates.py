@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 import latency
 from latency.network import deployed_copy
-from latency.operators import Operator, operators_of, used_inputs
-from latency.tracing import Trace, Value, trace, trace_of_maps
+from latency.tracing.forward_pass import Trace, Value, trace, trace_of_maps
+from latency.tracing.operators import Operator, operators_of, used_inputs
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.segmentation import SegmentationNetwork, resize, without_auxiliary
 from search_spaces.genotype import Genotype

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from latency import Device, LatencyError, create_engine, engine_names
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.engine import noise_image
 
 SHAPE = (1, 3, 24, 32)

@@ -19,7 +19,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "_MOST_SAMPLES", 12)
     # A busy machine is measured once, like a quiet one.
     for limit in ("INTERVAL_LIMIT", "DRIFT_LIMIT", "UNREST_LIMIT"):
-        monkeypatch.setattr(f"latency.noise.{limit}", 1e6)
+        monkeypatch.setattr(f"latency.measuring.noise.{limit}", 1e6)
 
 
 @pytest.fixture
@@ -111,7 +111,9 @@ def test_memory_is_counted(nas, network):
 
 
 def test_a_device_that_counts_no_energy_says_so_in_a_sentence(nas, network, tmp_path, monkeypatch):
-    monkeypatch.setattr("latency.meters.RaplMeter.__init__.__defaults__", (tmp_path,))
+    monkeypatch.setattr(
+        "latency.measuring.energy_meters.RaplMeter.__init__.__defaults__", (tmp_path,)
+    )
     outcome = nas("latency", network, "--runs", 20, "--energy")
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines()[-1] == (
@@ -127,9 +129,11 @@ def test_energy_is_told_by_run_and_above_the_idle_device(nas, network, monkeypat
         def read(self) -> float:
             return 0.0
 
-    monkeypatch.setattr("latency.energy.open_meter", lambda device: Meter())
-    monkeypatch.setattr("latency.energy._idle_watts", lambda meter, seconds: 10.0)
-    monkeypatch.setattr("latency.energy._use", lambda meter, run, seconds: (4, 2.0, 60_000.0))
+    monkeypatch.setattr("latency.measuring.energy.open_meter", lambda device: Meter())
+    monkeypatch.setattr("latency.measuring.energy._idle_watts", lambda meter, seconds: 10.0)
+    monkeypatch.setattr(
+        "latency.measuring.energy._use", lambda meter, run, seconds: (4, 2.0, 60_000.0)
+    )
     outcome = nas("latency", network, "--runs", 20, "--energy")
     assert outcome.code == 0, outcome.err
     found = rows(outcome.out)
