@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from latency.counting.onnx_memory import count_onnx_memory
     from latency.counting.peak_memory import Memory, count_memory
     from latency.counting.thop_check import CountWarning, CrossCheck, cross_check
-    from latency.devices.device import Device, parse_device
+    from latency.devices.device import Device, device_lock, parse_device
     from latency.devices.identity import DeviceIdentity, identify, same_device
-    from latency.devices.locking import device_lock
     from latency.engines import create_engine, engine_names
     from latency.errors import (
         ExportError,
@@ -89,7 +88,7 @@ _MODULES = {
     "costs": ("Cost", "Figure", "cost_names", "create_cost"),
     "counting.counts": ("Counts", "count", "count_of_maps"),
     "measuring.cuda_memory": ("measure_cuda_memory",),
-    "devices.device": ("Device", "parse_device"),
+    "devices.device": ("Device", "device_lock", "parse_device"),
     "measuring.energy": ("Energy", "measure_energy", "measure_onnx_energy"),
     "engines": ("create_engine", "engine_names"),
     "errors": (
@@ -102,7 +101,6 @@ _MODULES = {
     "exporting.export": ("check_onnx", "export_onnx"),
     "measuring.latency": ("Latency",),
     "devices.identity": ("DeviceIdentity", "identify", "same_device"),
-    "devices.locking": ("device_lock",),
     "measuring.measure": ("measure", "measure_onnx"),
     "counting.peak_memory": ("Memory", "count_memory"),
     "measuring.noise": ("Noise",),

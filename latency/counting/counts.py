@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from latency.network import check_input_shape, deployed_copy
-from latency.tracing.flops import Flops
-from latency.tracing.shapes_only import ShapesOnly
+from latency.tracing.flops import Flops, ShapesOnly
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import onnx
 from onnx import TensorProto
 from onnx.shape_inference import InferenceError
 
-from latency.counting.liveness import Step, peak_bytes
-from latency.counting.peak_memory import Memory
+from latency.counting.peak_memory import Memory, Step, peak_bytes
 from latency.errors import LatencyError
 from latency.onnx_files.file import OnnxFile
 

@@ -33,6 +33,32 @@ class CrossCheck:
     thop: int
     disagreement: float
 
+    @property
+    def warning(self) -> str | None:
+        """One sentence if the two differ by more than 10 %."""
+        if self.disagreement <= TOLERANCE:
+            return None
+        return (
+            f"we count {self.ours:,} multiply-accumulates and thop {self.thop:,}: thop misses "
+            "functional operations and counts normalisation, so look at what the network calls."
+        )
+
+
+def thop_warning(model: nn.Module, input_shape: Sequence[int]) -> str | None:
+    """What a search tells its user about the count of one of its networks.
+
+    Args:
+        model: The whole deployed network; thop gets a copy.
+        input_shape: Shape N, C, H, W of the input.
+
+    Returns:
+        One sentence if `latency.count` and thop differ by more than 10 %, else None.
+
+    Raises:
+        LatencyError: If the shape is not four positive integers.
+    """
+    return _compare(model, input_shape).warning
+
 
 def cross_check(model: nn.Module, input_shape: Sequence[int]) -> CrossCheck:
     """Compares `latency.count` with thop (https://github.com/Lyken17/pytorch-OpCounter).
@@ -51,18 +77,16 @@ def cross_check(model: nn.Module, input_shape: Sequence[int]) -> CrossCheck:
     Warns:
         CountWarning: If the two disagree by more than 10 %.
     """
+    found = _compare(model, input_shape)
+    if found.warning is not None:
+        warnings.warn(found.warning, CountWarning, stacklevel=2)
+    return found
+
+
+def _compare(model: nn.Module, input_shape: Sequence[int]) -> CrossCheck:
     shape = check_input_shape(input_shape)
-    ours = count(model, shape).macs
-    theirs = _thop_macs(model, shape)
-    disagreement = abs(ours - theirs) / max(ours, theirs, 1)
-    if disagreement > TOLERANCE:
-        warnings.warn(
-            f"we count {ours:,} multiply-accumulates and thop {theirs:,}: thop misses functional "
-            "operations and counts normalisation, so look at what the network calls.",
-            CountWarning,
-            stacklevel=2,
-        )
-    return CrossCheck(ours=ours, thop=theirs, disagreement=disagreement)
+    ours, theirs = count(model, shape).macs, _thop_macs(model, shape)
+    return CrossCheck(ours, theirs, disagreement=abs(ours - theirs) / max(ours, theirs, 1))
 
 
 def _thop_macs(model: nn.Module, shape: tuple[int, ...]) -> int:

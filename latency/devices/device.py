@@ -1,11 +1,14 @@
-"""Devices, as a user names them."""
+"""Devices, as a user names them, and the locks that keep measurements on them apart."""
 
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from latency.errors import LatencyError, UnavailableError
 
@@ -89,3 +92,13 @@ def check_present(device: Device) -> None:
             f"device {device} is not there: torch sees {visible} CUDA devices; use cpu or install "
             "a CUDA build of torch and the driver."
         )
+
+
+def device_lock(device: Device) -> FileLock:
+    """A lock that measurements on one physical device share, whatever process they run in."""
+    name = "cpu"
+    if device.kind == "cuda":
+        # The index depends on CUDA_VISIBLE_DEVICES, the UUID does not.
+        name = str(torch.cuda.get_device_properties(device.index).uuid)
+    # Other users of the machine must be able to take the lock too.
+    return FileLock(Path(tempfile.gettempdir(), f"latency-{name}.lock"), mode=0o666)

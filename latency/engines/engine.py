@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from torch import nn
 from latency.devices.device import Placement
 from latency.engines.clocks import Clock, Run
 from latency.errors import LatencyError
+from latency.exporting.export import export_onnx
 
 Source = nn.Module | Path
 """A network, or the ONNX file of one."""
@@ -78,3 +80,17 @@ def network_of(source: Source, engine: str) -> nn.Module:
     raise LatencyError(
         f"{source}: the engine {engine} runs networks of PyTorch; use onnxruntime for an ONNX file."
     )
+
+
+@contextmanager
+def source_for(engine: Engine, model: nn.Module, input_shape: Sequence[int]) -> Iterator[Source]:
+    """The network itself, or an ONNX file of it that goes at the end of the context.
+
+    Raises:
+        ExportError: If it cannot be exported.
+    """
+    if not engine.takes_onnx:
+        yield model
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield export_onnx(model, input_shape, Path(folder, "model.onnx"))

@@ -12,8 +12,14 @@ import torch
 from onnx import compose
 from torch import Tensor, nn
 
-from latency.exporting.export import INPUT_NAME, OPSET, OUTPUT_NAME, export_onnx, onnx_inputs
-from latency.exporting.onnx_tracing import trace_onnx
+from latency.exporting.export import (
+    INPUT_NAME,
+    OPSET,
+    OUTPUT_NAME,
+    export_onnx,
+    onnx_inputs,
+    trace_onnx,
+)
 from latency.exporting.recording import IMAGE, RecordedCall, Recording, Slot, slots_of
 from latency.exporting.simplifying import fold
 from latency.network import InputShape, check_input_shape, on_cpu

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from latency.devices.device import Placement, parse_device
-from latency.devices.locking import device_lock
+from latency.devices.device import Placement, device_lock, parse_device
 from latency.engines.eager import on_device
 from latency.errors import LatencyError
 from latency.network import check_input_shape

@@ -11,13 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from latency.devices.device import Placement, parse_device
+from latency.devices.device import Placement, device_lock, parse_device
 from latency.devices.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity, identify
-from latency.devices.locking import device_lock
 from latency.engines import create_engine
 from latency.engines.clocks import Run
-from latency.engines.engine import Engine, Source
-from latency.engines.sources import source_for
+from latency.engines.engine import Engine, Source, source_for
 from latency.errors import LatencyError
 from latency.measuring.energy_meters import EnergyMeter, open_meter
 from latency.network import InputShape, check_input_shape

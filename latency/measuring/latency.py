@@ -9,8 +9,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from latency.devices.identity import DeviceIdentity
-from latency.measuring.noise import QUIET, Noise, is_sure, noise_of
-from latency.measuring.order_statistics import median_interval, quantile, relative_interval
+from latency.measuring.noise import (
+    QUIET,
+    Noise,
+    is_sure,
+    median_interval,
+    noise_of,
+    quantile,
+    relative_interval,
+)
 from latency.measuring.sampling import Samples
 
 

@@ -14,12 +14,10 @@ import torch
 from torch import nn
 
 from latency.devices import hardware
-from latency.devices.device import Device, Placement, check_present, parse_device
+from latency.devices.device import Device, Placement, check_present, device_lock, parse_device
 from latency.devices.identity import FLOAT32, ONNXRUNTIME, identify
-from latency.devices.locking import device_lock
 from latency.engines import create_engine
-from latency.engines.engine import Engine, Prepared, Source
-from latency.engines.sources import source_for
+from latency.engines.engine import Engine, Prepared, Source, source_for
 from latency.errors import FallbackWarning, LatencyError, NoiseWarning, UnavailableError
 from latency.measuring.latency import Latency, figures_of
 from latency.measuring.noise import noise_of

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import torch
 
-from latency.devices.device import Placement
+from latency.devices.device import Placement, device_lock
 from latency.devices.identity import ONNXRUNTIME
-from latency.devices.locking import device_lock
 from latency.engines import create_engine
 from latency.errors import LatencyError
 from latency.predicting.operator_network import OperatorNetwork, RepeatedOperator

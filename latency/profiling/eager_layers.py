@@ -10,8 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from latency.devices.device import Placement
-from latency.devices.locking import device_lock
+from latency.devices.device import Placement, device_lock
 from latency.engines.eager import OnDevice, on_device
 from latency.network import check_input_shape
 from latency.profiling.layers import LayerTime

@@ -13,8 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from latency.devices.device import Placement
-from latency.devices.locking import device_lock
+from latency.devices.device import Placement, device_lock
 from latency.errors import LatencyError
 from latency.onnx_files.sessions import (
     CPU,

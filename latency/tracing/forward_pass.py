@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from latency.network import check_input_shape, deployed_copy
-from latency.tracing.flops import Flops
-from latency.tracing.shapes_only import QUESTIONS, ShapesOnly, hollow
+from latency.tracing.flops import QUESTIONS, Flops, ShapesOnly, hollow
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from latency.devices.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity
 from latency.errors import FallbackWarning, NoiseWarning, UnavailableError
 from latency.measuring.latency import Latency
 from latency.predicting.calibration import Prediction
-from latency.predicting.files import UnreadableError, load_predictor
-from latency.predicting.predictor import Predictor
+from latency.predicting.predictor import Predictor, UnreadableError, load_predictor
 from latency.profiling.eager_layers import eager_layers
 from latency.profiling.layers import (
     LayerTime,

@@ -11,7 +11,7 @@ import latency
 from latency.costs import create_cost
 from latency.devices.device import Placement, parse_device
 from latency.engines import create_engine
-from latency.engines.sources import source_for
+from latency.engines.engine import source_for
 from latency.measuring.energy_meters import open_meter
 from latency.measuring.reference_network import INPUT_SHAPE, reference_network
 from latency.predicting.operator_times import ENGINES

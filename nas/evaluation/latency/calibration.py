@@ -11,9 +11,8 @@ import latency
 from latency.devices.device import Placement, parse_device
 from latency.devices.identity import DeviceIdentity
 from latency.measuring.latency import Latency
-from latency.predicting.files import clear_unreadable, shared_predictor
 from latency.predicting.operator_times import check_engine, time_operators
-from latency.predicting.predictor import Predictor
+from latency.predicting.predictor import Predictor, clear_unreadable, shared_predictor
 from latency.tracing.operators import Operator
 from nas.evaluation.latency.candidates import Candidates
 from nas.evaluation.latency.forecast import predictor_path

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from latency.devices.identity import DeviceIdentity
 from latency.predicting.calibration import Prediction
-from latency.predicting.files import load_predictor, save_predictor, shared_predictor
-from latency.predicting.predictor import Predictor
+from latency.predicting.predictor import Predictor, load_predictor, save_predictor, shared_predictor
 from latency.tracing.operators import Operator
 from nas.evaluation.latency.candidates import Candidates
 from nas.tasks.faces.cache import cache_folder

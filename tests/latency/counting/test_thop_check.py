@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from latency import CountWarning, CrossCheck, cross_check
+from latency.counting.thop_check import thop_warning
 
 
 class HalfFunctional(nn.Module):
@@ -44,6 +45,17 @@ def test_a_functional_call_that_thop_misses_is_warned_of():
     with pytest.warns(CountWarning, match="1,152 multiply-accumulates and thop 576"):
         found = cross_check(HalfFunctional(), (1, 3, 8, 8))
     assert found == CrossCheck(1152, 576, 0.5)
+
+
+def test_a_search_is_told_in_one_sentence():
+    assert thop_warning(HalfFunctional(), (1, 3, 8, 8)) == (
+        "we count 1,152 multiply-accumulates and thop 576: thop misses functional operations and "
+        "counts normalisation, so look at what the network calls."
+    )
+
+
+def test_a_search_is_told_nothing_where_both_counters_agree():
+    assert thop_warning(nn.Conv2d(3, 8, 3), (1, 3, 8, 8)) is None
 
 
 def test_nothing_is_printed(capfd):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 import latency
-from latency.predicting.files import load_predictor, save_predictor
 from latency.predicting.operator_times import OperatorTime
+from latency.predicting.predictor import load_predictor, save_predictor
 from nas.evaluation.latency import calibration
 from nas.evaluation.latency.calibration import calibrate
 from nas.evaluation.latency.forecast import Forecast, predictor_path

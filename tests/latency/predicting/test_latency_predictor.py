@@ -8,15 +8,16 @@ import pytest
 from torch import nn
 
 from latency import LatencyError, identify
-from latency.predicting.files import (
+from latency.predicting.operator_times import OperatorTime
+from latency.predicting.predictor import (
+    REMEMBERED,
+    Predictor,
     UnreadableError,
     clear_unreadable,
     load_predictor,
     save_predictor,
     shared_predictor,
 )
-from latency.predicting.operator_times import OperatorTime
-from latency.predicting.predictor import REMEMBERED, Predictor
 from latency.tracing.forward_pass import trace
 from latency.tracing.operators import operators_of
 
