@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
@@ -21,7 +22,7 @@ from nas.search.study import read_study
 from nas.settings import validate
 from rewards import Reward
 
-QUALITY = Objective("quality", "maximise")
+QUALITY = Objective("quality", "maximise", "Quality")
 GROUP_PREFIX = "f1_"
 """Before the name of a group of classes, among the values of a candidate."""
 
@@ -41,7 +42,15 @@ class Reading:
     @property
     def objectives(self) -> tuple[Objective, Objective]:
         """Quality to be maximised, cost to be minimised."""
-        return QUALITY, Objective(self.cost, "minimise")
+        return QUALITY, _objective(self.cost)
+
+
+def _objective(cost: str) -> Objective:
+    known = declared(cost)
+    if known is None:
+        return Objective(cost, "minimise")
+    label = known.label[:1].upper() + known.label[1:]
+    return Objective(cost, "minimise", label, known.unit.symbol, known.unit.prefixed)
 
 
 def default_cost(run: RunFolder) -> str:

@@ -8,21 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from latency.costs import declared, heading
 from nas.pareto.course import Course
-from nas.report.tables import COSTS, figure
+from nas.report.tables import figure
 from nas.search.latency_sources import told_sources
 from nas.search.records import TrialRecord
 from nas.search.search_quality import SearchQuality
 from nas.search.status import Status
 
-_UNITS = {
-    "params": "parameters",
-    "latency": "ms",
-    "flops": "FLOPs",
-    "macs": "MACs",
-    "memory": "bytes",
-    "energy": "mJ",
-}
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4
 """Parts of the search that have a column."""
@@ -37,7 +30,7 @@ def status_table(status: Status) -> RenderableType:
         if state != "complete":
             rows.add_row("", f"{count} {_STATES.get(state, state)}")
     for number, (cost, count) in enumerate(status.beyond.items()):
-        rows.add_row("" if number else "beyond a limit", f"{count} x {_name(cost)}")
+        rows.add_row("" if number else "beyond a limit", f"{count} x {heading(cost)}")
     _add_quality(rows, status.quality)
     if status.seconds is not None:
         rows.add_row("time per candidate", f"{status.seconds:.1f} s (median)")
@@ -89,8 +82,8 @@ def _with_course(rows: Table, quality: SearchQuality) -> RenderableType:
     if not len(course.trials):
         return rows
     meanings = [
-        f"hypervolume, {_name(cost)}: the best quality within a budget, averaged over all\n"
-        f"budgets up to {figure(cost, reference)} {_UNITS.get(cost, cost)}"
+        f"hypervolume, {heading(cost)}: the best quality within a budget, averaged over all\n"
+        f"budgets up to {figure(cost, reference)} {_counted(cost)}"
         for cost, reference in course.references.items()
     ]
     return Group(rows, course_table(course), *(Text(meaning) for meaning in meanings))
@@ -108,7 +101,7 @@ def course_table(course: Course) -> Table:
     for end in ends:
         table.add_column(str(end), justify="right", no_wrap=True)
     rows = {f"best {name}": values for name, values in course.best.items()}
-    rows |= {f"hypervolume, {_name(cost)}": v for cost, v in course.hypervolume.items()}
+    rows |= {f"hypervolume, {heading(cost)}": v for cost, v in course.hypervolume.items()}
     for name, values in rows.items():
         table.add_row(name, *(_score(values[end - 1]) for end in ends))
     parts = np.split(course.repeats, ends[:-1])
@@ -116,8 +109,10 @@ def course_table(course: Course) -> Table:
     return table
 
 
-def _name(cost: str) -> str:
-    return COSTS.get(cost, cost.replace("_", " "))
+def _counted(cost: str) -> str:
+    """What a number of a cost counts."""
+    known = declared(cost)
+    return cost if known is None else known.unit.name or known.label
 
 
 def _score(value: float) -> str:

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from latency.costs import amount
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
 from nas.search.config import SearchConfig
-from nas.search.quantities import amount
 from rewards import automatic_base
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace

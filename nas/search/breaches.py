@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from latency.costs import amount
 from nas.controllers.sampler import BEYOND
 from nas.errors import UserError
-from nas.search.quantities import amount
 
 
 @dataclass(frozen=True)

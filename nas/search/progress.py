@@ -9,10 +9,10 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from latency.costs import amount
 from nas.controllers.finished import FinishedTrials
 from nas.search.bars import Bars
 from nas.search.claims import trials_asked
-from nas.search.quantities import amount
 from nas.search.records import SURPLUS, TrialRecord, record_of
 
 _TOLD_AFTER = 50
