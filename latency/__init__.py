@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from latency import costs as costs
+    from latency import engines as engines
     from latency.costs import Cost, Figure, cost_names, create_cost
     from latency.counting.counts import Counts, count, count_of_maps
     from latency.counting.onnx_memory import count_onnx_memory
@@ -114,7 +116,13 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
+_OPEN = ("costs", "engines")
+"""Modules with a decorator `register`, so that `import latency` is all that a user needs."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _OPEN:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -22,6 +22,7 @@ class Compiled:
 
     name = "torch.compile"
     takes_onnx = False
+    predictable = False
     on_cpu = "torch.compile"
     reference = "torch"
 

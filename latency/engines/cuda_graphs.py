@@ -24,6 +24,7 @@ class CudaGraphs:
 
     name = "cuda-graphs"
     takes_onnx = False
+    predictable = True
     on_cpu = "torch"
     reference = "torch"
 

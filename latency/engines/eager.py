@@ -69,6 +69,7 @@ class Eager:
 
     name = "torch"
     takes_onnx = False
+    predictable = True
     on_cpu = "torch"
     reference = "torch"
 

@@ -43,6 +43,9 @@ class Engine(Protocol):
     """How a user names it."""
     takes_onnx: bool
     """Whether it runs ONNX files; otherwise it runs networks of PyTorch."""
+    predictable: bool
+    """Whether it runs a network operator by operator, so that latencies can be predicted; not for
+    other engines of ONNX files than onnxruntime."""
     on_cpu: str
     """Name of the engine that stands in for it on a CPU."""
     reference: str

@@ -17,6 +17,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     takes_onnx = True
+    predictable = True
     on_cpu = "onnxruntime"
     reference = "onnxruntime"
 

@@ -19,6 +19,7 @@ class TensorRT:
 
     name = "tensorrt"
     takes_onnx = True
+    predictable = False
     on_cpu = "onnxruntime"
     reference = "onnxruntime"
 

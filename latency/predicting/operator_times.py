@@ -16,14 +16,11 @@ import torch
 
 from latency.devices.device import Placement, device_lock
 from latency.devices.identity import ONNXRUNTIME
-from latency.engines import create_engine
+from latency.engines import create_engine, predictable_engines
 from latency.errors import LatencyError
 from latency.predicting.operator_network import OperatorNetwork, RepeatedOperator
 from latency.profiling.onnx_nodes import NodeTime, owners, profile_onnx, typical
 from latency.tracing.operators import Operator
-
-ENGINES = (ONNXRUNTIME, "torch", "cuda-graphs")
-"""Engines whose operators can be timed."""
 
 _OPSET = 18
 _AT_ONCE = 150
@@ -62,7 +59,7 @@ def time_operators(
     Args:
         operators: What is timed, with random weights.
         placement: Where and how they run.
-        engine: What runs them, one of `ENGINES`.
+        engine: What runs them, one of `predictable_engines()`.
 
     Raises:
         LatencyError: If operators cannot be timed on that engine.
@@ -81,10 +78,11 @@ def check_engine(engine: str) -> None:
     Raises:
         LatencyError: With those whose can.
     """
-    if engine not in ENGINES:
+    if not create_engine(engine).predictable:
+        known = ", ".join(predictable_engines())
         raise LatencyError(
             f"latencies of the engine {engine} cannot be predicted, since it makes networks of its "
-            f"own of what it is given: measure them, or predict those of {', '.join(ENGINES)}."
+            f"own of what it is given: measure them, or predict those of {known}."
         )
 
 

@@ -215,8 +215,8 @@ def test_the_model_keeps_its_training_mode(segmenter):
         ({"device": "tpu"}, "device 'tpu' is not known: use cpu, cuda or cuda:N."),
         (
             {"engine": "tvm"},
-            "engine 'tvm' is not known: use onnxruntime, tensorrt, torch, torch.compile, "
-            "cuda-graphs.",
+            "there is no engine 'tvm'; choose one of onnxruntime, tensorrt, torch, torch.compile, "
+            "cuda-graphs, or give an import path, package.module:Name or path/to/file.py:Name.",
         ),
     ],
 )

@@ -165,7 +165,7 @@ def test_another_size_of_the_image(nas, finished_run):
     [
         (("nowhere",), "nowhere: no such run folder, network or ONNX file."),
         (("--device", "tpu"), "device 'tpu' is not known: use cpu, cuda or cuda:N."),
-        (("--engine", "caffe"), "engine 'caffe' is not known"),
+        (("--engine", "caffe"), "there is no engine 'caffe'; choose one of onnxruntime"),
         (("--runs", "3"), "3 runs are too few for a latency"),
         (("--size", "48"), "--size '48': expected HEIGHTxWIDTH, for example 128x128."),
         (("--size", "32x32"), "it takes inputs of shape (1, 3, 16, 24), not (1, 3, 32, 32)."),
