@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 import latency
 import search_spaces
 from latency.engines import create_engine
-from latency.prediction.calibration import Prediction
+from latency.predicting.calibration import Prediction
 from nas.evaluation.latency.calibration import NETWORKS, Calibrated, calibrate
 from nas.kinds.candidates import Candidates
 from nas.kinds.classification.candidates import ClassifierCandidates

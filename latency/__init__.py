@@ -9,12 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latency.comparing import Comparison, Variant, compare_quantised
+    from latency import costs as costs
+    from latency import engines as engines
     from latency.costs import Cost, Figure, cost_names, create_cost
-    from latency.counting import Counts, count, count_of_maps
-    from latency.cuda_memory import measure_cuda_memory
-    from latency.device import Device, parse_device
-    from latency.energy import Energy, measure_energy, measure_onnx_energy
+    from latency.counting.counts import Counts, count, count_of_maps
+    from latency.counting.onnx_memory import count_onnx_memory
+    from latency.counting.peak_memory import Memory, count_memory
+    from latency.counting.thop_check import CountWarning, CrossCheck, cross_check
+    from latency.devices.device import Device, device_lock, parse_device
+    from latency.devices.identity import DeviceIdentity, identify, same_device
     from latency.engines import create_engine, engine_names
     from latency.errors import (
         ExportError,
@@ -23,19 +26,17 @@ if TYPE_CHECKING:
         NoiseWarning,
         UnavailableError,
     )
-    from latency.exporting import check_onnx, export_onnx
-    from latency.figures import Latency
-    from latency.identity import DeviceIdentity, identify, same_device
-    from latency.locking import device_lock
-    from latency.measuring import measure, measure_onnx
-    from latency.memory import Memory, count_memory
-    from latency.noise import Noise
-    from latency.onnx_batches import predictor
-    from latency.onnx_memory import count_onnx_memory
-    from latency.quantising import quantise_onnx, signal_to_noise
-    from latency.simplifying import simplify_onnx
-    from latency.stem_exporting import StemExporter
-    from latency.thop_check import CountWarning, CrossCheck, cross_check
+    from latency.exporting.export import check_onnx, export_onnx
+    from latency.exporting.int8 import quantise_onnx, signal_to_noise
+    from latency.exporting.simplifying import simplify_onnx
+    from latency.exporting.stem import StemExporter
+    from latency.measuring.cuda_memory import measure_cuda_memory
+    from latency.measuring.energy import Energy, measure_energy, measure_onnx_energy
+    from latency.measuring.int8_comparison import Comparison, Variant, compare_quantised
+    from latency.measuring.latency import Latency
+    from latency.measuring.measure import measure, measure_onnx
+    from latency.measuring.noise import Noise
+    from latency.onnx_files.batches import predictor
 
 __all__ = [
     "Comparison",
@@ -85,12 +86,12 @@ __all__ = [
 ]
 
 _MODULES = {
-    "comparing": ("Comparison", "Variant", "compare_quantised"),
+    "measuring.int8_comparison": ("Comparison", "Variant", "compare_quantised"),
     "costs": ("Cost", "Figure", "cost_names", "create_cost"),
-    "counting": ("Counts", "count", "count_of_maps"),
-    "cuda_memory": ("measure_cuda_memory",),
-    "device": ("Device", "parse_device"),
-    "energy": ("Energy", "measure_energy", "measure_onnx_energy"),
+    "counting.counts": ("Counts", "count", "count_of_maps"),
+    "measuring.cuda_memory": ("measure_cuda_memory",),
+    "devices.device": ("Device", "device_lock", "parse_device"),
+    "measuring.energy": ("Energy", "measure_energy", "measure_onnx_energy"),
     "engines": ("create_engine", "engine_names"),
     "errors": (
         "ExportError",
@@ -99,24 +100,29 @@ _MODULES = {
         "NoiseWarning",
         "UnavailableError",
     ),
-    "exporting": ("check_onnx", "export_onnx"),
-    "figures": ("Latency",),
-    "identity": ("DeviceIdentity", "identify", "same_device"),
-    "locking": ("device_lock",),
-    "measuring": ("measure", "measure_onnx"),
-    "memory": ("Memory", "count_memory"),
-    "noise": ("Noise",),
-    "onnx_batches": ("predictor",),
-    "onnx_memory": ("count_onnx_memory",),
-    "quantising": ("quantise_onnx", "signal_to_noise"),
-    "simplifying": ("simplify_onnx",),
-    "stem_exporting": ("StemExporter",),
-    "thop_check": ("CountWarning", "CrossCheck", "cross_check"),
+    "exporting.export": ("check_onnx", "export_onnx"),
+    "measuring.latency": ("Latency",),
+    "devices.identity": ("DeviceIdentity", "identify", "same_device"),
+    "measuring.measure": ("measure", "measure_onnx"),
+    "counting.peak_memory": ("Memory", "count_memory"),
+    "measuring.noise": ("Noise",),
+    "onnx_files.batches": ("predictor",),
+    "counting.onnx_memory": ("count_onnx_memory",),
+    "exporting.int8": ("quantise_onnx", "signal_to_noise"),
+    "exporting.simplifying": ("simplify_onnx",),
+    "exporting.stem": ("StemExporter",),
+    "counting.thop_check": ("CountWarning", "CrossCheck", "cross_check"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
+_OPEN = ("costs", "engines")
+"""Modules with a decorator `register`, so that `import latency` is all that a user needs."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _OPEN:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -9,8 +9,8 @@ from pathlib import Path
 import onnxruntime
 import torch
 
-from latency.clocks import CudaClock
-from latency.device import Device, check_present
+from latency.devices.device import Device, check_present
+from latency.engines.clocks import CudaClock
 from latency.engines.engine import Prepared, Source, noise_image
 from latency.errors import LatencyError
 

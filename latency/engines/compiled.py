@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch._dynamo.exc import TorchDynamoException
 
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.eager import OnDevice, on_device, prepared
 from latency.engines.engine import Prepared, Source, network_of
 from latency.errors import LatencyError
-from latency.recording import Recording
+from latency.exporting.recording import Recording
 
 
 class Compiled:
@@ -22,6 +22,7 @@ class Compiled:
 
     name = "torch.compile"
     takes_onnx = False
+    predictable = False
     on_cpu = "torch.compile"
     reference = "torch"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.eager import on_device
 from latency.engines.engine import Prepared, Source, network_of
 from latency.errors import LatencyError
@@ -24,6 +24,7 @@ class CudaGraphs:
 
     name = "cuda-graphs"
     takes_onnx = False
+    predictable = True
     on_cpu = "torch"
     reference = "torch"
 

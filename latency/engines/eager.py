@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from latency.clocks import Clock, CudaClock, cpu_clock
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.binding import on_stream
+from latency.engines.clocks import Clock, CudaClock, cpu_clock
 from latency.engines.engine import Prepared, Source, network_of, noise_image
 from latency.network import deployed_copy
 
@@ -69,6 +69,7 @@ class Eager:
 
     name = "torch"
     takes_onnx = False
+    predictable = True
     on_cpu = "torch"
     reference = "torch"
 

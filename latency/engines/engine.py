@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +12,10 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from latency.clocks import Clock, Run
-from latency.device import Placement
+from latency.devices.device import Placement
+from latency.engines.clocks import Clock, Run
 from latency.errors import LatencyError
+from latency.exporting.export import export_onnx
 
 Source = nn.Module | Path
 """A network, or the ONNX file of one."""
@@ -41,6 +43,9 @@ class Engine(Protocol):
     """How a user names it."""
     takes_onnx: bool
     """Whether it runs ONNX files; otherwise it runs networks of PyTorch."""
+    predictable: bool
+    """Whether it runs a network operator by operator, so that latencies can be predicted; not for
+    other engines of ONNX files than onnxruntime."""
     on_cpu: str
     """Name of the engine that stands in for it on a CPU."""
     reference: str
@@ -78,3 +83,17 @@ def network_of(source: Source, engine: str) -> nn.Module:
     raise LatencyError(
         f"{source}: the engine {engine} runs networks of PyTorch; use onnxruntime for an ONNX file."
     )
+
+
+@contextmanager
+def source_for(engine: Engine, model: nn.Module, input_shape: Sequence[int]) -> Iterator[Source]:
+    """The network itself, or an ONNX file of it that goes at the end of the context.
+
+    Raises:
+        ExportError: If it cannot be exported.
+    """
+    if not engine.takes_onnx:
+        yield model
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield export_onnx(model, input_shape, Path(folder, "model.onnx"))

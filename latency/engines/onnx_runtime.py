@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from latency.clocks import cpu_clock
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.binding import bound, on_stream, onnx_file_of
+from latency.engines.clocks import cpu_clock
 from latency.engines.engine import Prepared, Source, noise_image
-from latency.sessions import cuda_provider, open_on, open_session
+from latency.onnx_files.sessions import cuda_provider, open_on, open_session
 
 
 class OnnxRuntime:
@@ -17,6 +17,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     takes_onnx = True
+    predictable = True
     on_cpu = "onnxruntime"
     reference = "onnxruntime"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.binding import bound, on_stream, onnx_file_of
 from latency.engines.engine import Prepared, Source
 from latency.errors import LatencyError
-from latency.sessions import Provider, open_on
+from latency.onnx_files.sessions import Provider, open_on
 
 PROVIDER = "TensorrtExecutionProvider"
 
@@ -19,6 +19,7 @@ class TensorRT:
 
     name = "tensorrt"
     takes_onnx = True
+    predictable = False
     on_cpu = "onnxruntime"
     reference = "onnxruntime"
 

@@ -4,41 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from latency.costs import unit_of
 from nas.errors import UserError
 
 _NUMBER = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµμ]*)")
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What a limit is a number of.
-
-    Attributes:
-        example: How it is typed.
-        units: What each unit is, in the unit of the cost; "" is a bare number.
-    """
-
-    example: str
-    units: Mapping[str, float]
-
-
-_COUNT = Quantity("1500000, 1.5M or 2G", {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9})
-_TIME = Quantity(
-    "5, 5ms, 800us or 0.01s", {"": 1, "ms": 1, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "s": 1e3}
-)
-_BYTES = Quantity(
-    "8000000, 8MB or 512KiB",
-    {
-        **{"": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9},
-        **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
-    },
-)
-_ENERGY = Quantity("20, 20mJ or 0.5J", {"": 1, "mJ": 1, "J": 1e3})
-_QUANTITIES = {"latency": _TIME, "memory": _BYTES, "energy": _ENERGY}
-_TABLE_LATENCY = "latency_ms"
-"""How the name of a latency in milliseconds begins in a table."""
 
 
 def limits(largest: Mapping[str, str], others: Iterable[str]) -> dict[str, float]:
@@ -71,18 +41,18 @@ def amount(cost: str, text: str, option: str) -> float:
         option: Where it was typed, for the message.
 
     Returns:
-        Milliseconds, bytes, millijoules or a count.
+        The number in the unit of the cost.
 
     Raises:
         UserError: If it is none, or not above 0.
     """
-    quantity = _TIME if cost.startswith(_TABLE_LATENCY) else _QUANTITIES.get(cost, _COUNT)
+    unit = unit_of(cost)
     match = _NUMBER.fullmatch(text.strip())
     number = _float(match[1]) if match else None
-    if match is None or number is None or match[2] not in quantity.units:
-        raise UserError(f"{option} {text!r}: expected a number such as {quantity.example}.")
+    if match is None or number is None or match[2] not in unit.spellings:
+        raise UserError(f"{option} {text!r}: expected a number such as {unit.example}.")
     # To the digits that were typed: 0.0008 * 1000 is a little less than 0.8.
-    value = float(f"{number * quantity.units[match[2]]:.12g}")
+    value = float(f"{number * unit.spellings[match[2]]:.12g}")
     if not 0 < value < float("inf"):
         raise UserError(f"{option} {text!r}: a limit must be a number above 0.")
     return value

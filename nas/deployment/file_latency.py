@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import latency
-from latency.figures import Latency
+from latency.measuring.latency import Latency
 
 
 def cpu_latency(path: Path, shape: tuple[int, ...]) -> Latency:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import latency
-from latency.figures import Latency
-from latency.onnx_batches import Predict
+from latency.measuring.latency import Latency
+from latency.onnx_files.batches import Predict
 from nas.deployment.file_latency import cpu_latency
 from nas.tasks import Task
 from nas.training.images import Normaliser

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 import search_spaces
-from latency.onnx_files import OnnxFile
+from latency.onnx_files.file import OnnxFile
 from nas.deployment.selection import Selection, select
 from nas.errors import UserError
 from nas.kinds.candidates import Candidates

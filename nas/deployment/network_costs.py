@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import latency
-from latency.device import parse_device
+from latency.devices.device import parse_device
 from nas.deployment.named_network import NamedNetwork
 from nas.deployment.network_latency import Place
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from torch import nn
 
 import latency
-from latency.device import Placement, parse_device
-from latency.eager_layers import eager_layers
+from latency.devices.device import Placement, parse_device
+from latency.devices.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity
 from latency.errors import FallbackWarning, NoiseWarning, UnavailableError
-from latency.figures import Latency
-from latency.identity import FLOAT32, ONNXRUNTIME, DeviceIdentity
-from latency.layers import (
+from latency.measuring.latency import Latency
+from latency.predicting.calibration import Prediction
+from latency.predicting.predictor import Predictor, UnreadableError, load_predictor
+from latency.profiling.eager_layers import eager_layers
+from latency.profiling.layers import (
     LayerTime,
     grouped,
     measured_layers,
@@ -22,11 +24,11 @@ from latency.layers import (
     predicted_layers,
     scaled,
 )
-from latency.operators import operators_of
-from latency.prediction.calibration import Prediction
-from latency.prediction.files import UnreadableError, load_predictor
-from latency.prediction.predictor import Predictor
-from latency.tracing import trace, trace_by_module
+from latency.tracing.operators import operators_of
+from latency.predicting.calibration import Prediction
+from latency.predicting.predictor import UnreadableError, load_predictor
+from latency.predicting.predictor import Predictor
+from latency.tracing.forward_pass import trace, trace_by_module
 from nas.deployment.named_network import NamedNetwork
 from nas.errors import UserError
 from nas.evaluation.latency.forecast import predictor_path

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 import latency
-from latency.exporting import OPSETS
+from latency.exporting.export import OPSETS
 from nas.deployment.int8 import Int8Options
 from nas.errors import UserError
 

@@ -25,7 +25,9 @@ class Objective:
     Args:
         name: Key among a candidate's values, for example "quality", "flops" or "latency".
         direction: "maximise" or "minimise".
-        label: What an axis calls it, without the unit; empty for the usual name.
+        label: What an axis calls it, without the unit; empty for the name.
+        unit: Symbol of its unit, for example "ms"; empty for a number without one.
+        prefixed: Whether an axis of large values has the prefix K, M, G or T.
 
     Raises:
         ParetoError: If the name is empty or the direction unknown.
@@ -34,6 +36,8 @@ class Objective:
     name: str
     direction: Direction
     label: str = ""
+    unit: str = ""
+    prefixed: bool = False
 
     def __post_init__(self) -> None:
         if not self.name:

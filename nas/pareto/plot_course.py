@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,14 @@ from matplotlib.ticker import FixedLocator, Locator, MaxNLocator, PercentFormatt
 
 from nas.pareto import figures
 from nas.pareto.course import Course, latest_share
-from nas.pareto.objectives import Objective, ParetoError
-from nas.pareto.scales import scale_of
+from nas.pareto.objectives import ParetoError
 
+_NAMES: Mapping[str, str] = MappingProxyType({})
 _SMALLEST_WINDOW = 10
 _WINDOWS = 10  # in the longest search
 
 
-def plot_course(courses: Sequence[Course]) -> Figure:
+def plot_course(courses: Sequence[Course], labels: Mapping[str, str] = _NAMES) -> Figure:
     """Draws what searches had found after each trial, and how often they repeated themselves.
 
     A step is a trial that is better than all before it. The last panel is the share of repeated
@@ -30,6 +31,7 @@ def plot_course(courses: Sequence[Course]) -> Figure:
 
     Args:
         courses: One or several, which follow the same figures and costs.
+        labels: What to call the costs; they are called by their names unless given.
 
     Returns:
         A figure 5 inches wide with a panel for each best figure, each hypervolume and the repeats.
@@ -46,7 +48,7 @@ def plot_course(courses: Sequence[Course]) -> Figure:
         panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
         names = [*first.best, *first.hypervolume]
         for axes, name in zip(panels[:-1], names, strict=True):
-            _draw_steps(axes, courses, name)
+            _draw_steps(axes, courses, name, labels.get(name, name))
         _draw_repeats(panels[-1], courses)
         panels[-1].set_xlabel("Iteration")
         panels[-1].xaxis.set_major_locator(_ticks(courses))
@@ -81,12 +83,11 @@ def _ticks(courses: Sequence[Course]) -> Locator:
     return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
-def _draw_steps(axes: Axes, courses: Sequence[Course], name: str) -> None:
+def _draw_steps(axes: Axes, courses: Sequence[Course], name: str, label: str) -> None:
     for index, course in enumerate(courses):
         is_best = name in course.best
         values = course.best[name] if is_best else course.hypervolume[name]
-        label = f"Best {_title(name)}" if is_best else f"Hypervolume\n(quality, {_title(name)})"
-        axes.set_ylabel(label)
+        axes.set_ylabel(f"Best {label}" if is_best else f"Hypervolume\n(quality, {label})")
         better = np.flatnonzero(_rises(values)).tolist()
         # The dots show a small step too, and a search of a single trial.
         dots: dict[str, Any] = {"marker": "o", "markersize": 2.5, "markevery": better}
@@ -108,11 +109,6 @@ def _draw_repeats(axes: Axes, courses: Sequence[Course]) -> None:
         axes.plot(course.trials, shares, **_style(index), **now)
     axes.set(ylabel=f"Repeats in the\nlatest {window}", ylim=(-0.04, 1.04), yticks=(0, 0.5, 1))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-
-
-def _title(name: str) -> str:
-    title = scale_of(Objective(name, "minimise"), np.empty(0)).label.split(" (")[0]
-    return title if title.isupper() or title == "FLOPs" else title.lower()
 
 
 def _style(index: int) -> dict[str, Any]:

@@ -9,18 +9,6 @@ import numpy.typing as npt
 
 from nas.pareto.objectives import Objective
 
-_TITLES = {
-    "quality": "Quality",
-    "reward": "Reward",
-    "params": "Parameters",
-    "flops": "FLOPs",
-    "macs": "Multiply–accumulates",
-    "latency": "Latency",
-    "memory": "Memory",
-    "energy": "Energy",
-}
-_UNITS = {"latency": "ms", "memory": "B", "energy": "mJ"}
-_COUNTS = ("params", "flops", "macs", "memory")
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"))
 
 
@@ -37,10 +25,9 @@ class Scale:
 
 
 def scale_of(objective: Objective, values: npt.NDArray[np.float64]) -> Scale:
-    """The axis for an objective; counts get the prefix K, M, G or T that fits the largest."""
-    title = objective.label or _TITLES.get(objective.name, objective.name)
-    symbol = _UNITS.get(objective.name, "")
-    if objective.name in _COUNTS:
+    """The axis for an objective, with the prefix that fits the largest value where it has one."""
+    title, symbol = objective.label or objective.name, objective.unit
+    if objective.prefixed:
         largest = np.abs(values).max(initial=0.0)
         for unit, prefix in _PREFIXES:
             if largest >= unit:

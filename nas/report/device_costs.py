@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from latency.energy import Energy
-from latency.memory import Memory
-
-_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+from latency.counting.peak_memory import Memory
+from latency.measuring.energy import Energy
+from latency.units import BYTES
 
 
 def memory_table(memory: Memory, allocated: int | None) -> Table:
@@ -18,11 +17,11 @@ def memory_table(memory: Memory, allocated: int | None) -> Table:
         allocated: Bytes that PyTorch allocates on the GPU, where that was measured.
     """
     table = _table("Memory, counted")
-    table.add_row("weights", size(memory.weights))
-    table.add_row("activations at once", size(memory.activations))
-    table.add_row("peak", size(memory.peak))
+    table.add_row("weights", BYTES.write(memory.weights))
+    table.add_row("activations at once", BYTES.write(memory.activations))
+    table.add_row("peak", BYTES.write(memory.peak))
     if allocated is not None:
-        table.add_row("allocated by PyTorch", size(allocated))
+        table.add_row("allocated by PyTorch", BYTES.write(allocated))
     return table
 
 
@@ -34,14 +33,6 @@ def energy_table(energy: Energy) -> Table:
     table.add_row("power", f"{energy.watts:.3g} W, idle {energy.idle_watts:.3g} W")
     table.add_row("counted by", f"{energy.source}, {energy.runs} runs in {energy.seconds:.1f} s")
     return table
-
-
-def size(count: int) -> str:
-    """Bytes as people read them: three digits and a decimal unit."""
-    for limit, unit in _UNITS:
-        if count >= limit:
-            return f"{count / limit:.3g} {unit}"
-    return f"{count} B"
 
 
 def _table(title: str) -> Table:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from latency.figures import Latency
-from latency.layers import LayerTime
-from latency.prediction.calibration import LEVEL, Prediction
+from latency.measuring.latency import Latency
+from latency.predicting.calibration import LEVEL, Prediction
+from latency.profiling.layers import LayerTime
 from nas.evaluation.latency.calibration import Calibrated
 from nas.pareto import figures
 from nas.report.tables import figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Series
 from nas.pareto.figures import save
@@ -45,7 +46,7 @@ def save_plots(
     }
     data = {f"candidates-{cost.name}": candidate_rows(series, reading.objectives)}
     found = courses(searches, [quantity.name for quantity in quantities], cost.name)
-    pictures[f"course-{cost.name}"] = plot_course(found)
+    pictures[f"course-{cost.name}"] = plot_course(found, {cost.name: _label(cost.name)})
     data[f"course-{cost.name}"] = course_rows(found)
     panels = rung_panels(searches)
     if panels:
@@ -75,8 +76,13 @@ def save_comparison(
 
 def _quantities(searches: Sequence[Series]) -> list[Objective]:
     same = all(c.values["reward"] == c.values["quality"] for s in searches for c in s.candidates)
-    # Without a penalty the reward is the quality, and a second panel would only repeat it.
-    return [QUALITY] if same else [Objective("reward", "maximise"), QUALITY]
+    # Without a penalty the reward is the quality, and a second panel of it says nothing.
+    return [QUALITY] if same else [Objective("reward", "maximise", "Reward"), QUALITY]
+
+
+def _label(cost: str) -> str:
+    known = declared(cost)
+    return cost if known is None else known.label
 
 
 def _make(folder: Path) -> None:

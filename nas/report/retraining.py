@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from latency.figures import Latency
-from nas.report.device_costs import size
-from nas.report.tables import COSTS, figure
+from latency.costs import heading
+from latency.measuring.latency import Latency
+from latency.units import BYTES
+from nas.report.tables import figure
 
 _HEADLINES = {"iou": "mean IoU", "top1": "accuracy"}
 """What a network of each kind of task is usually told by."""
@@ -29,7 +30,7 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
     table.add_section()
     for cost in ("params", "macs", "flops"):
-        table.add_row(COSTS[cost], figure(cost, metrics["costs"][cost]))
+        table.add_row(heading(cost), figure(cost, metrics["costs"][cost]))
     for row in _latency_rows(Latency.from_dict(metrics["latency"])):
         table.add_row(*row)
     table.add_section()
@@ -88,7 +89,7 @@ def int8_table(name: str, metrics: Mapping[str, Any]) -> Table:
     )
     table.add_row("95 % interval", *(_interval(measured) for measured in pair), "")
     sizes = [found[kind]["size"] for kind in ("float32", "int8")]
-    table.add_row("file", *map(size, sizes), f"{sizes[1] / sizes[0] - 1:+.0%}")
+    table.add_row("file", *map(BYTES.write, sizes), f"{sizes[1] / sizes[0] - 1:+.0%}")
     return table
 
 
@@ -107,7 +108,7 @@ def export_table(record: Mapping[str, Any]) -> Table:
     table.add_section()
     table.add_row("opset", str(onnx["opset"]))
     table.add_row("largest difference", f"{onnx['largest_difference']:.1e} from PyTorch's")
-    table.add_row("file", size(record["size"]))
+    table.add_row("file", BYTES.write(record["size"]))
     return table
 
 

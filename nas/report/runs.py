@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
@@ -19,7 +20,7 @@ from nas.search.run_folder import RunFolder
 from nas.search.study import read_study
 from rewards import Reward
 
-QUALITY = Objective("quality", "maximise")
+QUALITY = Objective("quality", "maximise", "Quality")
 UNPENALISED_COST = "flops"
 """The cost on the other axis of the front where none is penalised."""
 GROUP_PREFIX = "f1_"
@@ -133,7 +134,15 @@ class Reading:
     @property
     def objectives(self) -> tuple[Objective, Objective]:
         """Quality to be maximised, cost to be minimised."""
-        return QUALITY, Objective(self.cost, "minimise")
+        return QUALITY, _objective(self.cost)
+
+
+def _objective(cost: str) -> Objective:
+    known = declared(cost)
+    if known is None:
+        return Objective(cost, "minimise")
+    label = known.label[:1].upper() + known.label[1:]
+    return Objective(cost, "minimise", label, known.unit.symbol, known.unit.prefixed)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from latency.costs import amount
 from nas.controllers.finished import FinishedTrials
 from nas.report.progress import Bars, duration
 from nas.search.places import trials_asked
-from nas.search.quantities import amount
+from latency.costs import amount
 from nas.search.records import SURPLUS, TrialRecord, record_of
 
 _TOLD_AFTER = 50

@@ -13,21 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from latency.costs import declared, heading
 from nas.pareto.course import Course
 from nas.report.latency_sources import latency_sources, told_sources
 from nas.report.runs import Snapshot, without_repeats
 from nas.report.search_quality import SearchQuality, search_quality
-from nas.report.tables import COSTS, figure
+from nas.report.tables import figure
 from nas.search.records import TrialRecord
 
-_UNITS = {
-    "params": "parameters",
-    "latency": "ms",
-    "flops": "FLOPs",
-    "macs": "MACs",
-    "memory": "bytes",
-    "energy": "mJ",
-}
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4
 """Parts of the search that have a column."""
@@ -90,7 +83,7 @@ def status_table(found: Status) -> RenderableType:
         if state != "complete":
             rows.add_row("", f"{count} {_STATES.get(state, state)}")
     for number, (cost, count) in enumerate(found.beyond.items()):
-        rows.add_row("" if number else "beyond a limit", f"{count} x {_name(cost)}")
+        rows.add_row("" if number else "beyond a limit", f"{count} x {heading(cost)}")
     _add_quality(rows, found.quality)
     if found.seconds is not None:
         rows.add_row("time per candidate", f"{found.seconds:.1f} s (median)")
@@ -142,8 +135,8 @@ def _with_course(rows: Table, quality: SearchQuality) -> RenderableType:
     if not len(course.trials):
         return rows
     meanings = [
-        f"hypervolume, {_name(cost)}: the best quality within a budget, averaged over all\n"
-        f"budgets up to {figure(cost, reference)} {_UNITS.get(cost, cost)}"
+        f"hypervolume, {heading(cost)}: the best quality within a budget, averaged over all\n"
+        f"budgets up to {figure(cost, reference)} {_counted(cost)}"
         for cost, reference in course.references.items()
     ]
     return Group(rows, course_table(course), *(Text(meaning) for meaning in meanings))
@@ -161,7 +154,7 @@ def course_table(course: Course) -> Table:
     for end in ends:
         table.add_column(str(end), justify="right", no_wrap=True)
     rows = {f"best {name}": values for name, values in course.best.items()}
-    rows |= {f"hypervolume, {_name(cost)}": v for cost, v in course.hypervolume.items()}
+    rows |= {f"hypervolume, {heading(cost)}": v for cost, v in course.hypervolume.items()}
     for name, values in rows.items():
         table.add_row(name, *(_score(values[end - 1]) for end in ends))
     parts = np.split(course.repeats, ends[:-1])
@@ -169,8 +162,10 @@ def course_table(course: Course) -> Table:
     return table
 
 
-def _name(cost: str) -> str:
-    return COSTS.get(cost, cost.replace("_", " "))
+def _counted(cost: str) -> str:
+    """What a number of a cost counts."""
+    known = declared(cost)
+    return cost if known is None else known.unit.name or known.label
 
 
 def _score(value: float) -> str:

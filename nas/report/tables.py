@@ -8,21 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from latency.costs import declared, heading
 from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.segmentation.data_check import ClassShares
 
-COSTS = {
-    "params": "parameters",
-    "latency": "latency (ms)",
-    "flops": "FLOPs",
-    "macs": "MACs",
-    "memory": "memory (bytes)",
-    "energy": "energy (mJ)",
-}
-"""What a column calls a cost."""
 _ANY = 10_000
 """Characters of a line that holds every table as it would like to be."""
 
@@ -68,7 +60,7 @@ def _front_table(
     table = Table(title=title, title_justify="left")
     if searches:
         table.add_column("search", overflow="fold")
-    for column in ("trial", *(COSTS.get(key, key.replace("_", " ")) for key in columns)):
+    for column in ("trial", *map(heading, columns)):
         table.add_column(column, justify="right", no_wrap=True)
     for row, candidate in enumerate(front):
         cells = [figure(key, candidate.values.get(key)) for key in columns]
@@ -133,7 +125,7 @@ def figure(name: str, value: float | None) -> str:
     """A figure with a unit prefix where it is a count, four decimals where it is a score."""
     if value is None:
         return "-"
-    if name not in COSTS:
+    if declared(name) is None:
         return f"{value:.4f}"
     for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
         if value >= limit:

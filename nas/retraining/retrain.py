@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 import latency
-from latency.figures import Latency
+from latency.measuring.latency import Latency
 from nas.deployment.file_latency import device_latency
 from nas.deployment.int8 import int8_version
 from nas.deployment.onnx_export import ExportOptions, try_export, write_onnx

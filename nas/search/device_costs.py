@@ -9,12 +9,11 @@ from typing import TypeVar
 
 import latency
 from latency.costs import create_cost
-from latency.device import Placement, parse_device
-from latency.engines import create_engine
-from latency.engines.sources import source_for
-from latency.meters import open_meter
-from latency.prediction.operator_times import ENGINES
-from latency.reference import INPUT_SHAPE, reference_network
+from latency.devices.device import Placement, parse_device
+from latency.engines import create_engine, predictable_engines
+from latency.engines.engine import source_for
+from latency.measuring.energy_meters import open_meter
+from latency.measuring.reference_network import INPUT_SHAPE, reference_network
 from nas.errors import UserError, sentence
 from nas.evaluation.costs import CostMeter, Extras, check_computes
 from nas.evaluation.latency.confirmation import Confirmation
@@ -70,11 +69,12 @@ def check_device_costs(config: ImageSearchConfig, device: str) -> None:
     with _sentences("latency"):
         create_engine(settings.engine)
         latency.identify(chosen, settings.threads, settings.engine)
-    if LATENCY in asked and settings.source == "predicted" and settings.engine not in ENGINES:
+    predicted = LATENCY in asked and settings.source == "predicted"
+    if predicted and not create_engine(settings.engine).predictable:
         raise UserError(
             f"latency.engine: latencies of {settings.engine} cannot be predicted, only of "
-            f"{', '.join(ENGINES)}; choose one of these, or measure every candidate with "
-            "--set latency.source=measured."
+            f"{', '.join(predictable_engines())}; choose one of these, or measure every candidate "
+            "with --set latency.source=measured."
         )
     if ENERGY in asked:
         with _sentences(ENERGY):

@@ -11,7 +11,7 @@ from nas.controllers.sampler import BEYOND
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.search.config import SearchConfig
-from nas.search.quantities import amount
+from latency.costs import amount
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 

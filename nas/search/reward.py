@@ -18,7 +18,7 @@ from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
 from nas.search.config import PenaltySettings, RewardSettings, SearchConfig
-from nas.search.quantities import amount
+from latency.costs import amount
 from nas.search.records import TrialRecord
 from nas.settings import validate
 from rewards import Drop, Penalty, Reward, RewardError, automatic_base

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import latency
-from latency.device import Placement, parse_device
-from latency.figures import Latency
-from latency.identity import DeviceIdentity
-from latency.operators import Operator
-from latency.prediction.files import clear_unreadable, shared_predictor
-from latency.prediction.operator_times import check_engine, time_operators
-from latency.prediction.predictor import Predictor
+from latency.devices.device import Placement, parse_device
+from latency.measuring.latency import Latency
+from latency.devices.identity import DeviceIdentity
+from latency.tracing.operators import Operator
+from latency.predicting.predictor import clear_unreadable, shared_predictor
+from latency.predicting.operator_times import check_engine, time_operators
+from latency.predicting.predictor import Predictor
 from nas.evaluation.latency.forecast import predictor_path
 from nas.evaluation.latency.measurement import measure_candidate
 from nas.kinds.candidates import Candidates

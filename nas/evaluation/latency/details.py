@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from latency.figures import Latency
-from latency.identity import DeviceIdentity
-from latency.prediction.calibration import Prediction
+from latency.devices.identity import DeviceIdentity
+from latency.measuring.latency import Latency
+from latency.predicting.calibration import Prediction
 
 PREDICTED = "predicted"
 MEASURED = "measured"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from latency.identity import DeviceIdentity
-from latency.operators import Operator
-from latency.prediction.calibration import Prediction
-from latency.prediction.files import load_predictor, save_predictor, shared_predictor
-from latency.prediction.predictor import Predictor
+from latency.devices.identity import DeviceIdentity
+from latency.tracing.operators import Operator
+from latency.predicting.calibration import Prediction
+from latency.predicting.predictor import load_predictor, save_predictor, shared_predictor
+from latency.predicting.predictor import Predictor
 from nas.kinds.candidates import Candidates
 from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype

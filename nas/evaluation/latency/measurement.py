@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 import latency
+from latency.devices.identity import DeviceIdentity
 from latency.engines import create_engine
-from latency.identity import DeviceIdentity
-from latency.measuring import ATTEMPTS
+from latency.devices.identity import DeviceIdentity
+from latency.measuring.measure import ATTEMPTS
 from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype
 

@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock
 
 import latency
-from latency.prediction.files import clear_unreadable
+from latency.predicting.predictor import clear_unreadable
 from nas.evaluation.latency.calibration import Calibrated, calibrate
 from nas.evaluation.latency.forecast import Forecast, predictor_path
 from nas.evaluation.latency.settings import LatencySettings

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from latency import Device, LatencyError, create_engine, engine_names
-from latency.device import Placement
+from latency import Device, LatencyError, create_engine, engine_names, measure
+from latency.devices.device import Placement
+from latency.engines import ENGINES, predictable_engines, register
+from latency.engines.eager import Eager
 from latency.engines.engine import noise_image
 
 SHAPE = (1, 3, 24, 32)
@@ -112,8 +114,55 @@ def test_onnxruntime_needs_a_file(segmenter):
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(LatencyError, match="engine 'tvm' is not known: use onnxruntime, tensorrt"):
+    with pytest.raises(LatencyError, match="no engine 'tvm'; choose one of onnxruntime, tensorrt"):
         create_engine("tvm")
+
+
+OWN_ENGINE = """
+from latency.engines.eager import Eager
+
+
+class Own(Eager):
+    name = "own"
+    on_cpu = "torch"
+"""
+
+
+@pytest.mark.filterwarnings("ignore::latency.NoiseWarning")
+def test_an_engine_of_ones_own_measures_by_its_import_path(tmp_path, segmenter):
+    file = tmp_path / "own_engine.py"
+    file.write_text(OWN_ENGINE)
+    found = measure(segmenter, SHAPE, engine=f"{file}:Own", runs=20, attempts=1)
+    assert found.device.engine == "own"
+    assert found.provider == "torch eager"
+
+
+def test_a_registered_engine_is_known_by_its_name(monkeypatch):
+    monkeypatch.setattr(ENGINES, "_registered", {})
+
+    @register
+    class Renamed(Eager):
+        name = "renamed"
+        predictable = False
+
+    assert engine_names()[-1] == "renamed"
+    assert isinstance(create_engine("renamed"), Renamed)
+    assert "renamed" not in predictable_engines()
+
+
+def test_an_engine_has_to_say_what_it_takes():
+    class Half:
+        name = "half"
+
+        def prepare(self, source, input_shape, placement):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="must have the class attribute 'takes_onnx', a bool"):
+        register(Half)
+
+
+def test_latencies_can_be_predicted_where_operators_run_one_by_one():
+    assert predictable_engines() == ("onnxruntime", "torch", "cuda-graphs")
 
 
 def test_the_input_is_the_same_noise_every_time():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from latency import Device, LatencyError, create_engine
-from latency.device import Placement
+from latency.devices.device import Placement
 from latency.engines.eager import OnDevice
 
 SHAPE = (1, 3, 24, 32)

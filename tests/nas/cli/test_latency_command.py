@@ -19,7 +19,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "_MOST_SAMPLES", 12)
     # A busy machine is measured once, like a quiet one.
     for limit in ("INTERVAL_LIMIT", "DRIFT_LIMIT", "UNREST_LIMIT"):
-        monkeypatch.setattr(f"latency.noise.{limit}", 1e6)
+        monkeypatch.setattr(f"latency.measuring.noise.{limit}", 1e6)
 
 
 @pytest.fixture
@@ -111,7 +111,9 @@ def test_memory_is_counted(nas, network):
 
 
 def test_a_device_that_counts_no_energy_says_so_in_a_sentence(nas, network, tmp_path, monkeypatch):
-    monkeypatch.setattr("latency.meters.RaplMeter.__init__.__defaults__", (tmp_path,))
+    monkeypatch.setattr(
+        "latency.measuring.energy_meters.RaplMeter.__init__.__defaults__", (tmp_path,)
+    )
     outcome = nas("latency", network, "--runs", 20, "--energy")
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines()[-1] == (
@@ -127,9 +129,11 @@ def test_energy_is_told_by_run_and_above_the_idle_device(nas, network, monkeypat
         def read(self) -> float:
             return 0.0
 
-    monkeypatch.setattr("latency.energy.open_meter", lambda device: Meter())
-    monkeypatch.setattr("latency.energy._idle_watts", lambda meter, seconds: 10.0)
-    monkeypatch.setattr("latency.energy._use", lambda meter, run, seconds: (4, 2.0, 60_000.0))
+    monkeypatch.setattr("latency.measuring.energy.open_meter", lambda device: Meter())
+    monkeypatch.setattr("latency.measuring.energy._idle_watts", lambda meter, seconds: 10.0)
+    monkeypatch.setattr(
+        "latency.measuring.energy._use", lambda meter, run, seconds: (4, 2.0, 60_000.0)
+    )
     outcome = nas("latency", network, "--runs", 20, "--energy")
     assert outcome.code == 0, outcome.err
     found = rows(outcome.out)
@@ -161,7 +165,7 @@ def test_another_size_of_the_image(nas, finished_run):
     [
         (("nowhere",), "nowhere: no such run folder, network or ONNX file."),
         (("--device", "tpu"), "device 'tpu' is not known: use cpu, cuda or cuda:N."),
-        (("--engine", "caffe"), "engine 'caffe' is not known"),
+        (("--engine", "caffe"), "there is no engine 'caffe'; choose one of onnxruntime"),
         (("--runs", "3"), "3 runs are too few for a latency"),
         (("--size", "48"), "--size '48': expected HEIGHTxWIDTH, for example 128x128."),
         (("--size", "32x32"), "it takes inputs of shape (1, 3, 16, 24), not (1, 3, 32, 32)."),

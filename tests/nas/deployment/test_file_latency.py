@@ -21,7 +21,7 @@ def test_a_device_that_onnxruntime_lacks_is_replaced_by_the_cpu_and_a_sentence_s
 
 
 def test_the_cpu_needs_no_sentence_and_gives_no_warning(path, monkeypatch, recwarn):
-    monkeypatch.setattr("latency.noise.INTERVAL_LIMIT", 1e-9)
+    monkeypatch.setattr("latency.measuring.noise.INTERVAL_LIMIT", 1e-9)
     assert device_latency(path, SHAPE, "cpu")[1] == []
     assert cpu_latency(path, SHAPE).noisy
     assert list(recwarn) == []

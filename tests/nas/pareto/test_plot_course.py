@@ -28,7 +28,7 @@ def lines(figure, panel):
 
 
 def test_every_curve_has_a_panel_and_the_repeats_the_last() -> None:
-    figure = plot_course([course()])
+    figure = plot_course([course()], {"flops": "FLOPs"})
     labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
     assert labels == [
         *("Best reward", "Best quality", "Hypervolume (quality, FLOPs)"),
@@ -41,6 +41,11 @@ def test_every_curve_has_a_panel_and_the_repeats_the_last() -> None:
         assert line == pytest.approx(np.stack([expected.trials, values], axis=1))
     (shares,) = lines(figure, 3)
     assert shares[:, 1] == pytest.approx([0, 0, 0, 1 / 4, 2 / 5, 3 / 6])
+
+
+def test_a_cost_without_a_label_is_called_by_its_name() -> None:
+    panel = plot_course([course()]).axes[2]
+    assert panel.get_ylabel() == "Hypervolume\n(quality, flops)"
 
 
 def test_what_was_found_holds_until_something_better_is() -> None:

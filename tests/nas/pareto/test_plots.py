@@ -16,10 +16,10 @@ from nas.pareto.plot_comparison import plot_comparison
 from nas.pareto.plot_front import plot_front
 from nas.pareto.plot_iterations import plot_iterations
 
-QUALITY = Objective("quality", "maximise")
-FLOPS = Objective("flops", "minimise")
-PARAMS = Objective("params", "minimise")
-LATENCY = Objective("latency", "minimise")
+QUALITY = Objective("quality", "maximise", "Quality")
+FLOPS = Objective("flops", "minimise", "FLOPs", prefixed=True)
+PARAMS = Objective("params", "minimise", "Parameters", prefixed=True)
+LATENCY = Objective("latency", "minimise", "Latency", "ms")
 
 
 def search(name: str = "demo", count: int = 30, seed: int = 0) -> Series:

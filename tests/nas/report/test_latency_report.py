@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from latency import identify
-from latency.figures import Latency
-from latency.layers import LayerTime
-from latency.noise import Noise
-from latency.prediction.calibration import Prediction
+from latency.measuring.latency import Latency
+from latency.measuring.noise import Noise
+from latency.predicting.calibration import Prediction
+from latency.profiling.layers import LayerTime
 from nas.report.latency import latency_table, layers_table, plot_layers
 
 MEASURED = Latency(

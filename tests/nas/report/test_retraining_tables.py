@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from latency.figures import Latency
-from latency.identity import DeviceIdentity
-from latency.noise import Noise
+from latency.devices.identity import DeviceIdentity
+from latency.measuring.latency import Latency
+from latency.measuring.noise import Noise
 from nas.report.retraining import (
     export_table,
     int8_table,

@@ -332,7 +332,7 @@ def test_a_network_that_cannot_be_exported_is_refused_before_training(own_run, m
         raise ExportError("the exported network does not take batches of any size.")
 
     monkeypatch.setattr(phases, "decoder_phase", train)
-    monkeypatch.setattr("latency.exporting._check_batches", refuse)
+    monkeypatch.setattr("latency.exporting.export._check_batches", refuse)
     with pytest.raises(UserError, match="does not take batches of any size"):
         _retrain(own_run, replace(OPTIONS, export=ExportOptions(dynamic_batch=True)))
 
@@ -359,7 +359,7 @@ def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) 
 
 
 def test_an_int8_version_that_is_broken_loses_nothing_else(own_run, monkeypatch) -> None:
-    monkeypatch.setattr("latency.quantising.MINIMUM_DECIBELS", 1000.0)
+    monkeypatch.setattr("latency.exporting.export.int8.MINIMUM_DECIBELS", 1000.0)
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     export = ExportOptions(int8=Int8Options(images=2))
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))

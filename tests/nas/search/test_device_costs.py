@@ -11,8 +11,7 @@ import pytest
 import latency
 import search_spaces
 from latency.costs import Figure
-from latency.prediction.files import save_predictor
-from latency.prediction.predictor import Predictor
+from latency.predicting.predictor import Predictor, save_predictor
 from nas.errors import UserError
 from nas.evaluation.latency import readiness
 from nas.evaluation.latency.calibration import Calibrated

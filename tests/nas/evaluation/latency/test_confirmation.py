@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 import latency
-from latency.prediction.files import save_predictor
-from latency.prediction.operator_times import OperatorTime
-from latency.prediction.predictor import Predictor
+from latency.predicting.operator_times import OperatorTime
+from latency.predicting.predictor import Predictor, save_predictor
 from nas.evaluation.costs import CostMeter, Extras
 from nas.evaluation.latency import confirmation
 from nas.evaluation.latency.confirmation import Confirmation

@@ -5,9 +5,8 @@ import random
 import pytest
 
 import latency
-from latency.prediction.files import save_predictor
-from latency.prediction.operator_times import OperatorTime
-from latency.prediction.predictor import Predictor
+from latency.predicting.operator_times import OperatorTime
+from latency.predicting.predictor import Predictor, save_predictor
 from nas.evaluation.latency.forecast import Forecast
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 import latency
-from latency.prediction.files import load_predictor, save_predictor
-from latency.prediction.operator_times import OperatorTime
+from latency.predicting.operator_times import OperatorTime
+from latency.predicting.predictor import load_predictor, save_predictor
 from nas.evaluation.latency import calibration
 from nas.evaluation.latency.calibration import calibrate
 from nas.evaluation.latency.forecast import Forecast, predictor_path
@@ -155,7 +155,7 @@ def test_an_engine_whose_latencies_cannot_be_predicted_is_refused(candidates, tm
 
 
 def test_a_real_device(candidates, tmp_path, monkeypatch):
-    monkeypatch.setattr("latency.prediction.operator_times._ORDERS", 1)
+    monkeypatch.setattr("latency.predicting.operator_times._ORDERS", 1)
     found = calibrate(candidates, networks=2, path=tmp_path / "predictor.json")
     genotype = candidates.sample(random.Random(5))
     prediction = Forecast(candidates, latency.identify("cpu"), found.path).predict(genotype)

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import latency
-from latency.prediction.files import save_predictor
-from latency.prediction.predictor import Predictor
+from latency.predicting.predictor import Predictor, save_predictor
 from nas.evaluation.latency import readiness
 from nas.evaluation.latency.calibration import Calibrated
 from nas.evaluation.latency.forecast import predictor_path

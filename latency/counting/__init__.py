@@ -1,0 +1,1 @@
+"""Parameters, multiply-accumulates, FLOPs and memory, counted without running a network."""

@@ -1,0 +1,1 @@
+"""Networks as ONNX files, in float32 and int8."""

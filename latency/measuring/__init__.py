@@ -1,0 +1,1 @@
+"""Latency, energy and GPU memory, measured on a device."""

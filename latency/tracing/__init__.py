@@ -1,0 +1,1 @@
+"""What a network computes, call by call, without computing it."""
