@@ -31,15 +31,15 @@ from sqlalchemy import insert
 
 import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
-from nas.search.assembly import Parts, make_controller, make_reward
-from nas.search.config import SearchConfig
-from nas.search.places import Places, WorkerIdentity
-from nas.search.run_folder import RunFolder
-from nas.search.stop import FailureWatch
-from nas.search.storage import MemoryStorage, TrialStorage
-from nas.search.study import create_memory_study, create_study, open_study, working_storage
-from nas.search.trial import TrialRunner, origin_of
-from nas.search.worker import work
+from nas.searching.assembly import Parts, make_controller, make_reward
+from nas.searching.config import SearchConfig
+from nas.searching.places import Places, WorkerIdentity
+from nas.searching.run_folder import RunFolder
+from nas.searching.stop import FailureWatch
+from nas.searching.storage import MemoryStorage, TrialStorage
+from nas.searching.study import create_memory_study, create_study, open_study, working_storage
+from nas.searching.trial import TrialRunner, origin_of
+from nas.searching.worker import work
 from search_spaces import create
 from search_spaces.genotype import Genotype
 

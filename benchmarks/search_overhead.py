@@ -31,11 +31,11 @@ from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.kinds.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.report.search_progress import SearchProgress
-from nas.search import search
-from nas.search.assembly import Parts, make_controller, of_kind
-from nas.search.config import SearchConfig, SegmentationSearchConfig
-from nas.search.images import SegmentationAssembly, load_task, reward_on
-from nas.search.run_folder import RunFolder
+from nas.searching import search
+from nas.searching.assembly import Parts, make_controller, of_kind
+from nas.searching.config import SearchConfig, SegmentationSearchConfig
+from nas.searching.images import SegmentationAssembly, load_task, reward_on
+from nas.searching.run_folder import RunFolder
 from nas.tasks import SegmentationTask
 from rewards import Reward
 from search_spaces.genotype import Genotype

@@ -1,23 +1,57 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
-`load` gives back a network that ``nas retrain``, ``train`` or ``distill`` made, and
-`describe` says how to feed it.
+`search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
+candidate in full; `train`, `distill` and `evaluate` do without a search; `load` gives back a
+network, and `describe` says how to feed it.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api import (
+        Retrained,
+        Run,
+        TrainedRun,
+        distill,
+        evaluate,
+        open,
+        retrain,
+        search,
+        train,
+    )
+    from nas.errors import UserError
     from nas.kinds.network_file import describe, load
+    from nas.results import Records
 
-__all__ = ["describe", "load"]
+__all__ = [
+    "Records",
+    "Retrained",
+    "Run",
+    "TrainedRun",
+    "UserError",
+    "describe",
+    "distill",
+    "evaluate",
+    "load",
+    "open",
+    "retrain",
+    "search",
+    "train",
+]
+
+_MODULES = {
+    "Records": "nas.results",
+    "UserError": "nas.errors",
+    "describe": "nas.kinds.network_file",
+    "load": "nas.kinds.network_file",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `nas --help` has no use for torch.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nas.kinds import network_file
-
-    return getattr(network_file, name)
+    return getattr(importlib.import_module(_MODULES.get(name, "nas.api")), name)

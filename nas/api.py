@@ -143,7 +143,7 @@ def run_search(
     return Run(run)
 
 
-def open(run: str | Path, *, task: SegmentationTask | None = None) -> Run:
+def open(run: str | Path, *, task: Task | None = None) -> Run:
     """Opens the run of an earlier search, from any folder and while it is running.
 
     Args:

@@ -20,9 +20,9 @@ from collections import Counter
 from pathlib import Path
 
 from nas.errors import UserError
-from nas.search.records import LOST, TrialRecord, complete_records, read_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.records import LOST, TrialRecord, complete_records, read_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 Kept = dict[int, TrialRecord]
 

@@ -27,7 +27,7 @@ from nas.pareto.front import front
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
 from nas.report.runs import read_snapshot
-from nas.search.run_folder import RunFolder
+from nas.searching.run_folder import RunFolder
 
 DIRECTIONS: tuple[Direction, ...] = ("maximise", "minimise")
 

@@ -25,10 +25,10 @@ from nas.deployment.selection import Selection, select
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
 from nas.models.small_images.resnet import resnet
-from nas.search.assembly import make_space
-from nas.search.config import ImageSearchConfig
-from nas.search.images import cache_of, load_task
-from nas.search.run_folder import RunFolder
+from nas.searching.assembly import make_space
+from nas.searching.config import ImageSearchConfig
+from nas.searching.images import cache_of, load_task
+from nas.searching.run_folder import RunFolder
 from nas.settings import overridden, validate
 from nas.tasks import Task
 from nas.training.seeding import derive, seeded

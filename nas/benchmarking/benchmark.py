@@ -9,8 +9,8 @@ from nas.benchmarking.board import Board
 from nas.benchmarking.contest import Contender, play_all
 from nas.benchmarking.settings import BenchmarkSettings
 from nas.benchmarking.summary import Summary, summarise
-from nas.search.config import ControllerSettings, TableSearchConfig
-from nas.search.table import reward_in
+from nas.searching.config import ControllerSettings, TableSearchConfig
+from nas.searching.table import reward_in
 
 
 def load_board(settings: BenchmarkSettings) -> Board:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import TableEvaluator, rows_of
-from nas.search.assembly import make_space
-from nas.search.config import TableSearchConfig
-from nas.search.table import load_table
+from nas.searching.assembly import make_space
+from nas.searching.config import TableSearchConfig
+from nas.searching.table import load_table
 from search_spaces.space import SearchSpace
 
 

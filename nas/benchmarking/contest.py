@@ -16,7 +16,7 @@ import torch
 
 from nas.benchmarking.board import Board
 from nas.benchmarking.play import Play, play, side_by_side
-from nas.search.config import TableSearchConfig
+from nas.searching.config import TableSearchConfig
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from nas.benchmarking.board import Board
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
-from nas.search.config import TableSearchConfig
-from nas.search.places import Places, WorkerIdentity
-from nas.search.records import complete_records
-from nas.search.reward import with_bases, with_reward
-from nas.search.stop import FailureWatch
-from nas.search.storage import MemoryStorage
-from nas.search.study import create_memory_study
-from nas.search.table import parts_in
-from nas.search.trial import TrialRunner, origin_of
-from nas.search.worker import work
+from nas.searching.config import TableSearchConfig
+from nas.searching.places import Places, WorkerIdentity
+from nas.searching.records import complete_records
+from nas.searching.reward import with_bases, with_reward
+from nas.searching.stop import FailureWatch
+from nas.searching.storage import MemoryStorage
+from nas.searching.study import create_memory_study
+from nas.searching.table import parts_in
+from nas.searching.trial import TrialRunner, origin_of
+from nas.searching.worker import work
 
 
 @dataclass(frozen=True)

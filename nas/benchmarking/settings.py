@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from nas.search.config import ControllerSettings, SpaceSettings, TableRewardSettings
+from nas.searching.config import ControllerSettings, SpaceSettings, TableRewardSettings
 from nas.settings import Settings
 
 

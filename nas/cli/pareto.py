@@ -113,7 +113,7 @@ def compare(
 
 def _read(runs: list[Path] | None) -> list[Snapshot]:
     from nas.report.runs import read_snapshot
-    from nas.search.run_folder import RunFolder
+    from nas.searching.run_folder import RunFolder
 
     folders = [RunFolder.open(run) for run in runs or [chosen_run(None)]]
     places = [folder.path.resolve() for folder in folders]

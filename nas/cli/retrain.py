@@ -15,7 +15,7 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     from nas.deployment.selection import Choice
     from nas.retraining.options import RetrainStages
-    from nas.search.run_folder import RunFolder
+    from nas.searching.run_folder import RunFolder
 
 
 def retrain(
@@ -61,7 +61,7 @@ def retrain(
 
     from nas.deployment.selection import Selection, select
     from nas.retraining.options import RetrainOptions
-    from nas.search.run_folder import RunFolder
+    from nas.searching.run_folder import RunFolder
 
     folder = RunFolder.open(chosen_run(run))
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
@@ -132,7 +132,7 @@ def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
 
 
 def _training(folder: Any, values: dict[str, Any]) -> Any:
-    from nas.search.config import ImageSearchConfig
+    from nas.searching.config import ImageSearchConfig
     from nas.settings import overridden, validate
 
     config = folder.config()

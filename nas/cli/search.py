@@ -16,8 +16,8 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.report.progress import EpochProgress
-    from nas.search.assembly import Assembly
-    from nas.search.config import SearchConfig
+    from nas.searching.assembly import Assembly
+    from nas.searching.config import SearchConfig
 
 
 def search(
@@ -173,9 +173,9 @@ def search(
         raise UserError(f"{data}: no such folder; correct --data.")
     from nas.report.progress import EpochProgress
     from nas.report.search_progress import SearchProgress
-    from nas.search.assembly import IMPORT_PATH
-    from nas.search.config import load_config
-    from nas.search.search import start
+    from nas.searching.assembly import IMPORT_PATH
+    from nas.searching.config import load_config
+    from nas.searching.search import start
 
     resolved = load_config(config, options)
     folder = run or RUNS / f"{_name(resolved)}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -186,10 +186,10 @@ def search(
 def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
     from nas.report.progress import EpochProgress
     from nas.report.search_progress import SearchProgress
-    from nas.search.assembly import IMPORT_PATH
-    from nas.search.config import load_config
-    from nas.search.run_folder import RunFolder
-    from nas.search.search import resume
+    from nas.searching.assembly import IMPORT_PATH
+    from nas.searching.config import load_config
+    from nas.searching.run_folder import RunFolder
+    from nas.searching.search import resume
     from nas.settings import overridden, read_yaml, validate
 
     if config is not None:
@@ -203,7 +203,7 @@ def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> N
 
 
 def _assembly(progress: EpochProgress) -> Assembly:
-    from nas.search.assembly import StandardAssembly
+    from nas.searching.assembly import StandardAssembly
 
     return StandardAssembly(progress.show, progress.say)
 

@@ -19,7 +19,7 @@ def status(
     from nas.report.runs import read_snapshot
     from nas.report.status import status as status_of
     from nas.report.status import status_table
-    from nas.search.run_folder import RunFolder
+    from nas.searching.run_folder import RunFolder
 
     folder = RunFolder.open(chosen_run(run))
     print(folder.path)

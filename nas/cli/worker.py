@@ -21,10 +21,10 @@ def worker(
     ] = None,
 ) -> None:
     """Join a search from another process or machine, until it is complete."""
-    from nas.search.assembly import standard
-    from nas.search.run_folder import RunFolder
-    from nas.search.study import join_study
-    from nas.search.worker import run_worker
+    from nas.searching.assembly import standard
+    from nas.searching.run_folder import RunFolder
+    from nas.searching.study import join_study
+    from nas.searching.worker import run_worker
 
     if storage is None:
         if study is not None:

@@ -14,10 +14,10 @@ from nas.errors import UserError
 from nas.kinds.candidates import Candidates
 from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
-from nas.search.assembly import make_space
-from nas.search.config import ImageSearchConfig, SearchConfig, load_config
-from nas.search.images import candidates_of, load_task
-from nas.search.run_folder import RunFolder
+from nas.searching.assembly import make_space
+from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
+from nas.searching.images import candidates_of, load_task
+from nas.searching.run_folder import RunFolder
 
 ONNX = ".onnx"
 _YAML = (".yaml", ".yml")

@@ -24,11 +24,8 @@ from latency.profiling.layers import (
     predicted_layers,
     scaled,
 )
-from latency.tracing.operators import operators_of
-from latency.predicting.calibration import Prediction
-from latency.predicting.predictor import UnreadableError, load_predictor
-from latency.predicting.predictor import Predictor
 from latency.tracing.forward_pass import trace, trace_by_module
+from latency.tracing.operators import operators_of
 from nas.deployment.named_network import NamedNetwork
 from nas.errors import UserError
 from nas.evaluation.latency.forecast import predictor_path

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from nas.errors import UserError
 from nas.pareto.candidates import front_of
 from nas.report.runs import Reading, Snapshot, read_searches, read_snapshot
-from nas.search.assembly import make_space
-from nas.search.records import TrialRecord
-from nas.search.run_folder import RunFolder
+from nas.searching.assembly import make_space
+from nas.searching.records import TrialRecord
+from nas.searching.run_folder import RunFolder
 from nas.training.seeding import derive
 from search_spaces import Genotype, GenotypeError
 

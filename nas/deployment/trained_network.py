@@ -22,8 +22,8 @@ from nas.kinds.network_file import (
 )
 from nas.kinds.teacher import network_path
 from nas.models.weights import network_file
-from nas.search.config import ImageSearchConfig
-from nas.search.run_folder import RunFolder
+from nas.searching.config import ImageSearchConfig
+from nas.searching.run_folder import RunFolder
 from nas.tasks import Task
 
 _RETRAINED = "retrain"

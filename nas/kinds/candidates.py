@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import nn
 
 import latency
-from latency.operators import Operator
-from latency.tracing import Trace
+from latency.tracing.forward_pass import Trace
+from latency.tracing.operators import Operator
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nas.pareto.course import Course, Outcomes, course_of, reference_cost
 from nas.report.runs import Search
-from nas.search.records import TrialRecord
+from nas.searching.records import TrialRecord
 
 
 def outcomes_of(

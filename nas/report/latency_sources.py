@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from nas.search.records import TrialRecord
+from nas.searching.records import TrialRecord
 
 
 def latency_sources(records: Iterable[TrialRecord]) -> Mapping[str, int]:

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from nas.pareto.plot_rungs import RungPanel, RungScores
 from nas.report.runs import Search, without_repeats
-from nas.search.records import TrialRecord
+from nas.searching.records import TrialRecord
 
 LEAST_CANDIDATES = 8
 """Rank correlations of fewer candidates mean next to nothing and are left out."""

@@ -12,12 +12,12 @@ from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
-from nas.search.config import SearchConfig
-from nas.search.places import trials_asked
-from nas.search.records import TrialRecord, read_records
-from nas.search.reward import saved_reward
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.config import SearchConfig
+from nas.searching.places import trials_asked
+from nas.searching.records import TrialRecord, read_records
+from nas.searching.reward import saved_reward
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 from rewards import Reward
 
 QUALITY = Objective("quality", "maximise", "Quality")
@@ -78,7 +78,7 @@ class Snapshot:
         """The reward of the run, or with changed settings; it takes at least one complete trial.
 
         Raises:
-            UserError: See `nas.search.reward.saved_reward`.
+            UserError: See `nas.searching.reward.saved_reward`.
         """
         return saved_reward(self.config.reward, self.complete, str(self.path), changes or {})
 

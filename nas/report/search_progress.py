@@ -13,9 +13,8 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from latency.costs import amount
 from nas.controllers.finished import FinishedTrials
 from nas.report.progress import Bars, duration
-from nas.search.places import trials_asked
-from latency.costs import amount
-from nas.search.records import SURPLUS, TrialRecord, record_of
+from nas.searching.places import trials_asked
+from nas.searching.records import SURPLUS, TrialRecord, record_of
 
 _TOLD_AFTER = 50
 """Candidates beyond the limits in a row have one line for so many of them."""

@@ -9,7 +9,7 @@ from nas.pareto.course import Course, course_of, reference_cost
 from nas.report.courses import outcomes_of
 from nas.report.rungs import RungCorrelation, rung_correlations, stopped_at
 from nas.report.runs import UNPENALISED_COST, Snapshot, trained, values_of, without_repeats
-from nas.search.records import TrialRecord
+from nas.searching.records import TrialRecord
 
 
 @dataclass(frozen=True)

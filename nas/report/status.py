@@ -19,7 +19,7 @@ from nas.report.latency_sources import latency_sources, told_sources
 from nas.report.runs import Snapshot, without_repeats
 from nas.report.search_quality import SearchQuality, search_quality
 from nas.report.tables import figure
-from nas.search.records import TrialRecord
+from nas.searching.records import TrialRecord
 
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4

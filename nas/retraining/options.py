@@ -9,7 +9,7 @@ from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Choice
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.search.run_folder import RunFolder
+from nas.searching.run_folder import RunFolder
 from nas.settings import Settings
 from nas.training.stage_settings import StageSettings, StageTraining
 

@@ -26,10 +26,10 @@ from nas.kinds.kind import Prepared
 from nas.kinds.network_file import FILE, NetworkDescription, save_network
 from nas.models.network_settings import NetworkSettings
 from nas.retraining.options import RetrainOptions
-from nas.search.assembly import make_space
-from nas.search.config import ImageSearchConfig, SearchConfig
-from nas.search.images import cache_of, load_task, reward_on
-from nas.search.run_folder import RunFolder
+from nas.searching.assembly import make_space
+from nas.searching.config import ImageSearchConfig, SearchConfig
+from nas.searching.images import cache_of, load_task, reward_on
+from nas.searching.run_folder import RunFolder
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.seeding import derive, seeded

@@ -122,9 +122,9 @@ def own_run(finished_run: Path, tmp_path: Path) -> Iterator[Path]:
 def _be_small(patch: pytest.MonkeyPatch, cache: Path) -> None:
     patch.setenv("NAS_CACHE", str(cache))
     # The median of fewer candidates does as well here.
-    patch.setattr("nas.search.reward._SAMPLES", 20)
+    patch.setattr("nas.searching.reward._SAMPLES", 20)
     # Two threads for a network this small only wait for each other.
-    patch.setattr("nas.search.worker.available_cpus", lambda: 1)
+    patch.setattr("nas.searching.worker.available_cpus", lambda: 1)
 
 
 @pytest.fixture(scope="session")

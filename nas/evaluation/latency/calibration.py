@@ -9,12 +9,11 @@ from pathlib import Path
 
 import latency
 from latency.devices.device import Placement, parse_device
-from latency.measuring.latency import Latency
 from latency.devices.identity import DeviceIdentity
-from latency.tracing.operators import Operator
-from latency.predicting.predictor import clear_unreadable, shared_predictor
+from latency.measuring.latency import Latency
 from latency.predicting.operator_times import check_engine, time_operators
-from latency.predicting.predictor import Predictor
+from latency.predicting.predictor import Predictor, clear_unreadable, shared_predictor
+from latency.tracing.operators import Operator
 from nas.evaluation.latency.forecast import predictor_path
 from nas.evaluation.latency.measurement import measure_candidate
 from nas.kinds.candidates import Candidates

@@ -6,10 +6,9 @@ import hashlib
 from pathlib import Path
 
 from latency.devices.identity import DeviceIdentity
-from latency.tracing.operators import Operator
 from latency.predicting.calibration import Prediction
-from latency.predicting.predictor import load_predictor, save_predictor, shared_predictor
-from latency.predicting.predictor import Predictor
+from latency.predicting.predictor import Predictor, load_predictor, save_predictor, shared_predictor
+from latency.tracing.operators import Operator
 from nas.kinds.candidates import Candidates
 from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype

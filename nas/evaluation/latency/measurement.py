@@ -11,7 +11,6 @@ import torch
 import latency
 from latency.devices.identity import DeviceIdentity
 from latency.engines import create_engine
-from latency.devices.identity import DeviceIdentity
 from latency.measuring.measure import ATTEMPTS
 from nas.kinds.candidates import Candidates
 from search_spaces.genotype import Genotype

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 import latency
-from latency.operators import operators_of
-from latency.tracing import trace
+from latency.tracing.forward_pass import trace
+from latency.tracing.operators import operators_of
 from nas.kinds.candidates import Candidates, Dissected, counts_of
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace

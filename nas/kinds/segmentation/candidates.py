@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import latency
 from latency.network import deployed_copy
-from latency.tracing.operators import Operator, operators_of, used_inputs
 from latency.tracing.forward_pass import Trace, Value, trace, trace_of_maps
+from latency.tracing.operators import Operator, operators_of, used_inputs
 from nas.kinds.candidates import Candidates, Dissected, Export, counts_of
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.segmentation import SegmentationNetwork, resize, without_auxiliary

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nas.benchmarking.board import Board
-from nas.search.config import TableSearchConfig
+from nas.searching.config import TableSearchConfig
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import numpy as np
 
 from nas.benchmarking.board import Board
 from nas.benchmarking.play import Play, play, side_by_side
-from nas.search import search
-from nas.search.assembly import IMPORT_PATH, standard
-from nas.search.config import TableSearchConfig
-from nas.search.records import complete_records
-from nas.search.study import read_study
+from nas.searching import search
+from nas.searching.assembly import IMPORT_PATH, standard
+from nas.searching.config import TableSearchConfig
+from nas.searching.records import complete_records
+from nas.searching.study import read_study
 
 
 def _penalised(config: TableSearchConfig) -> TableSearchConfig:

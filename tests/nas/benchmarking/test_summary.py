@@ -10,7 +10,7 @@ from nas.benchmarking.play import Play
 from nas.benchmarking.published import published_rows
 from nas.benchmarking.summary import Spread, Summary, summarise
 from nas.evaluation.table import Table
-from nas.search.config import TableSearchConfig
+from nas.searching.config import TableSearchConfig
 
 
 @pytest.fixture(name="table")

@@ -10,9 +10,9 @@ from nas.cli.limits import amount, limits
 from nas.cli.values import one_of
 from nas.controllers.registry import names
 from nas.errors import UserError
-from nas.search.records import read_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.records import read_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 
 @pytest.mark.parametrize(

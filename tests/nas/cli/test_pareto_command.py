@@ -9,7 +9,7 @@ import pytest
 
 from nas.pareto.candidates import Candidate
 from nas.report.runs import Reading, read_searches, read_snapshot
-from nas.search.run_folder import RunFolder
+from nas.searching.run_folder import RunFolder
 
 
 def _candidates(folder: Path, reading: Reading) -> tuple[Candidate, ...]:

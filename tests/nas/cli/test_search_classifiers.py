@@ -13,10 +13,10 @@ import torch
 import nas as toolkit
 import nas.tasks as tasks
 from nas.kinds.classification.scoring import score_classifier
-from nas.search.config import image_config
-from nas.search.records import read_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.config import image_config
+from nas.searching.records import read_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 DIGITS = (
     *("--task", "digits", "--device", "cpu"),

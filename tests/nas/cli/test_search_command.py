@@ -6,9 +6,9 @@ import pytest
 
 from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError
 from nas.evaluation.evaluator import Evaluator
-from nas.search.records import INTERRUPTED, complete_records, read_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.records import INTERRUPTED, complete_records, read_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 from search_spaces.genotype import Genotype
 
 
@@ -57,7 +57,7 @@ def test_a_preset_is_its_sizes(nas, tmp_path, tiny, monkeypatch) -> None:
         seen.update(config.space.options)
         return RunFolder.create(folder, config)
 
-    monkeypatch.setattr("nas.search.search.start", start)
+    monkeypatch.setattr("nas.searching.search.start", start)
     monkeypatch.setattr("nas.cli.search._report", lambda run: None)
     assert nas("search", "--run", tmp_path / "run", "--preset", "small").code == 0
     assert seen == {"branches": 3, "cells": 2, "width": 48, "repeats": 1}

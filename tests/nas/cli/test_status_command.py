@@ -4,9 +4,9 @@ from pathlib import Path
 
 from nas.pareto.candidates import Candidate
 from nas.report.runs import Reading, read_searches, read_snapshot
-from nas.search.records import complete_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.records import complete_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 
 def _candidates(folder: Path, reading: Reading) -> tuple[Candidate, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 SEARCH_OPTIONS = {
     "negative base": (

@@ -9,9 +9,9 @@ from nas.deployment.selection import Selection, select
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, front_of
 from nas.report.runs import Reading, read_searches, read_snapshot
-from nas.search.records import read_records
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
+from nas.searching.records import read_records
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 GENOTYPE = "[[2,[0,1,3,4]],[[1,0]]]"
 

@@ -8,8 +8,8 @@ import torch
 
 import latency
 import search_spaces
-from latency.tracing.operators import operators_of
 from latency.tracing.forward_pass import trace
+from latency.tracing.operators import operators_of
 from nas.kinds.classification.candidates import ClassifierCandidates
 from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
 from nas.models.encoder import EncoderSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import TrialState, create_trial
 
-from nas.search.records import TrialRecord, record_of
+from nas.searching.records import TrialRecord, record_of
 
 
 def record(

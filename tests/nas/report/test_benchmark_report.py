@@ -17,7 +17,7 @@ from nas.errors import UserError
 from nas.evaluation.table import Table
 from nas.report.benchmark import benchmark_tables
 from nas.report.benchmark_files import DATA_FORMATS, check_path, save_data, save_plot
-from nas.search.config import TableSearchConfig
+from nas.searching.config import TableSearchConfig
 
 
 @pytest.fixture(name="table")

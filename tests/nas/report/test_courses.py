@@ -8,7 +8,7 @@ from optuna.trial import create_trial
 from nas.pareto.candidates import Candidate, Series
 from nas.report.courses import course_rows, courses
 from nas.report.runs import Search
-from nas.search.records import record_of
+from nas.searching.records import record_of
 
 
 def _record(number, **attributes):

@@ -7,7 +7,7 @@ import pytest
 
 from nas.report.fronts import run_front
 from nas.report.runs import read_snapshot
-from nas.search.run_folder import RunFolder
+from nas.searching.run_folder import RunFolder
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from nas.errors import UserError
 from nas.report import plots
 from nas.report.runs import Reading, read_searches, read_snapshot
-from nas.search.run_folder import RunFolder
+from nas.searching.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from nas.errors import UserError
 from nas.report.runs import Reading, Snapshot, read_searches, read_snapshot
-from nas.search.limits import Breach
-from nas.search.run_folder import RunFolder
+from nas.searching.limits import Breach
+from nas.searching.run_folder import RunFolder
 
 
 def _read(folder: Path) -> Snapshot:

@@ -8,7 +8,7 @@ from hand_made import failed, record
 
 from nas.report.runs import Snapshot
 from nas.report.search_quality import search_quality
-from nas.search.config import RewardSettings, SearchConfig
+from nas.searching.config import RewardSettings, SearchConfig
 
 PLAIN = RewardSettings()
 PENALISED = RewardSettings.model_validate(

@@ -16,8 +16,8 @@ from nas.report.rungs import RungCorrelation
 from nas.report.runs import Snapshot
 from nas.report.search_quality import SearchQuality
 from nas.report.status import Status, course_table, quality_table, status, status_table
-from nas.search.config import SearchConfig
-from nas.search.records import TrialRecord, record_of
+from nas.searching.config import SearchConfig
+from nas.searching.records import TrialRecord, record_of
 
 NOTHING = Course("s", np.array([], int), {"quality": np.array([])}, {}, {}, np.array([], bool))
 BEGUN = SearchQuality(None, None, NOTHING, 0, {}, ())

@@ -25,9 +25,9 @@ from nas.kinds.segmentation.settings import SegmentationFitSettings
 from nas.retraining import retrain as module
 from nas.retraining.options import RetrainOptions, RetrainStages
 from nas.retraining.retrain import retrain
-from nas.search.config import image_config
-from nas.search.images import load_task, reward_on
-from nas.search.run_folder import RunFolder
+from nas.searching.config import image_config
+from nas.searching.images import load_task, reward_on
+from nas.searching.run_folder import RunFolder
 from nas.settings import validate
 from nas.training.stage_settings import StageSettings
 

@@ -1,0 +1,198 @@
+"""Puts a search on images together, of whatever kind their task is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nas.tasks
+from nas.errors import UserError
+from nas.evaluation.evaluator import Evaluator
+from nas.kinds.ahead import Announce
+from nas.kinds.candidates import Candidates
+from nas.kinds.kind import Prepared
+from nas.kinds.registry import kind_of
+from nas.searching.assembly import Parts, make_controller, make_space, of_kind
+from nas.searching.config import ImageSearchConfig, SearchConfig
+from nas.searching.device_costs import check_device_costs, resolved, told_costs
+from nas.searching.reward import make_reward, with_reward
+from nas.searching.run_folder import RunFolder
+from nas.tasks import Task
+from nas.training.device import resolve_device
+from rewards import Reward
+from search_spaces.space import SearchSpace
+
+
+class ImageAssembly:
+    """Makes the parts of a search on images from its configuration.
+
+    Args:
+        announce: Told of every epoch of what is trained before the first candidate.
+        say: Told, in a sentence, what was found or is being done.
+    """
+
+    def __init__(
+        self,
+        announce: Announce = lambda what, record, epochs: None,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self._announce, self._say = announce, say
+        self._tasks: dict[str, Task] = {}
+        self._prepared: dict[str, Prepared] = {}
+
+    def space(self, config: SearchConfig) -> SearchSpace:
+        """The search space.
+
+        Raises:
+            UserError: If its name or an option is wrong.
+        """
+        return make_space(config)
+
+    def reward(self, config: SearchConfig) -> Reward:
+        """See `nas.searching.assembly.Assembly.reward`."""
+        config = of_kind(config, ImageSearchConfig)
+        return reward_on(self.task(config), config)
+
+    def check(self, config: SearchConfig) -> None:
+        """Refuses what can be seen to be wrong before anything is trained or written.
+
+        Raises:
+            UserError: If the data or a setting is wrong.
+        """
+        config = of_kind(config, ImageSearchConfig)
+        device = resolve_device(config.device)
+        if config.promotion is not None:
+            config.kind.check_rungs(config.evaluation)
+        space = self.space(config)
+        task = self.task(config)
+        make_controller(config, space, reward_on(task, config))
+        check_device_costs(config, str(device))
+        nas.tasks.check(task).raise_if_bad()
+        config.kind.check_evaluation(task, config.evaluation, space, device)
+
+    def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
+        """Trains or loads what candidates share, and resolves automatic values.
+
+        Raises:
+            UserError: If an encoder or a teacher cannot be made, or the teacher is useless.
+        """
+        config = of_kind(config, ImageSearchConfig)
+        task = self.task(config)
+        config = with_reward(config, classes=config.reward.classes or task.reward_classes)
+        device = str(resolve_device(config.device))
+        # Before anything is trained: a search whose limits leave nothing ends here.
+        candidates = candidates_of(config, self.space(config), task)
+        config = resolved(config, candidates, device, self._say)
+        prepared = self.prepared(run, config, device)
+        if prepared.teacher is not None:
+            self._say(f"teacher: {prepared.teacher.remark}")
+        return config
+
+    def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
+        """Everything that a worker needs."""
+        config = of_kind(config, ImageSearchConfig)
+        task, space = self.task(config), self.space(config)
+        reward = reward_on(task, config)
+        prepared = self.prepared(run, config, device)
+        candidates = candidates_of(config, space, task, prepared)
+        told = told_costs(config, candidates, device, self._say)
+        return Parts(
+            space=space,
+            reward=reward,
+            controller=make_controller(config, space, reward),
+            evaluator=Evaluator(prepared, config.evaluation, told.meter),
+            promotion=config.promotion,
+            known_costs=told.meter.known_costs,
+            confirm=told.confirm,
+        )
+
+    def task(self, config: ImageSearchConfig) -> Task:
+        """The task of a configuration, loaded once.
+
+        Raises:
+            UserError: If there is none such, or it is of another kind than the search space.
+        """
+        key = repr((config.task, config.data, config.task_options, config.space.name))
+        if key not in self._tasks:
+            self._tasks[key] = load_task(config)
+        return self._tasks[key]
+
+    def prepared(self, run: RunFolder, config: ImageSearchConfig, device: str) -> Prepared:
+        """What candidates share, trained or loaded once for each device.
+
+        Raises:
+            UserError: If it cannot be made, or the teacher is useless.
+        """
+        where, task = resolve_device(device), self.task(config)
+        parts = (str(run.path), str(where), config.seed, config.evaluation, config.space)
+        key = repr(parts) + task.fingerprint
+        if key not in self._prepared:
+            self._prepared[key] = config.kind.prepare(
+                task,
+                config.evaluation,
+                self.space(config),
+                cache_of(run, config),
+                where,
+                config.seed,
+                self._announce,
+            )
+        return self._prepared[key]
+
+
+def load_task(config: ImageSearchConfig) -> Task:
+    """The task of a configuration.
+
+    Raises:
+        UserError: If there is none such, or it is of another kind than the search space.
+    """
+    task = nas.tasks.load(config.task, data=config.data, **config.task_options)
+    kind = config.kind
+    if task.kind != kind.name:
+        raise UserError(
+            f"task {task.name}: the space {config.space.name!r} is for {kind.name}, and this is a "
+            f"{task.kind} task; choose a space for it, for example --space "
+            f"{kind_of(task).default_space}."
+        )
+    return task
+
+
+def candidates_of(
+    config: ImageSearchConfig,
+    space: SearchSpace,
+    task: Task,
+    prepared: Prepared | None = None,
+    size: tuple[int, int] | None = None,
+) -> Candidates:
+    """The networks of a search; their weights are random unless something is prepared.
+
+    Args:
+        config: Of the search.
+        space: Its space.
+        task: Its task.
+        prepared: What candidates share.
+        size: Height and width of the image; the task's unless given.
+    """
+    shape = (*task.input_shape[:2], *(size or task.input_size))
+    return config.kind.candidates(space, config.evaluation, task.num_classes, shape, prepared)
+
+
+def reward_on(task: Task, config: ImageSearchConfig) -> Reward:
+    """The reward of a configuration.
+
+    Raises:
+        UserError: If a class, a metric or a cost is unknown.
+    """
+    metrics: tuple[Any, ...] = config.kind.metrics
+    if config.reward.metric not in metrics:
+        raise UserError(
+            f"reward.metric: a {task.kind} task has no {config.reward.metric!r}; choose one of "
+            f"{', '.join(metrics)}."
+        )
+    of = f"task {task.name!r}"
+    return make_reward(config.reward, of, task.classes, task.reward_classes)
+
+
+def cache_of(run: RunFolder, config: ImageSearchConfig) -> Path:
+    """Where encoder, teacher and maps are kept: the run's own folder unless told otherwise."""
+    return Path(config.cache) if config.cache else run.cache

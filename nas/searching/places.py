@@ -1,0 +1,234 @@
+"""Places: how any number of workers complete exactly the number of trials asked for.
+
+Every trial that is running or complete is *live*. With N trials asked for, a trial has a place if
+fewer than N live trials have a smaller number. The storage numbers trials one at a time, and a
+failed trial never comes back, so the number of live trials before a given one only decreases: a
+trial that has a place keeps it, and never more than N trials have one. No lock is held while a
+candidate trains. A killed worker leaves nothing but a running trial behind, whose place is free
+again as soon as that trial is marked as failed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import time
+import warnings
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.controllers.finished import FinishedTrials
+
+LIVE = (TrialState.RUNNING, TrialState.COMPLETE)
+_PROC = Path("/proc")
+
+
+def has_place(trials: Sequence[FrozenTrial], number: int, asked: int) -> bool:
+    """True if the trial `number` is among the first `asked` live trials."""
+    return sum(trial.number < number and trial.state in LIVE for trial in trials) < asked
+
+
+def trials_asked(study: optuna.Study) -> int:
+    """Number of complete trials asked for; it may be raised while workers run."""
+    return int(study.user_attrs["trials"])
+
+
+def completed(trials: Sequence[FrozenTrial]) -> int:
+    """Number of complete trials."""
+    return sum(trial.state == TrialState.COMPLETE for trial in trials)
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """One worker process.
+
+    Args:
+        host: Name of the machine, for people.
+        machine: Identifies one boot of one machine (or container); empty where the system does
+            not provide it.
+        pid: Process id.
+        started: Start of the process in clock ticks since boot, as process ids are reused; -1
+            where the system does not provide it.
+        index: Number of the worker within its executor.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: int
+    index: int
+
+    @classmethod
+    def of_this_process(cls, index: int) -> WorkerIdentity:
+        """The identity to record with the trials of this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), _machine(), pid, _start_of(pid), index)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> WorkerIdentity:
+        """Reads what `to_record` returned."""
+        return cls(**record)
+
+    def to_record(self) -> dict[str, Any]:
+        """The identity as a JSON object."""
+        return asdict(self)
+
+    def is_known_dead(self) -> bool:
+        """True if the process ran on this machine and is gone; False if it is or may be alive."""
+        if not self.machine or self.started < 0 or self.machine != _machine():
+            return False
+        return _start_of(self.pid) != self.started
+
+
+class Heartbeats(Protocol):
+    """A storage that records heartbeats."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Records that the worker of a trial is alive."""
+
+
+class Places:
+    """The places of a study, as one process sees them.
+
+    Reading the study takes no longer when thousands of its trials are complete.
+
+    Args:
+        study: The study.
+        storage: Its storage.
+        grace: Seconds after which a running trial that was never claimed is given up as lost: its
+            worker died before its first heartbeat. A claimed trial is known to be alive by its
+            process on this machine, and by its heartbeat on any other.
+        poll: Seconds between two reads of the storage while waiting.
+    """
+
+    def __init__(
+        self, study: optuna.Study, storage: Heartbeats, grace: float, poll: float = 0.5
+    ) -> None:
+        if grace <= 0 or poll <= 0:
+            raise ValueError(f"grace and poll must be above 0, not {grace} and {poll}")
+        self._study = study
+        self._storage = storage
+        self._grace = grace
+        self._poll = poll
+        self._unclaimed_since: dict[int, float] = {}
+        self._watch = FinishedTrials()
+        self._complete: list[int] = []
+        self._running: list[FrozenTrial] = []
+
+    def wait(self, should_stop: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
+        """Waits until a place is free, or until there will never be one.
+
+        Args:
+            should_stop: Called with the trials at every poll; True ends the wait. It may raise.
+
+        Returns:
+            True if a place is free, False if the trials asked for are complete or `should_stop`
+            returned True. Another worker may take the place first; `claim` decides.
+        """
+        while True:
+            trials = self._without_lost()
+            asked = trials_asked(self._study)
+            if len(self._complete) >= asked or should_stop(trials):
+                return False
+            if len(self._complete) + len(self._running) < asked:
+                return True
+            self._fail_silent()
+            time.sleep(self._poll)
+
+    def claim(self, trial: optuna.Trial, origin: Mapping[str, Any]) -> bool:
+        """Makes sure that the death of a trial's worker is noticed, and tries to take a place.
+
+        Args:
+            trial: A trial that this process has just started.
+            origin: See `nas.searching.trial.origin_of`; "worker" is the record of a `WorkerIdentity`.
+
+        Returns:
+            True if the trial has a place.
+        """
+        if "origin" not in trial.user_attrs:
+            # It was enqueued from outside.
+            trial.set_user_attr("origin", dict(origin))
+        # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
+        self._storage.record_heartbeat(trial._trial_id)
+        trial.set_user_attr("claimed", True)
+        self._look()
+        complete_before = bisect_left(self._complete, trial.number)
+        places_left = trials_asked(self._study) - complete_before
+        return has_place(self._running, trial.number, places_left)
+
+    def release_lost(self) -> None:
+        """Marks running trials of dead workers as failed, which frees their places."""
+        self._fail_silent()
+        self._without_lost()
+
+    def _fail_silent(self) -> None:
+        # Optuna does this before every trial, but a waiting worker starts none.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self._study)
+
+    def _without_lost(self) -> list[FrozenTrial]:
+        """All trials, once those of dead workers on this machine are marked as failed."""
+        trials = self._look()
+        self._unclaimed_since = {
+            trial.number: self._unclaimed_since.get(trial.number, time.monotonic())
+            for trial in self._running
+            if "claimed" not in trial.user_attrs
+        }
+        lost = [trial for trial in self._running if self._is_lost(trial)]
+        for trial in lost:
+            self._fail(trial)
+        return self._look() if lost else trials
+
+    def _look(self) -> list[FrozenTrial]:
+        """All trials; remembers which are live."""
+        trials = self._study.get_trials(deepcopy=False)
+        look = self._watch.look(trials)
+        for trial in look.finished:
+            if trial.state == TrialState.COMPLETE:
+                insort(self._complete, trial.number)
+        self._running = [t for t in look.unfinished if t.state == TrialState.RUNNING]
+        return trials
+
+    def _is_lost(self, trial: FrozenTrial) -> bool:
+        origin = trial.user_attrs.get("origin")
+        if origin is not None and WorkerIdentity.from_record(origin["worker"]).is_known_dead():
+            return True
+        # By the clock of this process, as those of other machines may differ.
+        since = self._unclaimed_since.get(trial.number, math.inf)
+        return time.monotonic() - since > self._grace
+
+    def _fail(self, trial: FrozenTrial) -> None:
+        try:
+            self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        except UpdateFinishedTrialError:
+            # Another worker noticed at the same time.
+            return
+
+
+def _machine() -> str:
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_of(pid: int) -> int:
+    """Start of a live process in clock ticks since boot, or -1 if there is none."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return -1
+    # The second field, the name in parentheses, may itself contain spaces and parentheses.
+    fields = text.rpartition(")")[2].split()
+    state, started = fields[0], int(fields[19])
+    return -1 if state in "ZX" else started

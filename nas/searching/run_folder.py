@@ -1,0 +1,148 @@
+"""The folder that holds everything of one search."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import UserError
+from nas.files import write_text
+from nas.searching.config import SearchConfig, config_class
+from nas.searching.provenance import provenance
+from nas.settings import read_yaml, validate
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one search: use `create` or `open`.
+
+    ``config.yaml`` (resolved), ``study.db``, ``run.json`` (date, host, devices, commit,
+    versions), ``cache/`` (safe to delete), ``plots/``, ``retrain/``, ``logs/``.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: SearchConfig, study_name: str | None = None) -> RunFolder:
+        """Makes the folder of a new search.
+
+        Args:
+            path: A folder that does not exist yet, or is empty.
+            config: The configuration to save.
+            study_name: Name of the study in the storage; the folder's name unless given.
+
+        Raises:
+            UserError: If the folder is in use, or its name cannot be used.
+        """
+        run = cls(path)
+        _check_name(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UserError(_in_use(path))
+            # "x" lets exactly one of two searches that start together have the folder.
+            with run.info_path.open("x", encoding="utf-8") as file:
+                info = {"study": study_name or path.resolve().name, **provenance()}
+                file.write(json.dumps(info, indent=2) + "\n")
+        except FileExistsError as error:
+            raise UserError(_in_use(path)) from error
+        except OSError as error:
+            raise UserError(f"{path}: cannot make a run folder ({error.strerror}).") from error
+        run.save_config(config)
+        for folder in (run.cache, run.plots, run.retrain, run.logs):
+            folder.mkdir()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Opens the folder of an earlier search.
+
+        Raises:
+            UserError: If there is none at this path.
+        """
+        run = cls(path)
+        if not path.exists():
+            raise UserError(f"{path}: no such run folder.")
+        if not (run.config_path.is_file() and run.info_path.is_file()):
+            raise UserError(f"{path}: not a run folder (config.yaml or run.json is missing).")
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def info_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def study_path(self) -> Path:
+        return self.path / "study.db"
+
+    @property
+    def cache(self) -> Path:
+        """What can be computed again, keyed by content."""
+        return self.path / "cache"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def retrain(self) -> Path:
+        return self.path / "retrain"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each local worker process."""
+        return self.path / "logs"
+
+    def info(self) -> dict[str, Any]:
+        """Returns what ``run.json`` holds."""
+        try:
+            content: dict[str, Any] = json.loads(self.info_path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{self.info_path}: not a JSON file ({error}).") from error
+        return content
+
+    @property
+    def study_name(self) -> str:
+        return str(self.info()["study"])
+
+    def config(self) -> SearchConfig:
+        """Reads the resolved configuration.
+
+        Raises:
+            UserError: If somebody has made it unreadable.
+        """
+        values = read_yaml(self.config_path)
+        kind = config_class(values) if isinstance(values, dict) else SearchConfig
+        return validate(kind, values, str(self.config_path))
+
+    def save_config(self, config: SearchConfig) -> None:
+        """Replaces the saved configuration."""
+        write_text(
+            self.config_path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        )
+
+    def discard_if_new(self) -> None:
+        """Removes the folder if it holds no more than `create` has put there."""
+        begun = {self.config_path, self.info_path}
+        if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
+            shutil.rmtree(self.path)
+
+
+def _check_name(path: Path) -> None:
+    # These have a meaning in a database URL, which is how Optuna is told of the file.
+    unusable = sorted(set("?%{}") & set(str(path.resolve())))
+    if unusable:
+        raise UserError(f"{path}: the path of a run folder cannot hold {' '.join(unusable)}.")
+
+
+def _in_use(path: Path) -> str:
+    return f"{path}: already in use; continue that search with --resume, or choose another name."

@@ -1,0 +1,142 @@
+"""A whole search: from a configuration to a study with the number of trials asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import optuna
+
+from nas.errors import UserError
+from nas.searching.assembly import Assembly
+from nas.searching.config import SearchConfig
+from nas.searching.executors import Executor, InProcess
+from nas.searching.local_processes import LocalProcesses, python_processes
+from nas.searching.places import Places, completed, trials_asked
+from nas.searching.run_folder import RunFolder
+from nas.searching.stop import SearchError
+from nas.searching.study import check_storage, create_study, working_storage
+from nas.settings import validate
+
+CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row")
+"""What of a configuration may differ when a search continues."""
+
+
+def start(
+    config: SearchConfig,
+    path: Path,
+    assembly: Assembly,
+    import_path: str,
+    look: Callable[[optuna.Study], None] = lambda study: None,
+) -> RunFolder:
+    """Runs a new search.
+
+    Args:
+        config: What to search for.
+        path: Run folder to make.
+        assembly: What builds the parts of the search.
+        import_path: Where worker processes find it, ``package.module:name``.
+        look: Called with the study now and then, so that progress can be shown.
+
+    Raises:
+        UserError: If the folder is in use or the configuration is wrong.
+        SearchError: If the number of trials asked for cannot be reached.
+    """
+    assembly.check(config)
+    check_storage(config)
+    run = RunFolder.create(path, config)
+    try:
+        config = assembly.prepare(run, config)
+    except UserError:
+        # The corrected command can then use the same folder.
+        run.discard_if_new()
+        raise
+    _search(run, config, assembly, import_path, look)
+    return run
+
+
+def resume(
+    path: Path,
+    assembly: Assembly,
+    import_path: str,
+    look: Callable[[optuna.Study], None] = lambda study: None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> RunFolder:
+    """Continues a search after whatever ended it; the trials that are complete are kept.
+
+    Args:
+        path: The run folder.
+        assembly: What builds the parts of the search.
+        import_path: Where worker processes find it, ``package.module:name``.
+        look: Called with the study now and then, so that progress can be shown.
+        changes: Values by dotted key. Those of `CHANGEABLE` are taken over, all others must
+            agree with the saved configuration, so that the first command can be repeated.
+
+    Raises:
+        UserError: If there is no such run, or a change would make another search of it.
+        SearchError: If the number of trials asked for cannot be reached.
+    """
+    run = RunFolder.open(path)
+    config = run.config()
+    values = config.model_dump(mode="json")
+    for key, value in changes.items():
+        if key in CHANGEABLE:
+            values[key] = value
+        elif not _agrees(_at(values, key), value):
+            raise UserError(
+                f"{path}: {key!r} cannot be changed with --resume (only "
+                f"{', '.join(CHANGEABLE)}); start a new search for that."
+            )
+    if changes:
+        config = validate(type(config), values, "--resume")
+        assembly.check(config)
+        run.save_config(config)
+    _search(run, assembly.prepare(run, config), assembly, import_path, look)
+    return run
+
+
+def _search(
+    run: RunFolder,
+    config: SearchConfig,
+    assembly: Assembly,
+    import_path: str,
+    look: Callable[[optuna.Study], None],
+) -> None:
+    run.save_config(config)
+    executor = _executor(config, assembly, import_path)
+    with working_storage(run, config) as storage:
+        study = create_study(storage, run, config, assembly.space(config))
+        executor.run(run, study, Places(study, storage, config.grace), look)
+        _check_complete(study)
+
+
+def _at(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def _agrees(known: Any, asked: Any) -> bool:
+    """True if a value that was asked for is what is known, where it says anything at all."""
+    if isinstance(asked, Mapping):
+        return all(_agrees(_at(known, str(key)), value) for key, value in asked.items())
+    if isinstance(asked, (list, tuple)) and isinstance(known, list):
+        return len(known) == len(asked) and all(map(_agrees, known, asked))
+    # An automatic value was replaced by a number when the search began.
+    return bool(asked == known) or asked == "auto"
+
+
+def _executor(config: SearchConfig, assembly: Assembly, import_path: str) -> Executor:
+    if config.workers == 1:
+        return InProcess(assembly)
+    return LocalProcesses(config.workers, python_processes(config.workers, import_path))
+
+
+def _check_complete(study: optuna.Study) -> None:
+    complete = completed(study.get_trials(deepcopy=False))
+    if complete < trials_asked(study):
+        raise SearchError(
+            f"{complete} of {trials_asked(study)} trials are complete; continue with --resume."
+        )

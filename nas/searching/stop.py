@@ -1,0 +1,133 @@
+"""When a search gives up: too many candidates in a row that fail or are not worth training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.controllers.finished import FinishedTrials
+from nas.searching.limits import breaches_of, strictest
+from nas.searching.records import failure_of, is_beyond_limits, is_candidate_failure, is_empty
+
+
+class SearchError(Exception):
+    """The search cannot complete the number of trials asked for; the message says why."""
+
+
+class FailureWatch:
+    """Stops a search that makes no progress; see `check_failures` and `check_beyond`.
+
+    It reads every trial once, however often it is called.
+
+    Args:
+        first: Number of the first trial since the search was started or resumed.
+        limit: Number of failures in a row that stop the search.
+        beyond: Number of candidates in a row that are not worth training, because they are beyond
+            the limits or are no networks, that stop the search.
+    """
+
+    def __init__(self, first: int, limit: int, beyond: int) -> None:
+        self._first = first
+        self._limit = limit
+        self._beyond = beyond
+        self._watch = FinishedTrials()
+        self._trained: list[FrozenTrial] = []
+        self._tried: list[FrozenTrial] = []
+
+    def check(self, trials: Sequence[FrozenTrial]) -> None:
+        """Checks the trials that have finished since the last call.
+
+        Args:
+            trials: All trials of the study.
+
+        Raises:
+            SearchError: If the last `limit` finished candidates all failed, or the last `beyond`
+                were all not worth training.
+        """
+        finished = self._watch.look(trials).finished
+        self._trained = _last_trained([*self._trained, *finished], self._first, self._limit)
+        self._tried = _last_tried([*self._tried, *finished], self._first, self._beyond)
+        check_failures(self._trained, self._first, self._limit)
+        check_beyond(self._tried, self._first, self._beyond)
+
+
+def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
+    """Stops a search in which one candidate after the other fails.
+
+    A lost worker is not a failure of its candidate, nor is a candidate that is no network.
+
+    Args:
+        trials: The trials of the study.
+        first: Number of the first trial since the search was started or resumed.
+        limit: Number of failures in a row that stop the search.
+
+    Raises:
+        SearchError: If the last `limit` finished candidates all failed.
+    """
+    last = _last_trained(trials, first, limit)
+    if len(last) == limit and all(is_candidate_failure(trial) for trial in last):
+        raise SearchError(
+            f"{limit} candidates in a row failed, the last one (trial {last[-1].number}) with: "
+            f"{failure_of(last[-1])}; fix the cause and continue with --resume."
+        )
+
+
+def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
+    """Stops a search in which one candidate after the other is not worth training.
+
+    Such a candidate is beyond the limits, or is no network: no path leads from the image to the
+    logits.
+
+    Args:
+        trials: The trials of the study.
+        first: Number of the first trial since the search was started or resumed.
+        limit: Number of such candidates in a row that stop the search.
+
+    Raises:
+        SearchError: If none of the last `limit` finished candidates was worth training.
+    """
+    last = _last_tried(trials, first, limit)
+    if len(last) < limit or any(_was_trained(trial) for trial in last):
+        return
+    beyond = [trial for trial in last if is_beyond_limits(trial)]
+    if not beyond:
+        raise SearchError(
+            f"{limit} candidates in a row are no networks, since no path leads from the image to "
+            "the logits; choose another controller or space, or continue with --resume."
+        )
+    found = [breaches_of(trial.user_attrs) for trial in beyond]
+    costs = [trial.user_attrs["costs"] for trial in beyond]
+    raise SearchError(
+        f"{limit} candidates in a row are beyond the limits: {strictest(found, costs)}; "
+        "start a new search with a higher limit, or continue with --resume."
+    )
+
+
+def _last_trained(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    return _last([trial for trial in trials if _was_trained(trial)], first, limit)
+
+
+def _last_tried(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    tried = [trial for trial in trials if _was_trained(trial) or _is_useless(trial)]
+    return _last(tried, first, limit)
+
+
+def _last(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+    since = [trial for trial in trials if trial.number >= first]
+    return sorted(since, key=_finished)[-limit:]
+
+
+def _was_trained(trial: FrozenTrial) -> bool:
+    if trial.state == TrialState.COMPLETE:
+        return True
+    return is_candidate_failure(trial) and not is_empty(trial)
+
+
+def _is_useless(trial: FrozenTrial) -> bool:
+    return is_beyond_limits(trial) or is_empty(trial)
+
+
+def _finished(trial: FrozenTrial) -> float:
+    assert trial.datetime_complete is not None
+    return trial.datetime_complete.timestamp()

@@ -1,0 +1,203 @@
+"""The Optuna study of a search, the one record of truth: created, opened, read and joined."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+from optuna.samplers import BaseSampler
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+
+from nas.errors import UserError
+from nas.searching.config import SearchConfig, config_class
+from nas.searching.run_folder import RunFolder
+from nas.searching.storage import (
+    MemoryStorage,
+    TrialCache,
+    TrialStorage,
+    connect,
+    merge_log,
+    serialise_sqlite,
+    sqlite_path,
+    sqlite_url,
+)
+from search_spaces.space import SearchSpace
+
+
+@contextmanager
+def working_storage(
+    run: RunFolder, config: SearchConfig, origin: Mapping[str, Any] | None = None
+) -> Iterator[TrialStorage]:
+    """Opens the storage of a run for a worker.
+
+    The last worker to leave the file of a run makes it a single file that can be copied.
+
+    Args:
+        run: The run folder.
+        config: Its configuration.
+        origin: Recorded with every trial that is created through this storage.
+
+    Raises:
+        UserError: If the storage cannot be reached.
+    """
+    url = config.storage or sqlite_url(run.study_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        storage = connect(url, heartbeat_interval=config.heartbeat, grace_period=config.grace)
+    storage.origin = origin
+    if storage.engine.name == "sqlite":
+        serialise_sqlite(storage.engine)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+        if config.storage is None:
+            merge_log(run.study_path)
+
+
+def check_storage(config: SearchConfig) -> None:
+    """Refuses a database that cannot be reached.
+
+    Raises:
+        UserError: With the reason.
+    """
+    if config.storage is not None:
+        connect(config.storage).engine.dispose()
+
+
+def create_study(
+    storage: RDBStorage, run: RunFolder, config: SearchConfig, space: SearchSpace
+) -> optuna.Study:
+    """Creates the study of a run, or opens an existing one, and sets the number of trials.
+
+    Raises:
+        UserError: If the storage holds a study of this name with another space or other objectives.
+    """
+    try:
+        study = optuna.create_study(
+            study_name=run.study_name, storage=TrialCache(storage), directions=_directions(config)
+        )
+    except DuplicatedStudyError:
+        study = _load(storage, run.study_name, None)
+    if "space" not in study.user_attrs:
+        _describe(study, config, space)
+    check_study(study, config, space)
+    study.set_user_attr("config", config.model_dump(mode="json", exclude={"storage"}))
+    _ask(study, config)
+    return study
+
+
+def create_memory_study(
+    storage: MemoryStorage, config: SearchConfig, space: SearchSpace, sampler: BaseSampler
+) -> optuna.Study:
+    """Creates the study of a search that leaves nothing behind.
+
+    Args:
+        storage: Where the study is kept.
+        config: Configuration of the search.
+        space: Its space.
+        sampler: Its controller.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=storage, sampler=sampler, directions=_directions(config))
+    _describe(study, config, space)
+    _ask(study, config)
+    return study
+
+
+def open_study(
+    storage: RDBStorage,
+    run: RunFolder,
+    config: SearchConfig,
+    space: SearchSpace,
+    sampler: BaseSampler,
+) -> optuna.Study:
+    """Opens the study of a run for a worker.
+
+    Raises:
+        UserError: If there is no such study, or it has another space or other objectives.
+    """
+    study = _load(storage, run.study_name, sampler)
+    check_study(study, config, space)
+    return study
+
+
+def read_study(run: RunFolder) -> optuna.Study:
+    """Opens the study of a run for reading; the run folder may be read-only.
+
+    Raises:
+        UserError: If there is no study yet.
+    """
+    url = run.config().storage
+    if url is None and not run.study_path.is_file():
+        raise UserError(f"{run.path}: no study yet; start the search with --resume.")
+    return _load(connect(url or sqlite_url(run.study_path)), run.study_name, None)
+
+
+def join_study(path: Path, storage: str, name: str) -> RunFolder:
+    """Makes a run folder on this machine for a study that another machine has started.
+
+    Raises:
+        UserError: If the storage has no study of that name, or the folder is in use.
+    """
+    file = sqlite_path(storage)
+    if file is not None and not file.is_file():
+        # SQLite would create an empty one.
+        raise UserError(f"--storage {storage}: no such file; start the search first.")
+    study = _load(connect(storage), name, None)
+    values = {**study.user_attrs["config"], "storage": storage}
+    config = config_class(values).model_validate(values)
+    return RunFolder.create(path, config, study_name=name)
+
+
+def first_trial(study: optuna.Study) -> int:
+    """Number of the first trial since the search was started or resumed."""
+    return int(study.user_attrs["first_trial"])
+
+
+def check_study(study: optuna.Study, config: SearchConfig, space: SearchSpace) -> None:
+    """Refuses a study that cannot take trials of this search.
+
+    Raises:
+        UserError: If it has another space or other objectives.
+    """
+    known = study.user_attrs
+    if known.get("space") != space.fingerprint:
+        raise UserError(
+            f"study {study.study_name!r} is of the space {known.get('space')}, not of "
+            f"{space.fingerprint}; choose another run name."
+        )
+    if known.get("objectives") != list(config.objectives):
+        raise UserError(
+            f"study {study.study_name!r} has the objectives {', '.join(known['objectives'])}, "
+            f"not {', '.join(config.objectives)}; choose another run name."
+        )
+
+
+def _directions(config: SearchConfig) -> list[StudyDirection]:
+    costs = len(config.objectives) - 1
+    return [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * costs]
+
+
+def _describe(study: optuna.Study, config: SearchConfig, space: SearchSpace) -> None:
+    study.set_user_attr("objectives", list(config.objectives))
+    study.set_user_attr("space", space.fingerprint)
+
+
+def _ask(study: optuna.Study, config: SearchConfig) -> None:
+    study.set_user_attr("first_trial", len(study.get_trials(deepcopy=False)))
+    study.set_user_attr("trials", config.trials)
+
+
+def _load(storage: RDBStorage, name: str, sampler: BaseSampler | None) -> optuna.Study:
+    try:
+        return optuna.load_study(study_name=name, storage=TrialCache(storage), sampler=sampler)
+    except KeyError as error:
+        raise UserError(f"the storage has no study {name!r}; start the search first.") from error

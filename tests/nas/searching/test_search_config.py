@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas.errors import UserError
+from nas.searching.config import TableSearchConfig, image_config, load_config
+
+
+def _yaml(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "search.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    path = _yaml(tmp_path, "trials: 7\nseed: 3\nspace: {options: {cells: 2, width: 24}}\n")
+    config = load_config(path, {"trials": 9, "space.options.cells": 1})
+    assert (config.trials, config.seed, config.workers) == (9, 3, 1)
+    assert config.space.options == {"cells": 1, "width": 24}
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load_config(_yaml(tmp_path, ""), {}) == load_config(None, {})
+
+
+def test_an_unknown_key_names_the_file_and_the_nearest_key(tmp_path: Path) -> None:
+    path = _yaml(tmp_path, "controler: {name: ppo}\n")
+    with pytest.raises(UserError, match=r"search\.yaml.*'controler'; did you mean 'controller'"):
+        load_config(path, {})
+
+
+def test_an_unknown_key_in_a_section_names_the_nearest_one_there() -> None:
+    with pytest.raises(UserError, match=r"'reward\.agregate'; did you mean 'aggregate'"):
+        load_config(None, {"reward.agregate": "mean"})
+
+
+def test_a_negative_penalty_base_is_refused() -> None:
+    penalties = [{"cost": "flops", "base": -2.0}]
+    with pytest.raises(UserError, match="above 0 or 'auto', not -2"):
+        load_config(None, {"reward.penalties": penalties})
+
+
+def test_a_positive_exponent_is_refused() -> None:
+    penalties = [{"cost": "flops", "exponent": 0.5}]
+    with pytest.raises(UserError, match=r"must be 0 or below, not 0\.5"):
+        load_config(None, {"reward.penalties": penalties})
+
+
+def test_a_cost_penalised_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="penalised twice"):
+        load_config(None, {"reward.penalties": [{"cost": "flops"}, {"cost": "flops"}]})
+
+
+def test_setting_a_key_below_a_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'space\.name\.x' cannot be set"):
+        load_config(_yaml(tmp_path, "space: {name: fastnas}\n"), {"space.name.x": 1})
+
+
+def test_the_objectives_are_the_quality_and_the_penalised_costs() -> None:
+    config = load_config(None, {"reward.penalties": [{"cost": "flops"}, {"cost": "params"}]})
+    assert config.objectives == ("quality", "flops", "params")
+    assert load_config(None, {}).objectives == ("quality",)
+
+
+def test_the_space_says_which_kind_of_search_it_is() -> None:
+    assert isinstance(load_config(None, {}), image_config("segmentation"))
+    cells = load_config(None, {"space.name": "darts", "task": "digits"})
+    assert isinstance(cells, image_config("classification"))
+    table = load_config(None, {"table": "results.npz", "space.name": "nasbench201"})
+    assert isinstance(table, TableSearchConfig)
+
+
+def test_a_wrong_key_is_told_with_the_keys_of_its_kind() -> None:
+    with pytest.raises(UserError, match="did you mean 'epochs'"):
+        load_config(None, {"space.name": "darts", "evaluation.training.epoch": 3})
+    with pytest.raises(UserError, match=r"unknown key .evaluation\.training."):
+        load_config(None, {"evaluation.training.epochs": 3})

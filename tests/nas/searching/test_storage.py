@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+from sqlalchemy import event
+
+from nas.searching.storage import MemoryStorage, TrialCache, TrialStorage, connect, sqlite_url
+
+
+@pytest.fixture(name="storage")
+def _storage(tmp_path: Path) -> Iterator[TrialStorage]:
+    storage = connect(sqlite_url(tmp_path / "study.db"))
+    yield storage
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@pytest.fixture(name="study")
+def _study(storage: TrialStorage) -> optuna.Study:
+    return optuna.create_study(storage=storage)
+
+
+def test_what_is_written_together_is_read_back(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    with storage.together():
+        chosen = trial.suggest_categorical("operation", ("sum", "cat"))
+        trial.set_user_attr("quality", 0.5)
+        trial.set_user_attr("quality", 0.25)
+    assert trial.user_attrs == {"quality": 0.25}
+    (read,) = study.get_trials()
+    assert read.params == {"operation": chosen}
+    assert read.user_attrs == {"quality": 0.25}
+
+
+def test_together_is_one_transaction(study: optuna.Study, storage: TrialStorage) -> None:
+    commits = []
+    event.listen(storage.engine, "commit", commits.append)
+    trial = study.ask()
+    commits.clear()
+    with storage.together():
+        for index in range(5):
+            trial.set_user_attr(str(index), index)
+    assert len(commits) == 1
+    trial.set_user_attr("alone", 1)
+    assert len(commits) == 2
+
+
+def test_a_block_that_raises_writes_nothing(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    with pytest.raises(KeyError), storage.together():
+        trial.set_user_attr("quality", 0.5)
+        raise KeyError
+    trial.set_user_attr("failure", "KeyError")
+    assert study.get_trials()[0].user_attrs == {"failure": "KeyError"}
+
+
+def test_a_finished_trial_takes_no_record(study: optuna.Study, storage: TrialStorage) -> None:
+    trial = study.ask()
+    study.tell(trial, state=TrialState.FAIL)
+    with pytest.raises(UpdateFinishedTrialError), storage.together():
+        trial.set_user_attr("quality", 0.5)
+    assert study.get_trials()[0].user_attrs == {}
+
+
+def test_other_choices_than_before_are_refused(study: optuna.Study, storage: TrialStorage) -> None:
+    study.ask().suggest_categorical("operation", ("sum", "cat"))
+    trial = study.ask()
+    with pytest.raises(ValueError, match="CategoricalDistribution"), storage.together():
+        trial.suggest_categorical("operation", ("sum", "product"))
+    assert study.get_trials()[1].params == {}
+
+
+def test_trials_are_read_in_the_order_of_their_numbers(storage: TrialStorage) -> None:
+    caches = [TrialCache(storage), TrialCache(storage)]
+    study = optuna.create_study(storage=caches[0])
+    # The second cache knows its own trials before it has read those of the first.
+    trials = [caches[index].create_new_trial(study._study_id) for index in (0, 1, 0, 0, 1)]
+    read = caches[1].get_all_trials(study._study_id, deepcopy=False)
+    assert [trial.number for trial in read] == [0, 1, 2, 3, 4]
+    for number in (3, 1, 4):
+        caches[number % 2].set_trial_state_values(trials[number], TrialState.COMPLETE, [number])
+    for cache in caches:
+        read = cache.get_all_trials(study._study_id, deepcopy=False)
+        assert [trial.number for trial in read] == [0, 1, 2, 3, 4]
+        assert [trial.value for trial in read] == [None, 1, None, 3, 4]
+
+
+def test_a_cached_study_reads_as_an_uncached_one(storage: TrialStorage) -> None:
+    study = optuna.create_study(study_name="study", storage=TrialCache(storage))
+    plain = optuna.load_study(study_name="study", storage=storage)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    study.enqueue_trial({"x": 0.5})
+    assert study.get_trials(deepcopy=False) == plain.get_trials(deepcopy=False)
+    waiting = (TrialState.WAITING,)
+    assert study.get_trials(states=waiting) == plain.get_trials(states=waiting)
+
+
+def test_what_is_written_together_in_memory_is_written_at_the_end() -> None:
+    storage = MemoryStorage()
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    with storage.together():
+        chosen = trial.suggest_categorical("operation", ("sum", "cat"))
+        trial.set_user_attr("quality", 0.25)
+        assert study.get_trials()[0].user_attrs == study.get_trials()[0].params == {}
+    (read,) = study.get_trials()
+    assert (read.params, read.user_attrs) == ({"operation": chosen}, {"quality": 0.25})
+
+
+def test_a_block_that_raises_writes_nothing_in_memory() -> None:
+    storage = MemoryStorage()
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    with pytest.raises(ZeroDivisionError), storage.together():
+        trial.set_user_attr("quality", 1 / 1)
+        trial.set_user_attr("reward", 1 / 0)
+    trial.set_user_attr("later", 1)
+    assert study.get_trials()[0].user_attrs == {"later": 1}
