@@ -98,11 +98,10 @@ def candidates_named(name: str, size: tuple[int, int] | None = None) -> Candidat
         return candidates_in(RunFolder.open(path).config(), size)
     if path.suffix in _YAML:
         return candidates_in(load_config(path, {}), size)
-    if name not in search_spaces.names():
-        raise UserError(
-            f"--space {name}: no such run folder, YAML file or space; spaces are: "
-            f"{', '.join(search_spaces.names())}."
-        )
+    try:
+        search_spaces.kind(name)
+    except search_spaces.SpaceError as error:
+        raise UserError(f"--space {name}: no such run folder or YAML file, and {error}") from error
     return candidates_in(load_config(None, {"space.name": name}), size)
 
 

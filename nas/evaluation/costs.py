@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import latency
-from latency.costs import Cost
+from latency.costs import Cost, Source
 from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.failures import reasons
 from nas.evaluation.known import Known, Remembered
@@ -94,9 +94,11 @@ class CostMeter:
                 known = Known(_by_name(self.candidates.counts(genotype)))
             else:
                 known = self._predicted(genotype, self._extras.forecast)
-            if not self._extras.counted:
-                return known
-            return self._with(known, self._extras.counted, self.candidates.outline(genotype))
+            hollow = tuple(cost for cost in self._extras.counted if not cost.needs_build)
+            if hollow:
+                known = self._with(known, hollow, self.candidates.outline(genotype))
+            built = tuple(cost for cost in self._extras.counted if cost.needs_build)
+            return self._with(known, built, self.candidates.network(genotype)) if built else known
 
     def _predicted(self, genotype: Genotype, forecast: Forecast) -> Known:
         dissected = self.candidates.dissected(genotype)
@@ -118,9 +120,13 @@ class CostMeter:
         figures = {cost.name: cost.measure(network, shape) for cost in more}
         costs: dict[str, float] = {name: figure.value for name, figure in figures.items()}
         details: dict[str, Any] = {
-            name: {"source": "measured"} | figure.details for name, figure in figures.items()
+            cost.name: {"source": _source(cost)} | figures[cost.name].details for cost in more
         }
         return Known(known.costs | costs, known.details | details)
+
+
+def _source(cost: Cost) -> str:
+    return "counted" if cost.source is Source.COUNTED else "measured"
 
 
 def check_computes(costs: Mapping[str, float]) -> None:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import UserError
 from nas.tasks import Task
+from open_registry import Registry, UnknownNameError
 
 if TYPE_CHECKING:
     from nas.kinds.kind import AnyKind
 
-# Modules by name: a command for one kind need not import what another one needs.
-_KINDS = {
-    "segmentation": ("nas.kinds.segmentation.kind", "SegmentationKind"),
-    "classification": ("nas.kinds.classification.kind", "ClassificationKind"),
-}
+
+def _complaint(found: Any) -> str | None:
+    from nas.kinds.kind import Kind
+
+    is_kind = isinstance(found, type) and issubclass(found, Kind)
+    return None if is_kind else "must be a subclass of nas.kinds.kind.Kind"
+
+
+KINDS: Registry[type[AnyKind]] = Registry(
+    "kind of task",
+    {
+        "segmentation": "nas.kinds.segmentation.kind:SegmentationKind",
+        "classification": "nas.kinds.classification.kind:ClassificationKind",
+    },
+    _complaint,
+)
 
 
 def kind_names() -> tuple[str, ...]:
     """The names that `kind_named` knows."""
-    return tuple(_KINDS)
+    return KINDS.names()
 
 
 @functools.cache
@@ -32,13 +42,10 @@ def kind_named(name: str) -> AnyKind:
     Raises:
         UserError: If there is none of that name.
     """
-    if name not in _KINDS:
-        nearest = difflib.get_close_matches(name, _KINDS, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(_KINDS)}."
-        raise UserError(f"no kind of task {name!r}; {hint}")
-    module, attribute = _KINDS[name]
-    kind: AnyKind = getattr(importlib.import_module(module), attribute)()
-    return kind
+    try:
+        return KINDS.get(name)()
+    except UnknownNameError as error:
+        raise UserError(str(error)) from error
 
 
 def kind_of(task: Task) -> AnyKind:

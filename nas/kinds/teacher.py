@@ -22,6 +22,7 @@ from nas.kinds.network_file import (
 )
 from nas.kinds.registry import kind_named, kind_of
 from nas.models.weights import has_description, load_tensors, read_tensors
+from nas.objects import is_object, kept
 from nas.tasks import Task
 from nas.training.fit import fit
 from nas.training.seeding import derive, seeded
@@ -82,6 +83,9 @@ def load_teacher(place: str | Path, task: Task, device: torch.device) -> Teacher
     Raises:
         UserError: If it was made for other classes or other images, or has nothing to teach.
     """
+    if is_object(place):
+        network: nn.Module = kept(str(place), "teacher")
+        return _checked(network.to(device).eval(), Path(place), task, device)
     path = network_path(place)
     description = describe(path, task)
     try:

@@ -15,6 +15,7 @@ from nas.models import small_images
 from nas.models.encoder import IMAGENET, NONE
 from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.network_settings import NetworkSettings
+from nas.models.own import create_own, is_own
 from nas.models.stems import Stem, find_stem
 from nas.models.timm_errors import one_line, refused_by_timm
 from nas.models.weights import load_tensors, read_tensors
@@ -40,7 +41,8 @@ class ClassifierSettings(NetworkSettings):
 
     Attributes:
         name: A timm model, or one of `nas.models.small_images.names()`, which come before timm's
-            of the same name: ``vgg13`` is ours, ``vgg13.tv_in1k`` timm's.
+            of the same name: ``vgg13`` is ours, ``vgg13.tv_in1k`` timm's; or a network of one's
+            own, see `nas.models.own`.
         weights: ``none`` (random), ``imagenet`` (timm's hub), or the path of a safetensors file
             with the network's key names.
         options: Further arguments of ``timm.create_model``, for example ``pad_type: same``.
@@ -97,11 +99,20 @@ def create_classifier(
     """
     if num_classes < 2:
         raise UserError(f"classifier {settings.name!r}: {num_classes} classes, but 2 are needed.")
+    network: nn.Module
     found = None
     if settings.weights not in (IMAGENET, NONE):
         found = read_tensors(Path(settings.weights), "classifier")
-    if small_images.canonical_name(settings.name):
-        network: nn.Module = _create_own(settings, num_classes, in_channels)
+    if is_own(settings.name):
+        network = create_own(
+            settings.name,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            input_size=input_size,
+            **settings.options,
+        )
+    elif small_images.canonical_name(settings.name):
+        network = _create_small(settings, num_classes, in_channels)
     else:
         network = _create_timm(settings, num_classes, input_size, in_channels)
         stem = find_stem(network)
@@ -115,14 +126,14 @@ def create_classifier(
 
 def with_resolved_stem(settings: ClassifierSettings, network: nn.Module) -> ClassifierSettings:
     """The settings with the stem that the network has, so that they build it without weights."""
-    if small_images.canonical_name(settings.name):
+    if is_own(settings.name) or small_images.canonical_name(settings.name):
         return settings
     stem = find_stem(network)
     small = stem is not None and stem.is_small
     return settings.model_copy(update={"stem": "small" if small else "standard"})
 
 
-def _create_own(settings: ClassifierSettings, num_classes: int, in_channels: int) -> nn.Module:
+def _create_small(settings: ClassifierSettings, num_classes: int, in_channels: int) -> nn.Module:
     name = f"classifier {settings.name!r}"
     if settings.options:
         raise UserError(f"{name} takes no options, so {next(iter(settings.options))!r} must go.")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.errors import UserError
 from nas.models.image_channels import channels_option, fitted_to_channels
+from nas.models.own import create_own, is_own
 from nas.models.timm_errors import refused_by_timm
 from nas.models.weights import load_tensors, read_tensors
 from nas.settings import Settings
@@ -31,7 +32,8 @@ class EncoderSettings(Settings):
     """Which backbone, and with which weights.
 
     Attributes:
-        name: A timm model that has ``features_only``.
+        name: A timm model that has ``features_only``, or a backbone of one's own; see
+            `nas.models.own`.
         weights: ``task`` (pre-trained on the task before the search), ``imagenet`` (timm's hub),
             ``none`` (random), or the path of a safetensors file with timm's key names.
         options: Further arguments of ``timm.create_model``, for example ``pad_type: same``.
@@ -75,20 +77,20 @@ class Encoder(nn.Module):
     ):
         super().__init__()
         self.backbone = _create(settings, in_channels)
-        info: Any = self.backbone.feature_info
-        available: list[int] = list(info.reduction())
+        own = is_own(settings.name)
+        available = _strides(self.backbone, settings.name)
         missing = [stride for stride in strides if stride not in available]
         if missing:
             raise UserError(
                 f"encoder {settings.name!r} gives strides {available}, but {missing} are needed."
             )
         self._indices = [available.index(stride) for stride in strides]
-        if max(self._indices) < len(available) - 1:
+        if max(self._indices) < len(available) - 1 and not own:
             # What lies behind the last map that is asked for is not built.
             kept = tuple(range(max(self._indices) + 1))
             self.backbone = _without_tail(_create(settings, in_channels, out_indices=kept))
-            info = self.backbone.feature_info
-        channels = info.channels()
+        info: Any = self.backbone
+        channels = info.channels if own else info.feature_info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
         self.strides: tuple[int, ...] = tuple(strides)
         # Two backbones of the same weights differ where, for example, their padding does.
@@ -105,6 +107,19 @@ class Encoder(nn.Module):
         """Maps of normalised images N x C x H x W, the finest first."""
         maps = self.backbone(images)
         return [maps[index] for index in self._indices]
+
+
+def _strides(backbone: nn.Module, name: str) -> list[int]:
+    """The strides of the maps that a backbone gives."""
+    known: Any = backbone
+    if not is_own(name):
+        return list(known.feature_info.reduction())
+    if not (hasattr(known, "channels") and hasattr(known, "strides")):
+        raise UserError(
+            f"encoder {name!r}: a backbone of your own needs the attributes channels and strides, "
+            "one number for each map that it gives."
+        )
+    return list(known.strides)
 
 
 def _without_tail(backbone: nn.Module) -> nn.Module:
@@ -140,6 +155,8 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 
 
 def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.Module:
+    if is_own(settings.name):
+        return create_own(settings.name, in_channels=in_channels, **settings.options)
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"encoder {settings.name!r}", pretrained):
         return timm.create_model(

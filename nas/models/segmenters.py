@@ -9,6 +9,7 @@ from torch import nn
 import search_spaces
 from nas.models.encoder import NONE, Encoder, EncoderSettings
 from nas.models.network_settings import NetworkSettings
+from nas.models.own import create_own, is_own
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, without_auxiliary
 from search_spaces.space import DecoderSpace
 
@@ -27,12 +28,20 @@ class SegmenterSettings(EncoderSettings, NetworkSettings):
     weights: str = NONE
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
 
-    def create(self, num_classes: int, channels: int) -> SegmentationNetwork:
+    def create(self, num_classes: int, channels: int) -> nn.Module:
         """The network with the weights that training starts from.
+
+        A network of one's own that is no backbone, as it gives no maps, is the whole network.
 
         Raises:
             UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
         """
+        if is_own(self.name):
+            network = create_own(
+                self.name, num_classes=num_classes, in_channels=channels, **self.options
+            )
+            if not hasattr(network, "strides"):
+                return network
         encoder = Encoder(self._encoder, self.strides, channels)
         return SegmentationNetwork(encoder, PlainDecoder(encoder.channels, num_classes))
 

@@ -25,6 +25,9 @@ from rewards import Reward
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 
+_IMAGES = ("nas.searching.images", "ImageAssembly")
+_TABLE = ("nas.searching.table", "TableAssembly")
+
 IMPORT_PATH = f"{__name__}:standard"
 """Where worker processes find `standard`."""
 
@@ -151,15 +154,9 @@ class StandardAssembly:
 
     def _of(self, config: SearchConfig) -> Assembly:
         # A search on a table need not import what one on images needs.
-        of_table = isinstance(config, TableSearchConfig)
-        name = (
-            "nas.searching.table:TableAssembly"
-            if of_table
-            else "nas.searching.images:ImageAssembly"
-        )
+        module, name = _TABLE if isinstance(config, TableSearchConfig) else _IMAGES
         if name not in self._assemblies:
-            module, attribute = name.split(":")
-            made = getattr(import_module(module), attribute)(self._announce, self._say)
+            made = getattr(import_module(module), name)(self._announce, self._say)
             self._assemblies[name] = made
         return self._assemblies[name]
 

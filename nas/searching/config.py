@@ -4,32 +4,78 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
+import rewards
 import search_spaces
+from latency.costs import COSTS
+from nas import controllers
 from nas.distillation.terms import TermSettings
+from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
 from nas.settings import Settings, overridden, read_yaml, validate
 from nas.training.stage_settings import StageTraining
+from open_registry import load_modules
+
+
+def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
+    """Turns a name into what other processes find the same thing by; an unknown one stays."""
+
+    def addressed(name: str) -> str:
+        try:
+            return find(name)
+        except ValueError:
+            # Whoever creates it says what is wrong.
+            return name
+        except UserError:
+            return name
+
+    return addressed
+
+
+def _own_cost(cost: Any, imports: list[Any]) -> Any:
+    """The name of a cost; one that is not built in adds what has to be imported for it."""
+    if not isinstance(cost, str):
+        return cost
+    try:
+        address = COSTS.address(cost)
+    except ValueError:
+        # Whoever looks for it says what is wrong, and a table has costs of its own.
+        return cost
+    source, colon, _ = address.rpartition(":")
+    if not colon:
+        return cost
+    declared = COSTS.get(cost)
+    if declared.name not in COSTS.names():
+        COSTS.register(declared)
+    if source not in imports:
+        imports.append(source)
+    return declared.name
+
+
+def _with_own_cost(penalty: Any, imports: list[Any]) -> Any:
+    if not isinstance(penalty, dict) or "cost" not in penalty:
+        return penalty
+    return {**penalty, "cost": _own_cost(penalty["cost"], imports)}
 
 
 class SpaceSettings(Settings):
-    """Which search space, and its size options."""
+    """Which search space, by its name or import path, and its size options."""
 
-    name: str = "fastnas"
+    name: Annotated[str, AfterValidator(_address(search_spaces.address))] = "fastnas"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class ControllerSettings(Settings):
-    """Which controller, and its own settings."""
+    """Which controller, by its name or import path, and its own settings."""
 
-    name: str = "reinforce"
+    name: Annotated[str, AfterValidator(_address(controllers.address))] = "reinforce"
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -73,7 +119,7 @@ class RewardSettings(Settings):
     `classes: null` takes the reward classes of the task.
     """
 
-    metric: str = "f1"
+    metric: Annotated[str, AfterValidator(_address(rewards.metric_address))] = "f1"
     aggregate: Literal["mean", "geometric_mean", "minimum"] = "mean"
     classes: tuple[str, ...] | None = None
     penalties: tuple[PenaltySettings, ...] = ()
@@ -121,6 +167,8 @@ class SearchConfig(Settings):
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
         failures_in_a_row: That many failing candidates without a success between end the search.
+        imports: Modules and files that register what the other settings name; they are imported
+            first, by workers too. A cost that is given by an import path adds its own.
         beyond_in_a_row: So do that many candidates beyond the limits without one within.
     """
 
@@ -137,6 +185,33 @@ class SearchConfig(Settings):
     heartbeat: int = Field(default=10, ge=1)
     failures_in_a_row: int = Field(default=5, ge=1)
     beyond_in_a_row: int = Field(default=200, ge=1)
+    imports: tuple[str, ...] = ()
+
+    @field_validator("imports")
+    @classmethod
+    def _import(cls, imports: tuple[str, ...]) -> tuple[str, ...]:
+        # A file is found from any folder by its absolute path alone.
+        found = [str(Path(one).resolve()) if one.endswith(".py") else one for one in imports]
+        load_modules(found)
+        return tuple(dict.fromkeys(found))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_costs(cls, values: Any) -> Any:
+        """Records know costs by their names, so an import path is an import and a name."""
+        if not isinstance(values, dict):
+            return values
+        imports = list(values.get("imports") or ())
+        load_modules([one for one in imports if isinstance(one, str)])
+        reward, limits = values.get("reward"), values.get("limits")
+        penalties = reward.get("penalties") if isinstance(reward, dict) else None
+        changed = dict(values)
+        if isinstance(penalties, (list, tuple)) and isinstance(reward, dict):
+            found = [_with_own_cost(penalty, imports) for penalty in penalties]
+            changed["reward"] = {**reward, "penalties": found}
+        if isinstance(limits, dict):
+            changed["limits"] = {_own_cost(key, imports): value for key, value in limits.items()}
+        return changed | ({"imports": imports} if imports else {})
 
     @field_validator("limits")
     @classmethod
@@ -254,8 +329,12 @@ def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
         return TableSearchConfig
     space = values.get("space")
     name = space.get("name") if isinstance(space, Mapping) else None
-    known = name in search_spaces.names()
-    return image_config(search_spaces.kind(str(name)) if known else "segmentation")
+    if name is None:
+        return image_config("segmentation")
+    try:
+        return image_config(search_spaces.kind(str(name)))
+    except search_spaces.SpaceError as error:
+        raise UserError(f"space {name!r}: {error}") from error
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import latency
-from latency.costs import create_cost
+from latency.costs import COSTS, Source, cost_names, create_cost
 from latency.devices.device import Placement, parse_device
 from latency.engines import create_engine, predictable_engines
 from latency.engines.engine import source_for
@@ -23,12 +23,12 @@ from nas.kinds.candidates import Candidates
 from nas.searching.assembly import Confirm
 from nas.searching.config import ImageSearchConfig
 from nas.searching.limits import check_limited_costs, check_limits
-from nas.searching.reward import MEASURED_COSTS, with_bases
+from nas.searching.reward import with_bases
 from search_spaces.genotype import Genotype
 
-LATENCY, MEMORY, ENERGY = "latency", "memory", "energy"
-_SLOW = {"measured": frozenset({LATENCY, ENERGY}), "predicted": frozenset({ENERGY})}
-"""Costs for which every network has to run, by the source of latencies."""
+LATENCY, ENERGY = "latency", "energy"
+_ALWAYS = frozenset({"params", "macs", "flops"})
+"""Costs that are counted of every candidate."""
 
 C = TypeVar("C", bound=ImageSearchConfig)
 
@@ -46,6 +46,19 @@ class Told:
     confirm: Confirm | None = None
 
 
+def on_device(costs: Iterable[str]) -> frozenset[str]:
+    """Those of the costs that depend on the device."""
+    return frozenset(cost for cost in costs if COSTS.get(cost).source is not Source.COUNTED)
+
+
+def slow_costs(config: ImageSearchConfig) -> frozenset[str]:
+    """The costs of a search for which every network has to run."""
+    slow = {Source.MEASURED}
+    if config.latency.source == "measured":
+        slow.add(Source.PREDICTED)
+    return frozenset(cost for cost in asked_costs(config) if COSTS.get(cost).source in slow)
+
+
 def asked_costs(config: ImageSearchConfig) -> frozenset[str]:
     """The costs that are penalised or limited."""
     return frozenset({*config.objectives[1:], *config.limits})
@@ -61,9 +74,9 @@ def check_device_costs(config: ImageSearchConfig, device: str) -> None:
     Raises:
         UserError: With the reason.
     """
-    check_limited_costs(config.limits, MEASURED_COSTS)
+    check_limited_costs(config.limits, cost_names())
     settings, asked = config.latency, asked_costs(config)
-    if settings.device is None and not asked & {LATENCY, ENERGY}:
+    if settings.device is None and not on_device(asked):
         return
     chosen = settings.device or device
     with _sentences("latency"):
@@ -79,7 +92,7 @@ def check_device_costs(config: ImageSearchConfig, device: str) -> None:
     if ENERGY in asked:
         with _sentences(ENERGY):
             open_meter(parse_device(chosen))
-    if asked & {LATENCY, ENERGY}:
+    if on_device(asked):
         with _sentences("latency"):
             _run_once(settings, chosen)
 
@@ -95,7 +108,7 @@ def on_this_device(config: C, device: str) -> C:
         UserError: If the search began on another device.
     """
     settings = config.latency
-    if not asked_costs(config) & {LATENCY, ENERGY}:
+    if not on_device(asked_costs(config)):
         return config
     with _sentences("latency"):
         key = latency.identify(settings.device or device, settings.threads, settings.engine).key
@@ -126,13 +139,13 @@ def told_costs(
     """
     settings, asked = on_this_device(config, device).latency, asked_costs(config)
     chosen = settings.device or device
-    slow = sorted(asked & _SLOW[settings.source])
+    slow = slow_costs(config)
     with _sentences("latency"):
         measured = tuple(
-            create_cost(name, chosen, settings.threads, settings.engine) for name in slow
+            create_cost(name, chosen, settings.threads, settings.engine) for name in sorted(slow)
         )
         # Counted, and so the same on every device.
-        counted = (create_cost(MEMORY),) if MEMORY in asked else ()
+        counted = tuple(create_cost(name) for name in sorted(asked - on_device(asked) - _ALWAYS))
         if LATENCY not in asked or LATENCY in slow:
             return Told(CostMeter(candidates, Extras(None, counted, measured)))
         forecast = ready_forecast(candidates, settings, chosen, say)
@@ -149,11 +162,8 @@ def resolved(config: C, candidates: Candidates, device: str, say: Callable[[str]
     config = on_this_device(config, device)
     meter = told_costs(config, candidates, device, say).meter
     # A measurement takes seconds: limits of what is measured are met as candidates come.
-    quick = {
-        cost: limit
-        for cost, limit in config.limits.items()
-        if cost not in _SLOW[config.latency.source]
-    }
+    slow = slow_costs(config)
+    quick = {cost: limit for cost, limit in config.limits.items() if cost not in slow}
 
     def told(genotype: Genotype) -> dict[str, float]:
         costs = meter.counts(genotype)

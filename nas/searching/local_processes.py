@@ -1,7 +1,7 @@
 """Worker processes on this machine: what starts and restarts them, and what each of them runs.
 
-A process is started as ``python -m nas.searching.local_processes RUN INDEX PARENT ASSEMBLY``; people
-use ``nas worker``.
+A process is started as ``python -m nas.searching.local_processes RUN INDEX PARENT ASSEMBLY``;
+people use ``nas worker``.
 """
 
 from __future__ import annotations

@@ -148,7 +148,8 @@ class Places:
 
         Args:
             trial: A trial that this process has just started.
-            origin: See `nas.searching.trial.origin_of`; "worker" is the record of a `WorkerIdentity`.
+            origin: See `nas.searching.trial.origin_of`; "worker" is the record of a
+                `WorkerIdentity`.
 
         Returns:
             True if the trial has a place.

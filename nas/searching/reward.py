@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from optuna.trial import FrozenTrial, TrialState
 
-from latency.costs import amount
+from latency.costs import amount, cost_names
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
@@ -25,8 +25,6 @@ from rewards import Drop, Penalty, Reward, RewardError, automatic_base
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 
-MEASURED_COSTS = ("params", "macs", "flops", "latency", "memory", "energy")
-"""What is known of a network that is built."""
 _SAMPLES = 200
 """Number of sampled genotypes whose median cost is the automatic base."""
 _MEASURED = 11
@@ -40,7 +38,7 @@ def make_reward(
     of: str,
     classes: Sequence[str],
     default: Sequence[str],
-    costs: Sequence[str] = MEASURED_COSTS,
+    costs: Sequence[str] | None = None,
 ) -> Reward:
     """The reward that settings describe; an automatic base that is not resolved yet counts as 1.
 
@@ -49,12 +47,13 @@ def make_reward(
         of: What the classes belong to, for the error message.
         classes: The classes that are scored.
         default: The classes that earn reward unless the settings say otherwise.
-        costs: The costs that can be penalised.
+        costs: The costs that can be penalised; all that are declared unless given.
 
     Raises:
         UserError: If a class, the metric or a cost is unknown.
     """
     chosen = settings.classes or default
+    known = cost_names() if costs is None else costs
     unknown = [name for name in chosen if name not in classes]
     if unknown:
         raise UserError(
@@ -65,7 +64,7 @@ def make_reward(
             tuple(chosen),
             settings.metric,
             settings.aggregate,
-            tuple(_penalty(penalty, costs) for penalty in settings.penalties),
+            tuple(_penalty(penalty, known) for penalty in settings.penalties),
             settings.combine,
         )
     except RewardError as error:

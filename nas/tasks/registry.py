@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from nas.errors import UserError
+from nas.objects import is_object, kept
 from nas.settings import read_yaml
 from nas.tasks.classification.loading import is_recognised, load_recognised
 from nas.tasks.classification.task import ClassificationTask
@@ -94,6 +95,9 @@ def load(name_or_path: str | Path, data: str | Path | None = None, **options: An
         UserError: If there is no such task, or its description is wrong.
     """
     name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if is_object(name):
+        task: Task = kept(name, "task")
+        return task
     if name in names() or (":" in name and not path.exists()):
         return _load_named(name, data, options)
     root = Path(data).expanduser() if data is not None else None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+import search_spaces
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError, sentence
 from nas.kinds.ahead import Announce
@@ -317,7 +318,9 @@ class ClassificationKind(
         self, space: SearchSpace, genotype: Genotype, settings: ClassifierEvaluationSettings
     ) -> SearchedClassifierSettings:
         return SearchedClassifierSettings(
-            space=space.name, space_options=dict(space.options), genotype=str(genotype)
+            space=search_spaces.address(space),
+            space_options=dict(space.options),
+            genotype=str(genotype),
         )
 
     def untrained(self, network: Any, task: ClassificationTask, prepared: Any) -> nn.Module:

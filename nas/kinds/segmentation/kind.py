@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+import search_spaces
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.kinds.ahead import Announce
@@ -125,7 +127,7 @@ class SegmentationKind(
             ),
         )
         return SegmentationLoss(
-            _segmenter(network).forward_with_auxiliary,
+            _forward(network),
             objective,
             settings.precision,
             teaching.distiller,
@@ -139,12 +141,9 @@ class SegmentationKind(
         teaching: Teaching,
         device: torch.device,
     ) -> Update:
-        segmenter, optimiser, decay = _segmenter(network), settings.optimiser, settings.weight_decay
+        optimiser, decay = settings.optimiser, settings.weight_decay
         parts: list[Group] = []
-        for module, rate in (
-            (segmenter.encoder, settings.encoder_learning_rate),
-            (segmenter.decoder, settings.learning_rate),
-        ):
+        for module, rate in _rates(network, settings):
             within = set(module.modules())
             rates = {part: factor for part, factor in teaching.rates.items() if part in within}
             base = Group(module, optimiser, rate, decay)
@@ -156,7 +155,9 @@ class SegmentationKind(
     def frozen_statistics(
         self, network: nn.Module, settings: SegmentationFitSettings
     ) -> tuple[nn.Module, ...]:
-        return (_segmenter(network).encoder,) if settings.freeze_batch_norm else ()
+        if not settings.freeze_batch_norm:
+            return ()
+        return (network.encoder if isinstance(network, SegmentationNetwork) else network,)
 
     def schedule(self, settings: SegmentationFitSettings) -> Schedule:
         return Schedule(settings.schedule, settings.epochs, settings.warmup)
@@ -299,7 +300,7 @@ class SegmentationKind(
         self, space: SearchSpace, genotype: Genotype, settings: SegmentationEvaluationSettings
     ) -> SearchedSegmenterSettings:
         return SearchedSegmenterSettings(
-            space=space.name,
+            space=search_spaces.address(space),
             space_options=dict(space.options),
             genotype=str(genotype),
             encoder=settings.encoder,
@@ -333,6 +334,23 @@ class SegmentationKind(
     def deployed(self, network: nn.Module) -> nn.Module:
         without_auxiliary(_segmenter(network).decoder)
         return network
+
+
+def _forward(network: nn.Module) -> Callable[[Any], tuple[Tensor, list[Tensor]]]:
+    """Gives the logits and those of auxiliary heads, which a network of one's own does not have."""
+    if isinstance(network, SegmentationNetwork):
+        return network.forward_with_auxiliary
+    return lambda images: (network(images), [])
+
+
+def _rates(network: nn.Module, settings: SegmentationFitSettings) -> list[tuple[nn.Module, float]]:
+    """The parts of a network with their learning rates."""
+    if not isinstance(network, SegmentationNetwork):
+        return [(network, settings.learning_rate)]
+    return [
+        (network.encoder, settings.encoder_learning_rate),
+        (network.decoder, settings.learning_rate),
+    ]
 
 
 def _segmenter(network: nn.Module) -> SegmentationNetwork:
