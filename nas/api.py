@@ -138,7 +138,7 @@ def run_search(
             load_config(path, {})
             options = flattened(read_yaml(path) or {}) | options
         known = RunFolder.open(run).config()
-        validate(type(known), overridden(known.model_dump(mode="json"), options), "resume")
+        validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
         continue_search(run, assembly, IMPORT_PATH, look, options)
     return Run(run)
 

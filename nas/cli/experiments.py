@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
-from nas.settings import overridden, read_yaml, validate
+from nas.settings import overridden, read_yaml
 
 
 def run(
@@ -29,27 +29,15 @@ def run(
     """
     from rich.console import Console
 
-    import nas.tasks
-    from nas.experiments.config import experiment_config
-    from nas.experiments.run import run_experiment
+    from nas.api import run_experiment
     from nas.report.experiments import summary_table
-    from nas.report.progress import EpochProgress
 
     merged = _merged(values, config)
     for key, sentence in needed.items():
         if merged.get(key) is None:
             raise UserError(sentence)
-    options = merged.get("task_options") or {}
-    if not isinstance(options, dict):
-        raise UserError(f"task_options: must be a mapping, not {options!r}.")
-    task = nas.tasks.load(str(merged["task"]), merged.get("data"), **options)
-    source = str(config) if config else "settings"
-    settings = validate(experiment_config(task.kind), merged, source)
-    with EpochProgress() as progress:
-        summary = run_experiment(
-            settings, folder, task=task, on_epoch=progress.show, say=progress.say
-        )
-    Console().print(summary_table(summary))
+    found = run_experiment(values, folder, config=config)
+    Console().print(summary_table(found.summary))
     print(f"run: {folder}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +9,12 @@ import typer
 
 from nas.cli.limits import limits
 from nas.cli.penalties import penalties
-from nas.cli.values import RUNS, assignments, chosen_run, dotted, given, one_of, with_assigned
+from nas.cli.values import assignments, chosen_run, given, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.report.progress import EpochProgress
-    from nas.searching.assembly import Assembly
-    from nas.searching.config import SearchConfig
+    pass
 
 
 def search(
@@ -166,46 +163,12 @@ def search(
     if chosen is not None:
         options["reward.penalties"] = chosen
     options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
-    if resume:
-        _resume(run, config, options)
-        return
-    if data is not None and not data.exists():
+    if data is not None and not resume and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
-    from nas.report.progress import EpochProgress
-    from nas.report.search_progress import SearchProgress
-    from nas.searching.assembly import IMPORT_PATH
-    from nas.searching.config import load_config
-    from nas.searching.search import start
+    from nas.api import run_search
 
-    resolved = load_config(config, options)
-    folder = run or RUNS / f"{_name(resolved)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    with EpochProgress() as epochs, SearchProgress() as progress:
-        _report(start(resolved, folder, _assembly(epochs), IMPORT_PATH, progress.look))
-
-
-def _resume(run: Path | None, config: Path | None, options: dict[str, Any]) -> None:
-    from nas.report.progress import EpochProgress
-    from nas.report.search_progress import SearchProgress
-    from nas.searching.assembly import IMPORT_PATH
-    from nas.searching.config import load_config
-    from nas.searching.run_folder import RunFolder
-    from nas.searching.search import resume
-    from nas.settings import overridden, read_yaml, validate
-
-    if config is not None:
-        load_config(config, {})
-        options = dotted(read_yaml(config) or {}) | options
-    folder = chosen_run(run)
-    known = RunFolder.open(folder).config()
-    validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
-    with EpochProgress() as epochs, SearchProgress() as progress:
-        _report(resume(folder, _assembly(epochs), IMPORT_PATH, progress.look, options))
-
-
-def _assembly(progress: EpochProgress) -> Assembly:
-    from nas.searching.assembly import StandardAssembly
-
-    return StandardAssembly(progress.show, progress.say)
+    folder = chosen_run(run) if resume else run
+    _report(run_search(options, run=folder, config=config, resume=resume).folder)
 
 
 def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
@@ -221,13 +184,6 @@ def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
     if preset not in known:
         raise UserError(f"space {name!r} has no preset {preset!r}; known: {', '.join(known)}.")
     return {f"space.options.{key}": value for key, value in known[preset].items()}
-
-
-def _name(config: SearchConfig) -> str:
-    """What a run is named after: its task or its table."""
-    values = config.model_dump()
-    source = str(values.get("task") or values["table"])
-    return Path(source).resolve().stem if Path(source).exists() else source
 
 
 def _report(run: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
+from nas.settings import flattened
 
 RUNS = Path("runs")
 
@@ -45,7 +46,7 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
     Raises:
         UserError: If the two say different things for the same key.
     """
-    single = dotted(assigned)
+    single = flattened(assigned)
     for key in typed.keys() & single.keys():
         if typed[key] != single[key]:
             raise UserError(
@@ -54,17 +55,6 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
             )
     # A section replaces what is there, so it goes before what belongs into it.
     return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
-
-
-def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted key, for example ``{"space.options.cells": 2}``."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat |= dotted(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def one_of(names: Sequence[str]) -> str:

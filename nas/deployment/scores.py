@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,15 +11,13 @@ from nas.files import finite_only
 from nas.kinds.registry import kind_of
 from nas.tasks import Task
 from nas.training.scoring import Scores
-from rewards import RewardError
+from rewards import Reward, RewardError
 
-Quality = Callable[[Scores], float]
-"""What a reward makes of the scores by class."""
 SPLITS = ("validation", "test")
 
 
 def scores_of(
-    network: nn.Module, task: Task, device: torch.device, quality: Quality | None = None
+    network: nn.Module, task: Task, device: torch.device, reward: Reward | None = None
 ) -> dict[str, dict[str, Any]]:
     """Scores a network, already in evaluation mode, on the validation and the test split.
 
@@ -28,22 +25,24 @@ def scores_of(
         network: Gives the logits of normalised images.
         task: The data.
         device: Where the images are put for it.
-        quality: The reward's quality, if there is a reward.
+        reward: Makes the quality of the scores, if there is one.
 
     Returns:
         By split: quality (None without a reward), macro (means over the classes), groups, and
         metric by class; None where a class occurs nowhere.
     """
-    return {split: _scores_on(split, network, task, device, quality) for split in SPLITS}
+    return {split: _scores_on(split, network, task, device, reward) for split in SPLITS}
 
 
 def _scores_on(
-    split: str, network: nn.Module, task: Task, device: torch.device, quality: Quality | None
+    split: str, network: nn.Module, task: Task, device: torch.device, reward: Reward | None
 ) -> dict[str, Any]:
     card = kind_of(task).score(network, task, split, device)
+    if reward is not None:
+        card = card.scored_by(reward.metric, task.classes)
     record: dict[str, Any] = finite_only(
         {
-            "quality": _quality_if_known(card.scores, quality),
+            "quality": _quality_if_known(card.scores, reward),
             "macro": card.macro,
             "groups": card.groups,
             **card.scores,
@@ -52,11 +51,11 @@ def _scores_on(
     return record
 
 
-def _quality_if_known(scores: Scores, quality: Quality | None) -> float | None:
-    if quality is None:
+def _quality_if_known(scores: Scores, reward: Reward | None) -> float | None:
+    if reward is None:
         return None
     try:
-        return quality(scores)
+        return reward.quality(scores)
     except RewardError:
         # The split has none of the reward classes, which is no reason to lose the other scores.
         return None

@@ -22,15 +22,19 @@ class Evaluator:
         prepared: What all candidates share, the task included.
         settings: How candidates are evaluated, of the task's kind.
         costs: Tells what candidates cost, and builds them.
+        metric: What the reward is made of; candidates are scored by it too.
 
     Attributes:
         costs: Tells what candidates cost without training them.
     """
 
-    def __init__(self, prepared: Prepared, settings: Settings, costs: CostMeter) -> None:
+    def __init__(
+        self, prepared: Prepared, settings: Settings, costs: CostMeter, metric: str = "f1"
+    ) -> None:
         self._kind = kind_of(prepared.task)
         self._prepared = prepared
         self._settings = settings
+        self._metric = metric
         self.costs = costs
 
     def evaluate(self, genotype: Genotype, seed: int, decide: Decide = go_on) -> Evaluation:
@@ -63,8 +67,11 @@ class Evaluator:
             candidate.to(prepared.device)
             clock.lap("build")
 
+            def scored(card: ScoreCard) -> ScoreCard:
+                return card.scored_by(self._metric, prepared.task.classes)
+
             def goes_on(rung: str, card: ScoreCard) -> bool:
-                return decide(Rung(rung, card.scores, known.costs))
+                return decide(Rung(rung, scored(card).scores, known.costs))
 
             makers = kind.phases(candidate, prepared, settings, seed)
             for make in makers:
@@ -77,7 +84,7 @@ class Evaluator:
                     stopped = not goes_on(result.rung, result.card)
                 if stopped:
                     break
-        card = result.card
+        card = scored(result.card)
         return Evaluation(
             scores=card.scores,
             macro=card.macro,

@@ -32,6 +32,7 @@ from nas.searching.images import cache_of, load_task, reward_on
 from nas.searching.run_folder import RunFolder
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings
 from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
@@ -176,7 +177,7 @@ class _Work:
             task=self.task,
             common=self.options.training,
             device=self.prepared.device,
-            quality=lambda card: self._reward.quality(card.scores),
+            quality=self._quality,
         )
 
     def warm_up(self, network: nn.Module) -> None:
@@ -192,7 +193,7 @@ class _Work:
 
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
         """Scores on the validation and the test split of a network or of what stands for it."""
-        return scores_of(network.eval(), self.task, self.prepared.device, self._reward.quality)
+        return scores_of(network.eval(), self.task, self.prepared.device, self._reward)
 
     @property
     def teacher(self) -> StageTeacher | None:
@@ -209,6 +210,10 @@ class _Work:
         if self.options.distill and not losses:
             losses = self.config.retraining_losses
         return (StageSettings(name=WHOLE, losses=losses),)
+
+    def _quality(self, card: ScoreCard) -> float:
+        reward = self._reward
+        return reward.quality(card.scored_by(reward.metric, self.task.classes).scores)
 
     @property
     def _reward(self) -> Reward:

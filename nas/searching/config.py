@@ -167,6 +167,8 @@ class SearchConfig(Settings):
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
         failures_in_a_row: That many failing candidates without a success between end the search.
+        executor: What starts the workers, by its name or import path; null works in this process
+            with one worker, and in local processes with several.
         imports: Modules and files that register what the other settings name; they are imported
             first, by workers too. A cost that is given by an import path adds its own.
         beyond_in_a_row: So do that many candidates beyond the limits without one within.
@@ -185,6 +187,7 @@ class SearchConfig(Settings):
     heartbeat: int = Field(default=10, ge=1)
     failures_in_a_row: int = Field(default=5, ge=1)
     beyond_in_a_row: int = Field(default=200, ge=1)
+    executor: str | None = None
     imports: tuple[str, ...] = ()
 
     @field_validator("imports")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
 
+from nas.errors import UserError
 from nas.searching.assembly import Assembly
 from nas.searching.places import Places
 from nas.searching.run_folder import RunFolder
 from nas.searching.worker import run_worker
+from open_registry import Registry, UnknownNameError
 
 
 class Executor(Protocol):
@@ -42,10 +44,17 @@ class InProcess:
     """One worker in the calling process.
 
     Args:
+        workers: Not more than 1.
         assembly: What builds the space, the controller and the evaluator.
+        import_path: Not needed: there is no other process.
+
+    Raises:
+        UserError: If more workers are asked for.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, workers: int, assembly: Assembly, import_path: str) -> None:
+        if workers > 1:
+            raise UserError(f"executor in_process has one worker, not {workers}; leave it out.")
         self._assembly = assembly
 
     def run(
@@ -58,3 +67,40 @@ class InProcess:
         """See `Executor.run`; `look` is called after every trial."""
         look(study)
         run_worker(run, 0, self._assembly, after_trial=look)
+
+
+def _complaint(found: Any) -> str | None:
+    return None if hasattr(found, "run") else "must have a method run; see Executor"
+
+
+EXECUTORS: Registry[Callable[[int, Assembly, str], Executor]] = Registry(
+    "executor",
+    {
+        "in_process": "nas.searching.executors:InProcess",
+        "local_processes": "nas.searching.local_processes:LocalPythonProcesses",
+    },
+    _complaint,
+)
+"""Classes that are called with (workers, assembly, import path of the assembly)."""
+
+
+def create_executor(
+    name: str | None, workers: int, assembly: Assembly, import_path: str
+) -> Executor:
+    """Makes an executor.
+
+    Args:
+        name: A name or an import path; None works in this process with one worker, and in local
+            processes with several.
+        workers: Number of workers.
+        assembly: What builds the parts of the search.
+        import_path: Where worker processes find it, ``package.module:name``.
+
+    Raises:
+        UserError: If there is no such executor.
+    """
+    chosen = name or ("in_process" if workers == 1 else "local_processes")
+    try:
+        return EXECUTORS.get(chosen)(workers, assembly, import_path)
+    except UnknownNameError as error:
+        raise UserError(str(error)) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import nas.tasks
+import rewards
 from nas.errors import UserError
 from nas.evaluation.evaluator import Evaluator
 from nas.kinds.ahead import Announce
@@ -20,7 +20,7 @@ from nas.searching.reward import make_reward, with_reward
 from nas.searching.run_folder import RunFolder
 from nas.tasks import Task
 from nas.training.device import resolve_device
-from rewards import Reward
+from rewards import Reward, RewardError
 from search_spaces.space import SearchSpace
 
 
@@ -101,7 +101,7 @@ class ImageAssembly:
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=Evaluator(prepared, config.evaluation, told.meter),
+            evaluator=Evaluator(prepared, config.evaluation, told.meter, config.reward.metric),
             promotion=config.promotion,
             known_costs=told.meter.known_costs,
             confirm=told.confirm,
@@ -138,6 +138,10 @@ class ImageAssembly:
                 self._announce,
             )
         return self._prepared[key]
+
+
+CLASS_METRICS = ("f1", "iou", "accuracy")
+"""Metrics of a class that do not suit every kind."""
 
 
 def load_task(config: ImageSearchConfig) -> Task:
@@ -183,11 +187,16 @@ def reward_on(task: Task, config: ImageSearchConfig) -> Reward:
     Raises:
         UserError: If a class, a metric or a cost is unknown.
     """
-    metrics: tuple[Any, ...] = config.kind.metrics
-    if config.reward.metric not in metrics:
+    try:
+        metric = rewards.metric(config.reward.metric)
+    except RewardError as error:
+        raise UserError(f"reward.metric: {error}") from error
+    fits = metric.needs == "confusion" or config.kind.outputs == "classification"
+    built_in = config.reward.metric in CLASS_METRICS
+    if not fits or (built_in and config.reward.metric not in config.kind.metrics):
         raise UserError(
             f"reward.metric: a {task.kind} task has no {config.reward.metric!r}; choose one of "
-            f"{', '.join(metrics)}."
+            f"{', '.join(config.kind.metrics)}."
         )
     of = f"task {task.name!r}"
     return make_reward(config.reward, of, task.classes, task.reward_classes)

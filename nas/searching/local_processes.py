@@ -120,6 +120,19 @@ class LocalProcesses:
             places.release_lost()
 
 
+class LocalPythonProcesses(LocalProcesses):
+    """Local worker processes, each a Python interpreter of its own; see `python_processes`.
+
+    Args:
+        workers: Number of processes.
+        assembly: Not used: every process makes its own.
+        import_path: Where they find it, ``package.module:name``.
+    """
+
+    def __init__(self, workers: int, assembly: Assembly, import_path: str) -> None:
+        super().__init__(workers, python_processes(workers, import_path))
+
+
 def python_processes(workers: int, assembly: str) -> Launch:
     """Starts every worker in a new interpreter; its log is ``logs/worker-K.log``.
 

@@ -12,8 +12,7 @@ import optuna
 from nas.errors import UserError
 from nas.searching.assembly import Assembly
 from nas.searching.config import SearchConfig
-from nas.searching.executors import Executor, InProcess
-from nas.searching.local_processes import LocalProcesses, python_processes
+from nas.searching.executors import create_executor
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
@@ -105,7 +104,7 @@ def _search(
     look: Callable[[optuna.Study], None],
 ) -> None:
     run.save_config(config)
-    executor = _executor(config, assembly, import_path)
+    executor = create_executor(config.executor, config.workers, assembly, import_path)
     with working_storage(run, config) as storage:
         study = create_study(storage, run, config, assembly.space(config))
         executor.run(run, study, Places(study, storage, config.grace), look)
@@ -126,12 +125,6 @@ def _agrees(known: Any, asked: Any) -> bool:
         return len(known) == len(asked) and all(map(_agrees, known, asked))
     # An automatic value was replaced by a number when the search began.
     return bool(asked == known) or asked == "auto"
-
-
-def _executor(config: SearchConfig, assembly: Assembly, import_path: str) -> Executor:
-    if config.workers == 1:
-        return InProcess(assembly)
-    return LocalProcesses(config.workers, python_processes(config.workers, import_path))
 
 
 def _check_complete(study: optuna.Study) -> None:

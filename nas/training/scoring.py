@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+import rewards
 
 Scores = dict[str, dict[str, float]]
 """Metric, then class."""
@@ -24,6 +26,9 @@ class ScoreCard:
         figures: Scores over the whole split, by which trainings are monitored and compared.
         confusion: Labels (rows) by prediction (columns).
         groups: F1 of each group of classes.
+        probabilities: Of the classes, N x classes, where images have one class; None for pixels,
+            which are too many.
+        targets: The true classes, N, beside the probabilities.
     """
 
     scores: Scores
@@ -31,6 +36,24 @@ class ScoreCard:
     figures: dict[str, float]
     confusion: np.ndarray
     groups: dict[str, float] = field(default_factory=dict)
+    probabilities: np.ndarray | None = field(default=None, compare=False, repr=False)
+    targets: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def scored_by(self, metric: str, classes: Sequence[str]) -> ScoreCard:
+        """The card with the scores of a metric, which may be a user's own.
+
+        Args:
+            metric: Its name or import path.
+            classes: Names of the classes.
+
+        Raises:
+            RewardError: If there is no such metric, or it needs probabilities and there are none.
+        """
+        if rewards.metric(metric).name in self.scores:
+            return self
+        observed = (self.confusion, self.probabilities, self.targets)
+        found = rewards.score([metric], classes, *observed)
+        return replace(self, scores={**self.scores, **found})
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-serialisable form."""

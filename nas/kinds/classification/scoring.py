@@ -65,4 +65,6 @@ def score_logits(logits: Tensor, labels: Tensor, task: ClassificationTask) -> Sc
         },
         figures=figures,
         confusion=counts,
+        probabilities=logits.softmax(dim=1).numpy(),
+        targets=labels.numpy(),
     )
