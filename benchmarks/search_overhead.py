@@ -33,7 +33,7 @@ from nas.search.assembly import Parts, make_controller, of_kind
 from nas.search.config import ImageSearchConfig, SearchConfig, image_config
 from nas.search.images import ImageAssembly, candidates_of
 from nas.search.run_folder import RunFolder
-from nas.tasks import AnyTask
+from nas.tasks import Task
 from rewards import Reward
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
@@ -111,7 +111,7 @@ class CountingEvaluator:
         watch: Sums the time of counting.
     """
 
-    def __init__(self, meter: CostMeter, task: AnyTask, watch: Stopwatch) -> None:
+    def __init__(self, meter: CostMeter, task: Task, watch: Stopwatch) -> None:
         self._meter = meter
         self._task = task
         self._watch = watch
@@ -166,6 +166,7 @@ class TimedAssembly:
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
         config = of_kind(config, ImageSearchConfig)
         task = self._images.task(config)
+        assert isinstance(task, Task)  # the space builds decoders
         space, reward = self.space(config), self.reward(config)
         meter = CostMeter(candidates_of(config, space, task))
         # The encoder is counted once in a search, however long.

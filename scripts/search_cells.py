@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import latency
 from nas.deployment.scores import scores_of
 from nas.deployment.selection import Selection, select
+from nas.distillation.terms import TermSettings
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
 from nas.models.small_images.resnet import resnet
@@ -125,7 +126,8 @@ def make_contest(run: RunFolder, config: ImageSearchConfig, options: argparse.Na
     values = overridden(config.retraining.model_dump(), {"epochs": options.epochs})
     training = validate(type(config.retraining), values, "training")
     kind, task = config.kind, load_task(config)
-    teacher, losses = None, ()
+    teacher: StageTeacher | None = None
+    losses: tuple[TermSettings, ...] = ()
     if options.distillation:
         prepared = kind.prepare(
             task,
