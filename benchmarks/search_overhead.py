@@ -28,18 +28,15 @@ from rich.console import Console
 import rewards
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
-from nas.kinds.candidates import SegmentationCandidates
-from nas.models.encoder import Encoder, EncoderSettings
-from nas.report.search_progress import SearchProgress
 from nas.searching import search
 from nas.searching.assembly import Parts, make_controller, of_kind
-from nas.searching.config import SearchConfig, SegmentationSearchConfig
-from nas.searching.images import SegmentationAssembly, load_task, reward_on
+from nas.searching.config import ImageSearchConfig, SearchConfig, image_config
+from nas.searching.images import ImageAssembly, candidates_of
 from nas.searching.run_folder import RunFolder
 from nas.tasks import SegmentationTask
 from rewards import Reward
 from search_spaces.genotype import Genotype
-from search_spaces.space import DecoderSpace
+from search_spaces.space import SearchSpace
 
 CANDIDATE_SECONDS = 5.0
 
@@ -152,12 +149,13 @@ class TimedAssembly:
     sampling: Stopwatch = field(default_factory=Stopwatch)
     costs: Stopwatch = field(default_factory=Stopwatch)
     sampler: TimedSampler | None = None
+    _images: ImageAssembly = field(default_factory=ImageAssembly)
 
-    def space(self, config: SearchConfig) -> DecoderSpace:
-        return SegmentationAssembly().space(config)
+    def space(self, config: SearchConfig) -> SearchSpace:
+        return self._images.space(config)
 
     def reward(self, config: SearchConfig) -> Reward:
-        return SegmentationAssembly().reward(config)
+        return self._images.reward(config)
 
     def check(self, config: SearchConfig) -> None:
         """There is nothing that could be wrong."""
@@ -166,11 +164,11 @@ class TimedAssembly:
         return config
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
-        task = load_task(of_kind(config, SegmentationSearchConfig))
-        space, reward = self.space(config), reward_on(task, config)
-        encoder = Encoder(EncoderSettings(weights="none")).eval()
-        candidates = SegmentationCandidates(space, encoder, task.num_classes, task.input_size)
-        meter = CostMeter(candidates)
+        config = of_kind(config, ImageSearchConfig)
+        task = self._images.task(config)
+        assert isinstance(task, SegmentationTask)  # the space builds decoders
+        space, reward = self.space(config), self.reward(config)
+        meter = CostMeter(candidates_of(config, space, task))
         # The encoder is counted once in a search, however long.
         meter.counts(space.sample(random.Random(config.seed)))
         self.sampler = TimedSampler(make_controller(config, space, reward), self.sampling)
@@ -181,7 +179,7 @@ class TimedAssembly:
 def main() -> None:
     """Runs a search and prints where its time went."""
     options = parse_arguments()
-    config = SegmentationSearchConfig.model_validate(
+    config = image_config("segmentation").model_validate(
         {
             "trials": options.trials,
             "seed": options.seed,
@@ -191,12 +189,9 @@ def main() -> None:
         }
     )
     assembly = TimedAssembly()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        SearchProgress(Console(file=io.StringIO())) as progress,
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         # A search of one worker works in this process, so no import path is needed.
-        search.start(config, Path(folder, "run"), assembly, "", progress.look)
+        search.start(config, Path(folder, "run"), assembly, "", Console(file=io.StringIO()))
     report(assembly, options)
 
 

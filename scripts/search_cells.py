@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import latency
 from nas.deployment.scores import scores_of
 from nas.deployment.selection import Selection, select
+from nas.distillation.terms import TermSettings
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
 from nas.models.small_images.resnet import resnet
@@ -30,7 +31,7 @@ from nas.searching.config import ImageSearchConfig
 from nas.searching.images import cache_of, load_task
 from nas.searching.run_folder import RunFolder
 from nas.settings import overridden, validate
-from nas.tasks import Task
+from nas.tasks import SegmentationTask
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings, StageTraining
 from nas.training.stages import StageTeacher, Subject, train_stages
@@ -65,7 +66,7 @@ class Contest:
     """
 
     kind: AnyKind
-    task: Task
+    task: SegmentationTask
     training: StageTraining
     teacher: StageTeacher | None
     stages: tuple[StageSettings, ...]
@@ -125,7 +126,8 @@ def make_contest(run: RunFolder, config: ImageSearchConfig, options: argparse.Na
     values = overridden(config.retraining.model_dump(), {"epochs": options.epochs})
     training = validate(type(config.retraining), values, "training")
     kind, task = config.kind, load_task(config)
-    teacher, losses = None, ()
+    teacher: StageTeacher | None = None
+    losses: tuple[TermSettings, ...] = ()
     if options.distillation:
         prepared = kind.prepare(
             task,

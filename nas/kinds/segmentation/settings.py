@@ -238,7 +238,7 @@ class SegmentationEvaluationSettings(Settings):
         distillation: Loss towards the teacher, in both stages.
         teacher: The teacher.
         auxiliary_weight: Weight of each auxiliary head's loss; 0 switches the heads off.
-        class_weights: equal, or balanced; see `nas.kinds.segmentation.objective.balanced_weights`.
+        class_weights: equal, or balanced; see `nas.training.class_weights.balanced_weights`.
     """
 
     encoder: EncoderSettings = EncoderSettings()

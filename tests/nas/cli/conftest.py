@@ -50,6 +50,12 @@ def task_folder(tmp_path: Path) -> OwnData:
     return OwnData(tmp_path / "leaves")
 
 
+@pytest.fixture(scope="module")
+def leaves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of such images, not to be changed."""
+    return OwnData(tmp_path_factory.mktemp("shared") / "leaves").root
+
+
 @pytest.fixture
 def refused(nas, tmp_path, monkeypatch) -> Callable[..., str]:
     """Runs a command that must be refused, and returns what it said."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas.kinds.network_file import NetworkDescription, save_network
-from nas.models.segmentation import without_auxiliary
+from nas.models.segmenters import SearchedSegmenterSettings
 from nas.tasks import load_segmentation
 
 FACES = {"size": 32, "train": 24, "validation": 8, "test": 8}
@@ -20,20 +20,17 @@ def made(faces_cache, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_CACHE", str(faces_cache))
         task = load_segmentation("faces", **FACES)
-    description = NetworkDescription(
+    settings = SearchedSegmenterSettings(
         space="fastnas",
         space_options={"branches": 2, "cells": 1, "width": 8},
         genotype="[[2,[0,1,3,4]],[[1,0]]]",
         encoder={"name": "mobilenetv3_small_050", "weights": "none"},
-        classes=task.classes,
-        input_size=task.input_size,
-        mean=tuple(task.mean),
-        std=tuple(task.std),
     )
+    description = NetworkDescription.of(settings, task)
     torch.manual_seed(0)
-    network = description.build()
-    without_auxiliary(network.decoder)
-    return save_network(network, description, tmp_path_factory.mktemp("made")).parent
+    folder = tmp_path_factory.mktemp("made")
+    save_network(description.build(), description, folder / "model.safetensors")
+    return folder
 
 
 def test_a_network_is_written_and_says_how_it_is_fed(nas, made, tmp_path):

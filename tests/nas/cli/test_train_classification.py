@@ -7,8 +7,6 @@ import json
 import pytest
 import yaml
 
-from nas.training.loop import Loop
-
 TINY = (
     *("--task", "digits", "--device", "cpu"),
     *("--set", "task_options={size: 8, train: 60, validation: 40, test: 40}"),
@@ -61,22 +59,6 @@ def test_a_score_on_the_progress_lines_is_that_of_the_first_monitor(nas, here):
     column = log[0].split(",").index("loss")
     for line, row in zip(outcome.out.splitlines(), log[1:], strict=False):
         assert f"validation loss {float(row.split(',')[column]):.4f}" in line
-
-
-def test_an_interrupted_training_goes_on(nas, here, monkeypatch):
-    whole = Loop.epoch
-
-    def interrupted(self, index, scale):
-        if index == 1:
-            raise KeyboardInterrupt
-        return whole(self, index, scale)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Loop, "epoch", interrupted)
-        outcome = nas("train", *OPTIONS)
-    assert outcome.code == 130
-    assert outcome.err == "nas: interrupted; what is finished is kept.\n"
-    assert epochs(nas("train", *OPTIONS)) == [("seed-0", "2/2")]
 
 
 def test_settings_may_stand_in_for_options(nas, here):

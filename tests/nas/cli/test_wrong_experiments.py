@@ -41,9 +41,13 @@ TRAIN = {
     "no epochs": ([*TINY, *MODEL, "--epochs", 0], ["settings: training.epochs: ", "equal to 1"]),
     "no seeds": ([*TINY, *MODEL, "--seeds", 0], ["settings: seeds: ", "equal to 1"]),
     "negative seed": ([*TINY, *MODEL, "--seed", -1], ["settings: seed: ", "equal to 0"]),
-    "seeds of a segmentation": (
-        ["--task", "faces", "--seeds", 2],
-        ["--seeds: task 'faces' is one of segmentation, which trains one teacher; give --seed."],
+    "unknown setting of a segmentation": (
+        ["--task", "faces", "--model", "lcnet_035", "--set", "encoder.name=resnet18"],
+        ["settings: unknown key 'encoder'"],
+    ),
+    "unknown model of a segmentation": (
+        ["--task", "faces", "--model", "lcnet_35"],
+        ["'lcnet_35'", "did you mean 'lcnet_035'"],
     ),
     "unknown setting": (
         [*TINY, *MODEL, "--set", "training.epoch=3"],
@@ -127,13 +131,9 @@ DISTILL = {
         [*HINT, "--model", "resnet_20"],
         ["no classifier is called 'resnet_20'; did you mean 'resnet20'"],
     ),
-    "segmentation": (
-        [*HINT, "--task", "faces", "--set", "task_options={}", "--seeds", 2],
-        ["a segmentation task trains one network; give seed instead"],
-    ),
     "segmentation taught by a classifier": (
         [*HINT, "--task", "faces", "--set", "task_options={}", "--model", "lcnet_035"],
-        ["no teacher.yaml there; make a teacher with nas train"],
+        ["teacher teacher/seed-0/model.safetensors: it is a network for classification, and task"],
     ),
     "mixed classes": (
         ["--method", "dkd", "--set", "training.mixing=mixup"],
@@ -239,7 +239,7 @@ EVALUATE = {
     "views alone": (["teacher", "--views", "flip"], ["--views belongs to --tta; give both."]),
     "unknown views": (
         ["teacher", "--tta", "--views", "five_crop"],
-        ["--views five_crop: choose one of flip, ten_crop."],
+        ["views 'five_crop': a classification task has none such; choose one of flip, ten_crop."],
     ),
     "no such folder": (
         ["nowhere"],

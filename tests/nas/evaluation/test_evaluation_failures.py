@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nas.evaluation import segmentation as module
+from nas.evaluation import evaluator as module
 from nas.evaluation.evaluation import EvaluationError
 from nas.kinds.segmentation.objective import SegmentationObjective
 from search_spaces.genotype import Genotype
@@ -16,10 +16,10 @@ def failing(monkeypatch, evaluate):
     """Evaluates with a training that raises."""
 
     def run(error):
-        def train(decoder, parts, settings, seed, at_rung):
+        def train(*arguments):
             raise error
 
-        monkeypatch.setattr(module, "train_decoder", train)
+        monkeypatch.setattr(module, "run_phase", train)
         return evaluate()
 
     return run
@@ -71,10 +71,10 @@ def test_running_out_of_memory_is_a_reason(failing, error):
 
 
 def test_what_the_cpu_allocator_says_is_out_of_memory(evaluate, monkeypatch):
-    def train(decoder, parts, settings, seed, at_rung):
+    def train(*arguments):
         torch.empty(2**60)
 
-    monkeypatch.setattr(module, "train_decoder", train)
+    monkeypatch.setattr(module, "run_phase", train)
     with pytest.raises(EvaluationError, match=r"^out of memory"):
         evaluate()
 

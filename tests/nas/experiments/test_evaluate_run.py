@@ -10,7 +10,7 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.evaluation import evaluate_run
 from nas.kinds.classification.scoring import score_classifier
-from nas.kinds.network_file import load_classifier
+from nas.kinds.network_file import load
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +26,11 @@ def test_every_network_is_scored_on_the_split_with_each_kind_of_views(run):
     task = nas.tasks.load("digits", size=8, train=60, validation=40, test=40)
     for views in ("none", "flip"):
         for index, seed in enumerate(evaluation.seeds):
-            network = load_classifier(run / f"seed-{seed}").eval()
+            network = load(run / f"seed-{seed}")
             card = score_classifier(network, task, "test", torch.device("cpu"), views)
             figures = evaluation.figures[views]
-            assert figures["accuracy"][index] == card.accuracy
-            assert figures["mean_class_accuracy"][index] == card.mean_class_accuracy
+            assert figures["accuracy"][index] == card.figures["accuracy"]
+            assert figures["mean_class_accuracy"][index] == card.figures["mean_class_accuracy"]
     assert evaluation.figures["none"] != evaluation.figures["flip"]
 
 
@@ -60,3 +60,8 @@ def test_what_is_no_run_is_refused(run, tmp_path):
         evaluate_run(tmp_path, "test")
     with pytest.raises(UserError, match=r"no split 'tset'; did you mean 'test'"):
         evaluate_run(run, "tset")
+
+
+def test_the_most_thorough_views_are_those_of_the_kind(run):
+    evaluation = evaluate_run(run, "validation", (None, "ten_crop"), "cpu")
+    assert list(evaluation.figures) == ["ten_crop"]

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import nas
 from nas.errors import UserError
 from nas.experiments.run import mean_and_spread
-from nas.kinds.network_file import read_classifier_description
+from nas.kinds.network_file import describe
 from nas.settings import Settings
 
 HINT = {
@@ -55,7 +55,7 @@ def test_a_run_leaves_its_settings_its_networks_and_its_figures(teacher):
 
 
 def test_a_network_is_described_by_its_file(teacher):
-    description = read_classifier_description(teacher / "seed-1")
+    description = describe(teacher / "seed-1")
     assert description.classes == tuple(str(digit) for digit in range(10))
     assert description.input_size == (8, 8)
     network = nas.load(teacher / "seed-1" / "model.safetensors")
@@ -240,6 +240,7 @@ def test_nothing_is_written_before_the_settings_are_known_to_work(train, tmp_pat
         ({"teacher": str(tmp_path / "none"), "losses": [{"method": "hint"}]}, "no such file"),
         ({"losses": [{"method": "hint"}]}, "the losses of stage 'training' need a teacher"),
         ({"task_options__trian": 3}, "trian"),
+        ({"device": "tpu"}, "'tpu' is not known"),
     ):
         with pytest.raises(UserError, match=message):
             train(tmp_path / "run", **changes)

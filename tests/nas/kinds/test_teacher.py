@@ -159,28 +159,29 @@ def lesson(request, faces, make_settings, teacher_settings, digits, tmp_path):
 
 
 @pytest.fixture
-def _never_trained(monkeypatch):
+def cached(lesson, monkeypatch):
+    """The same, where training anew is an error."""
+
     def train(*arguments, **options):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("nas.kinds.teacher.fit", train)
+    return lesson
 
 
-@pytest.mark.usefixtures("_never_trained")
-def test_a_teacher_is_trained_once(lesson):
-    found = trained_teacher(lesson.settings, lesson.task, lesson.cache, CPU, 0)
-    assert found.path == lesson.path
+def test_a_teacher_is_trained_once(cached):
+    found = trained_teacher(cached.settings, cached.task, cached.cache, CPU, 0)
+    assert found.path == cached.path
     with pytest.raises(AssertionError, match="trained again"):
-        trained_teacher(lesson.settings, lesson.task, lesson.cache, CPU, 1)
+        trained_teacher(cached.settings, cached.task, cached.cache, CPU, 1)
 
 
-@pytest.mark.usefixtures("_never_trained")
-def test_a_cached_teacher_that_is_not_described_is_the_same(lesson):
-    new = trained_teacher(lesson.settings, lesson.task, lesson.cache, CPU, 0)
-    save_tensors(new.network, lesson.path)
+def test_a_cached_teacher_that_is_not_described_is_the_same(cached):
+    new = trained_teacher(cached.settings, cached.task, cached.cache, CPU, 0)
+    save_tensors(new.network, cached.path)
     with pytest.raises(UserError, match="no description"):
-        load(lesson.path)
-    old = trained_teacher(lesson.settings, lesson.task, lesson.cache, CPU, 0)
+        load(cached.path)
+    old = trained_teacher(cached.settings, cached.task, cached.cache, CPU, 0)
     assert old.identity == new.identity
     assert old.card.figures == new.card.figures
     assert not any(module.training for module in old.network.modules())

