@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from nas.cli.values import assignments, dotted, given, latest_run, with_assigned
+from nas.cli.values import assignments, given, latest_run, with_assigned
 from nas.errors import UserError
-from nas.settings import overridden
+from nas.settings import flattened, overridden
 
 
 def test_assigned_values_are_what_they_look_like() -> None:
@@ -46,7 +46,7 @@ def test_an_assignment_within_the_value_of_an_option_is_refused() -> None:
 
 def test_nested_values_by_dotted_key() -> None:
     values = {"a": 1, "b": {"c": {"d": [2, {"e": 3}]}, "f": {}}}
-    assert dotted(values) == {"a": 1, "b.c.d": [2, {"e": 3}], "b.f": {}}
+    assert flattened(values) == {"a": 1, "b.c.d": [2, {"e": 3}], "b.f": {}}
 
 
 def test_only_what_was_typed_is_given() -> None:
