@@ -5,7 +5,7 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := nas search_spaces rewards latency open_registry scripts tests benchmarks
+SOURCES := nas search_spaces rewards latency open_registry examples scripts tests benchmarks
 MADE_FROM := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
