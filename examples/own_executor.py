@@ -1,0 +1,49 @@
+"""An executor of your own starts the workers: here one after the other, each for one candidate.
+
+    nas search --task digits --space nasbench201 --workers 2 \
+        --set executor=examples/own_executor.py:OneByOne
+
+Whatever runs `run_worker` on the run folder is a worker, on any machine that reaches its storage.
+"""
+
+from collections.abc import Callable
+
+import optuna
+
+from nas.searching.assembly import Assembly
+from nas.searching.places import Places
+from nas.searching.run_folder import RunFolder
+from nas.searching.worker import run_worker
+
+
+class OneByOne:
+    """Workers that take turns in this process.
+
+    Args:
+        workers: How many.
+        assembly: What builds the parts of the search.
+        import_path: Where another process would find it.
+    """
+
+    def __init__(self, workers: int, assembly: Assembly, import_path: str) -> None:
+        self._workers, self._assembly = workers, assembly
+
+    def run(
+        self,
+        run: RunFolder,
+        study: optuna.Study,
+        places: Places,
+        look: Callable[[optuna.Study], None],
+    ) -> None:
+        turn, before = 0, -1
+        while (done := len(study.get_trials(deepcopy=False))) > before:
+            before, turns = done, iter([False, True])
+            index = turn % self._workers
+            run_worker(
+                run,
+                index,
+                self._assembly,
+                should_stop=lambda turns=turns: next(turns, True),
+                after_trial=look,
+            )
+            turn += 1
