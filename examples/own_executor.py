@@ -1,4 +1,4 @@
-"""An executor of your own starts the workers: here one after the other, each for one candidate.
+r"""An executor of your own starts the workers: here one after the other, each for one candidate.
 
     nas search --task digits --space nasbench201 --workers 2 \
         --set executor=examples/own_executor.py:OneByOne

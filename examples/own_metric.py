@@ -1,6 +1,7 @@
-"""A metric of your own earns the reward: balanced accuracy, corrected for guessing.
+r"""A metric of your own earns the reward: balanced accuracy, corrected for guessing.
 
-    nas search --task digits --space nasbench201 --set reward.metric=examples/own_metric.py:informedness
+    nas search --task digits --space nasbench201 \
+        --set reward.metric=examples/own_metric.py:informedness
 
 A function of the confusion matrix (rows are labels, columns predictions), or of probabilities and
 true classes with ``needs="probabilities"``. It gives one number for the whole set, or one for each

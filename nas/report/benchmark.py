@@ -15,13 +15,13 @@ from nas.evaluation.table import Scores, Table
 def benchmark_tables(
     summaries: Sequence[Summary], table: Table, trials: int, at: Sequence[int]
 ) -> Iterator[Grid]:
-    """For each data set the candidates that searches chose, and the fronts that they found.
+    """For each data set, the candidates that the searches chose and the fronts that they found.
 
     Args:
         summaries: One row each.
-        table: Where they played.
+        table: The table that they searched.
         trials: Evaluations of every search.
-        at: Numbers of evaluations after which the hypervolume is told.
+        at: Numbers of evaluations after which the hypervolume is shown.
     """
     for dataset in dict.fromkeys(summary.contender.dataset for summary in summaries):
         own = [summary for summary in summaries if summary.contender.dataset == dataset]
@@ -61,10 +61,10 @@ def _chosen(summaries: Sequence[Summary], table: Table, trials: int) -> Grid:
 
 
 def _add_marks(grid: Grid, contender: Contender, scores: Scores) -> None:
-    """What to compare with: published rows, and the best that there is."""
+    """Adds what to compare with: published results, and the best of the table."""
     grid.add_section()
     config = contender.configs[0]
-    # A search with penalties looks for something else than the published ones.
+    # A search with penalties has another objective than the published ones.
     published = () if config.reward.penalties else published_rows(config.space.name, config.dataset)
     for row in published:
         grid.add_row(f"{row.name}, published", "", accuracy(Spread(row.mean, row.std)))

@@ -1,4 +1,4 @@
-"""Benchmarks as files: data for figures, and a figure."""
+"""The results of benchmarks as files: data, and a picture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARGIN = 0.05
 
 
 def check_path(path: Path, formats: Sequence[str]) -> None:
-    """Refuses a file that could not be written, before anything is played.
+    """Refuses a file that could not be written, before the benchmark runs.
 
     Raises:
         UserError: If its ending is unknown, or its folder does not exist.
@@ -39,7 +39,7 @@ def check_path(path: Path, formats: Sequence[str]) -> None:
 
 
 def save_data(path: Path, summaries: Sequence[Summary]) -> None:
-    """Writes every repetition, as CSV or as JSON; JSON holds the mean curves, too."""
+    """Writes every repetition, as CSV or JSON; JSON also holds the mean curves."""
     rows = [_row(summary, one) for summary in summaries for one in summary.repetitions]
     if path.suffix == ".csv":
         write_csv(path, rows)
@@ -49,9 +49,9 @@ def save_data(path: Path, summaries: Sequence[Summary]) -> None:
 
 
 def save_plot(path: Path, summaries: Sequence[Summary], table: Table) -> None:
-    """Draws what the best candidate so far scores on test, and the hypervolume, as means.
+    """Draws the mean test accuracy of the best candidate so far, and the mean hypervolume.
 
-    Where the table has no test accuracies, it is the validation accuracy.
+    Where the table has no test accuracies, validation accuracies are drawn.
     """
     datasets = list(dict.fromkeys(summary.contender.dataset for summary in summaries))
     names = list(dict.fromkeys(summary.contender.name for summary in summaries))
@@ -84,7 +84,7 @@ def _draw_best(axes: Axes, searches: Sequence[Curves], dataset: str, table: Tabl
 def _draw(axes: Axes, lines: Sequence[NDArray[np.float64]], label: str) -> None:
     for index, line in enumerate(lines):
         axes.plot(np.arange(1, len(line) + 1), line, **_style(index))
-    # The first evaluations are random in every search, and would hide all that matters.
+    # The first evaluations are random in every search, and would hide the rest.
     bottom = min(float(line[len(line) // 10 :].min()) for line in lines)
     top = max(float(line.max()) for line in lines)
     if top > bottom:

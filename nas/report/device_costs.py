@@ -10,7 +10,7 @@ from latency.units import BYTES
 
 
 def memory_table(memory: Memory, allocated: int | None) -> Table:
-    """What a forward pass needs at most.
+    """The peak memory of a forward pass.
 
     Args:
         memory: As counted.
@@ -26,7 +26,7 @@ def memory_table(memory: Memory, allocated: int | None) -> Table:
 
 
 def energy_table(energy: Energy) -> Table:
-    """What a forward pass draws."""
+    """The energy of a forward pass."""
     table = _table("Energy of one run")
     table.add_row("whole device", f"{energy.mj:.3g} mJ")
     table.add_row("above the idle device", f"{energy.above_idle_mj:.3g} mJ")

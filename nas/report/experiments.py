@@ -21,7 +21,7 @@ _VIEWS = {"none": "", "flip": ", flipped too", "ten_crop": ", ten crops"}
 
 
 def summary_table(summary: Summary) -> Table:
-    """What the trainings of a run came to on the validation split."""
+    """The figures of the trainings of a run on the validation split."""
     table = _table("Validation", summary.seeds)
     if summary.teacher:
         for key, value in summary.teacher.items():
@@ -52,7 +52,7 @@ def losses_table(losses: Sequence[LossInfo]) -> Table:
     table.add_column("method", no_wrap=True)
     table.add_column("what it compares, its options, and its paper", overflow="fold")
     for loss in losses:
-        # What is required, the networks give.
+        # Required arguments come from the networks.
         options = [str(option) for option in loss.options if not option.required]
         lines = [f"{' or '.join(loss.compares)}: {loss.summary}"]
         lines += [f"options: {', '.join(options)}"] if options else []

@@ -1,4 +1,4 @@
-"""Latencies for a terminal, and a picture of where they come from."""
+"""Latencies for a terminal, and a picture of the layers that they come from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST = 44
 _TITLE = 80
 """Characters of a line above a picture."""
 _WHOLE = "(network)"
-"""What the network itself is called among its layers."""
+"""Name of the network itself among its layers."""
 
 
 def latency_table(
@@ -32,13 +32,13 @@ def latency_table(
     predicted: Prediction | None = None,
     counts: tuple[int, int] | None = None,
 ) -> Table:
-    """How long a network takes, how sure that is, and on what.
+    """The latency of a network, how certain it is, and where it was measured.
 
     Args:
-        name: Of the network.
+        name: Name of the network.
         measured: Its latency.
-        idle_ms: What it takes when the device is idle, if that is known.
-        predicted: What was predicted, if anything was.
+        idle_ms: Its latency on the idle device, if that is known.
+        predicted: The predicted latency, if there is one.
         counts: Its parameters and multiply-accumulates, if they are known.
     """
     table = Table(title=name, title_justify="left", show_header=False)
@@ -65,7 +65,7 @@ def calibration_table(found: Calibrated, family: str) -> Table:
 
     Args:
         found: The calibrated device.
-        family: Of the networks that were measured.
+        family: Family of the networks that were measured.
     """
     overhead, slope, node = found.predictor.calibration(family).coefficients()
     table = Table(title="Calibrated", title_justify="left", show_header=False)
@@ -85,12 +85,13 @@ def calibration_table(found: Calibrated, family: str) -> Table:
 
 
 def layers_table(measured: Sequence[LayerTime], predicted: Sequence[LayerTime], rows: int) -> Table:
-    """What every layer takes.
+    """The time of every layer.
 
     Args:
         measured: The layers, the slowest first.
-        predicted: The same layers as they were predicted, in any order; none leaves the column out.
-        rows: Layers with a row of their own; the others share one.
+        predicted: The predicted times of the same layers, in any order; if empty, the column is
+            left out.
+        rows: Number of layers with a row of their own; the others share one.
     """
     table = Table(title="Where the time goes", title_justify="left")
     table.add_column("layer", overflow="fold")
@@ -111,13 +112,13 @@ def layers_table(measured: Sequence[LayerTime], predicted: Sequence[LayerTime], 
 def plot_layers(
     name: str, measured: Sequence[LayerTime], predicted: Sequence[LayerTime], bars: int
 ) -> Figure:
-    """Draws what the slowest layers take, measured and predicted.
+    """Draws the times of the slowest layers, measured and predicted.
 
     Args:
-        name: Of the network.
+        name: Name of the network.
         measured: The layers, the slowest first.
-        predicted: The same layers as they were predicted; none leaves their bars out.
-        bars: Layers that are drawn.
+        predicted: The predicted times of the same layers; if empty, their bars are left out.
+        bars: Number of layers that are drawn.
 
     Returns:
         A figure 5 inches wide.

@@ -13,7 +13,7 @@ from latency.units import BYTES
 from nas.report.tables import figure
 
 _HEADLINES = {"iou": "mean IoU", "top1": "accuracy"}
-"""What a network of each kind of task is usually told by."""
+"""The metric that a network of each kind of task is usually judged by."""
 _SHORT = {"iou": "mIoU", "top1": "accuracy"}
 _SPLITS = ("validation", "test")
 
@@ -66,7 +66,7 @@ def int8_table(name: str, metrics: Mapping[str, Any]) -> Table:
     """The int8 version of a network beside the float32 one.
 
     Args:
-        name: Of the network.
+        name: Name of the network.
         metrics: Its scores by split, and ``int8``: those of the int8 version, and of both the
             latency on the CPU and the size of the file.
     """
@@ -94,7 +94,7 @@ def int8_table(name: str, metrics: Mapping[str, Any]) -> Table:
 
 
 def export_table(record: Mapping[str, Any]) -> Table:
-    """What an exported file takes and gives, and how well it was kept."""
+    """Input and output of an exported file, and how well it agrees with PyTorch."""
     table = Table(title="Exported network", title_justify="left", show_header=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("value", overflow="fold")

@@ -48,8 +48,10 @@ def search_quality(run: Snapshot) -> SearchQuality:
     """
     complete = run.complete
     contest = trained(complete)
-    reward = run.reward() if contest else None
-    values = {} if reward is None else {r.number: values_of(r, reward) for r in contest}
+    values = {}
+    if contest:
+        reward = run.reward()
+        values = {record.number: values_of(record, reward) for record in contest}
     penalised = run.config.objectives[1:]
     followed = ("quality", "reward") if penalised else ("quality",)
     costs = penalised or _unpenalised(contest)

@@ -23,7 +23,7 @@ from nas.searching.records import TrialRecord
 
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4
-"""Parts of the search that have a column."""
+"""Number of columns that the course of a search is shown in."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ def _with_course(rows: Table, quality: SearchQuality) -> RenderableType:
 
 
 def course_table(course: Course) -> Table:
-    """A search after each quarter of its finished trials.
+    """The progress of a search after each quarter of its complete trials.
 
     Args:
-        course: Of at least one trial.
+        course: The course of at least one trial.
     """
     ends = sorted({len(course.trials) * part // _PARTS for part in range(1, _PARTS + 1)} - {0})
     table = Table(title="Course of the search", title_justify="left")

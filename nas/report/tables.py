@@ -16,7 +16,7 @@ from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.segmentation.data_check import ClassShares
 
 _ANY = 10_000
-"""Characters of a line that holds every table as it would like to be."""
+"""Width of a line that fits any table."""
 
 
 def front_table(
@@ -33,8 +33,8 @@ def front_table(
         title: Of the table.
         width: Characters of a line. Where the table does not fit, the groups of classes are left
             out, then the last columns that the front is not about.
-        searches: The search that each candidate comes from, if there are several.
-        about: The columns that are never left out.
+        searches: The search that each candidate is from, if there are several.
+        about: Columns that are never left out.
     """
     columns = list(dict.fromkeys(key for candidate in front for key in candidate.values))
     for kept in _fewer_and_fewer(columns, about):
@@ -69,10 +69,10 @@ def _front_table(
 
 
 def check_table(report: CheckReport[ClassShares] | CheckReport[ClassCounts]) -> Table:
-    """What a task holds: images, their sizes, and what there is of each class, by split.
+    """The content of a task: images, their sizes and the frequency of each class, by split.
 
-    That is a share of the pixels where they have classes, and a number of images where images
-    have.
+    The frequency is a share of the pixels where pixels have classes, and a number of images where
+    images have.
     """
     table = Table(title=f"Task {report.name}", title_justify="left")
     table.add_column("")

@@ -1,9 +1,9 @@
 """Where a search may be interrupted.
 
-Python raises KeyboardInterrupt between any two of its steps, also between the statement that opens
-a transaction and the note that it is open. The lock on the database is then nobody's to give back,
-and the record of the interruption waits for it. So a search raises it only where it trains or
-waits; elsewhere the signal is remembered, and raised at the next such place.
+Python raises KeyboardInterrupt between any two of its steps, even between opening a transaction and
+noting that it is open. Nobody then releases the lock on the database, and recording the
+interruption waits for that lock. A search therefore raises it only where it trains or waits;
+elsewhere the signal is remembered, and raised at the next such place.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from types import FrameType
 
 # What Ctrl-C sends, and what a parent, a container or a batch system sends.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Seconds after which a signal is sent again whose exception was lost: a finaliser takes no longer.
+# Seconds after which a signal whose exception was lost is sent again; finalisers end sooner.
 _AGAIN = 0.1
 
 
 class _Signals:
-    """What is known of the signals of this process."""
+    """How this process handles signals, and whether it has received one."""
 
     def __init__(self) -> None:
         self.handled = False
@@ -48,7 +48,7 @@ class _Signals:
 
     @contextmanager
     def none_lost(self) -> Iterator[None]:
-        """Python drops what is raised in a finaliser, and has garbage collected at any time."""
+        """Sends a signal again that was raised in a finaliser, where Python drops exceptions."""
         self._tell_of = sys.unraisablehook
         sys.unraisablehook = self._again
         try:
@@ -63,7 +63,7 @@ class _Signals:
         if not (self.told and issubclass(dropped.exc_type, KeyboardInterrupt)):
             self._tell_of(dropped)
             return
-        # This, too, is called within the finaliser.
+        # This is still within the finaliser, so raise later.
         self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self._number))
         self._timer.daemon = True
         self._timer.start()

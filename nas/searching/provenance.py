@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "timm", "optuna", "pymoo", "numpy", "onnx", 
 
 
 def provenance() -> dict[str, Any]:
-    """Returns date, host, devices, commit and versions, JSON-serialisable."""
+    """Date, host, devices, commit and versions, JSON-serialisable."""
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "host": socket.gethostname(),
@@ -37,9 +37,9 @@ def available_cpus() -> int:
 
 @functools.cache
 def commit() -> str | None:
-    """Returns the commit of the checkout that this package runs from, or None.
+    """The commit of the checkout that this package runs from, or None.
 
-    A trailing "+" says that tracked files had been changed.
+    A trailing "+" means that tracked files had uncommitted changes.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

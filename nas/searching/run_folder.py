@@ -45,7 +45,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise UserError(_in_use(path))
-            # "x" lets exactly one of two searches that start together have the folder.
+            # "x": of two searches that start at the same time, exactly one gets the folder.
             with run.info_path.open("x", encoding="utf-8") as file:
                 info = {"study": study_name or path.resolve().name, **provenance()}
                 file.write(json.dumps(info, indent=2) + "\n")
@@ -103,7 +103,7 @@ class RunFolder:
         return self.path / "logs"
 
     def info(self) -> dict[str, Any]:
-        """Returns what ``run.json`` holds."""
+        """The content of ``run.json``."""
         try:
             content: dict[str, Any] = json.loads(self.info_path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -118,7 +118,7 @@ class RunFolder:
         """Reads the resolved configuration.
 
         Raises:
-            UserError: If somebody has made it unreadable.
+            UserError: If it was edited and is no longer valid.
         """
         values = read_yaml(self.config_path)
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
@@ -131,17 +131,17 @@ class RunFolder:
         )
 
     def discard_if_new(self) -> None:
-        """Removes the folder if it holds no more than `create` has put there."""
+        """Removes the folder if it holds nothing but what `create` put there."""
         begun = {self.config_path, self.info_path}
         if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
             shutil.rmtree(self.path)
 
 
 def _check_name(path: Path) -> None:
-    # These have a meaning in a database URL, which is how Optuna is told of the file.
+    # These have a meaning in a database URL, by which Optuna opens the file.
     unusable = sorted(set("?%{}") & set(str(path.resolve())))
     if unusable:
-        raise UserError(f"{path}: the path of a run folder cannot hold {' '.join(unusable)}.")
+        raise UserError(f"{path}: the path of a run folder cannot contain {' '.join(unusable)}.")
 
 
 def _in_use(path: Path) -> str:

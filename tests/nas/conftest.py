@@ -95,6 +95,12 @@ def tiny_own_data(faces_cache: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[s
 
 
 @pytest.fixture(scope="session")
+def tiny_options() -> tuple[str, ...]:
+    """The same options, for a fixture that lasts longer than a test."""
+    return (*TINY, "--no-distillation")
+
+
+@pytest.fixture(scope="session")
 def finished_search(
     nas: Command, faces_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Outcome]:

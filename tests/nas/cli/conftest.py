@@ -45,6 +45,12 @@ class OwnData:
         (self.root / "task.yaml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
 
 
+@pytest.fixture(scope="session")
+def make_own_data() -> type[OwnData]:
+    """Makes such a folder, for a fixture that lasts longer than a test."""
+    return OwnData
+
+
 @pytest.fixture
 def task_folder(tmp_path: Path) -> OwnData:
     return OwnData(tmp_path / "leaves")

@@ -107,7 +107,7 @@ def test_another_penalty_can_be_read(nas, finished_run) -> None:
 def test_a_penalty_without_a_base_is_refused(nas, finished_run) -> None:
     outcome = nas("pareto", "list", finished_run, "--penalty", "params")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "the search had no penalty on params, whose base could be taken; give --base." in (
+    assert "the search had no penalty on params whose base could be used; give --base." in (
         outcome.err
     )
 

@@ -53,7 +53,7 @@ def test_options_land_in_the_saved_configuration(finished_search) -> None:
 def test_a_preset_is_its_sizes(nas, tmp_path, tiny, monkeypatch) -> None:
     seen = {}
 
-    def start(config, folder, assembly, import_path):
+    def start(config, folder, assembly, import_path, look):
         seen.update(config.space.options)
         return RunFolder.create(folder, config)
 

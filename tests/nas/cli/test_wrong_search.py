@@ -114,7 +114,7 @@ SEARCH_OPTIONS = {
     "missing configuration": (["--config", "none.yaml"], ["none.yaml: no such file"]),
     "folder name with a meaning in a URL": (
         ["--run", "is it?"],
-        ["is it?: the path of a run folder cannot hold ?"],
+        ["is it?: the path of a run folder cannot contain ?"],
     ),
 }
 
