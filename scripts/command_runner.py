@@ -1,11 +1,11 @@
 """Runs commands of the `nas` on PYTHONPATH one after the other, for `compare_versions.py`.
 
-    python scripts/command_runner.py COMMANDS.json
+    python scripts/command_runner.py COMMANDS
 
-The file holds a list of ``{"name", "arguments", "interrupt"}``. Each command runs as ``python -m nas``
-would run it, in a process of its own that is forked from this one: what takes seconds, importing
-torch, is done once. What it prints goes to ``output/NAME.txt``, its exit code to
-``output/NAME.code``. A command with "interrupt" gets a SIGINT as soon as it has printed that text.
+The file is a JSON list of ``{"name", "arguments", "interrupt"}``. Each command runs as
+``python -m nas`` would run it, in a process that is forked from this one, so that torch is imported
+once. What it prints goes to ``output/NAME.txt``, its exit code to ``output/NAME.code``. A command
+with "interrupt" gets a SIGINT as soon as it has printed that text.
 """
 
 from __future__ import annotations

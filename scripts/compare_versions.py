@@ -1,16 +1,18 @@
-"""Checks that two versions of the toolkit compute the same, bit for bit, and write the same.
+"""Checks that two versions of the toolkit compute the same, bit for bit, and write the same files.
 
     python scripts/compare_versions.py --old ../before --new .
 
-Each checkout runs the same tiny searches, retrainings, trainings and distillations by its command
-line, on one thread, from an empty folder (`made/` in the report). Then both go on from a copy of what
-the old one made (`reopened/`): they read, resume and retrain it, and complete what was interrupted.
-Compared are studies, configurations, weights, metrics, logs, ONNX files, cache keys and what commands
-print that read a run; left out is what depends on the moment, such as times and the commit.
+Each checkout runs the same tiny searches, trainings, distillations and retrainings by its command
+line, on one thread, from an empty folder: `made/` in the report. Then both go on from a copy of
+what the old one made, `reopened/`: they read, resume and retrain it, learn from it, and complete
+what was interrupted. Compared are studies, configurations, weights, metrics, logs, ONNX files, keys
+of caches and what commands print that read a run. What depends on the moment is left out, such as
+times.
 
-Both run on this machine at once, as recorded figures do not travel: processors round differently.
-Every difference is a line ``path: old -> new``, and the exit code is then 1. ``--allow`` takes a
-pattern for the paths whose figures had to move, for example ``--allow "*/output/*"``.
+Both versions run on the same machine, as processors round differently. Every difference is a line
+``path: old -> new``, and the exit code is then 1. ``--allow`` takes a pattern for the paths of
+figures that had to move, for example ``--allow "*/segmentation/study.db/*/attributes/costs/*"``.
+With ``--work`` the folders are kept, and what the old version did there before is not done again.
 """
 
 from __future__ import annotations
@@ -23,15 +25,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
-from compared_commands import GOING_ON, MAKING, Command, write_files
+from compared_commands import GOING_ON, MAKING, Command, files_text, write_files
 from compared_contents import Contents, contents, trials
 
 RUNNER = Path(__file__).with_name("command_runner.py")
 OLD, NEW = "old", "new"
+COMMANDS, DONE = "commands.lst", "done.lst"
 _IGNORED_LINES = re.compile(r"^(time per candidate|host) ")
 
 
@@ -42,24 +47,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
         made, reopened = work / "made", work / "reopened"
-        for version in checkouts:
-            (made / version).mkdir(parents=True)
-            write_files(made / version)
-        _run(checkouts, made, MAKING)
-        for version in checkouts:
-            shutil.copytree(made / OLD, reopened / version, ignore=_outputs)
+        _run(checkouts, made, MAKING, write_files)
+        _run(checkouts, reopened, GOING_ON, partial(_copy, made / OLD))
         before = {version: _observed(made / version, MAKING) for version in checkouts}
-        _run(checkouts, reopened, GOING_ON)
         after = {version: _observed(reopened / version, GOING_ON) for version in checkouts}
         differences = [
             *_differences("made", before),
             *_differences("reopened", after),
             *_interrupted(reopened / NEW),
         ]
-        compared = len(before[OLD]) + len(after[OLD])
     seen = [line for path, line in differences if not _allowed(path, options.allow)]
     print(*seen, sep="\n", end="\n" if seen else "")
     allowed = len(differences) - len(seen)
+    compared = len(before[OLD]) + len(after[OLD])
     print(f"{compared} values compared: {len(seen)} differ, {allowed} more were allowed to.")
     return 1 if seen else 0
 
@@ -68,44 +68,65 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--old", type=Path, required=True, help="checkout of the version before")
     parser.add_argument("--new", type=Path, required=True, help="checkout of the version after")
-    parser.add_argument("--work", type=Path, help="folder to make and keep; temporary unless given")
     parser.add_argument(
-        *("--allow",),
-        **{"action": "append", "default": [], "metavar": "PATTERN"},
+        "--work",
+        type=Path,
+        help="folder to keep: what the old version did there before is not done again",
+    )
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="PATTERN",
         help="path whose values may differ, with * and ?; repeat it for several",
     )
     return parser.parse_args()
 
 
-def _run(checkouts: dict[str, Path], folder: Path, commands: Sequence[Command]) -> None:
-    """Lets both versions run the commands, side by side.
+def _run(
+    checkouts: Mapping[str, Path],
+    folder: Path,
+    commands: Sequence[Command],
+    prepare: Callable[[Path], None],
+) -> None:
+    """Lets both versions run the commands side by side, each in a folder that was prepared.
 
     Raises:
         SystemExit: If a command of the old version does not end as it ought to.
     """
-    running = {
-        version: _start(checkout, folder / version, commands)
-        for version, checkout in checkouts.items()
-    }
-    for version, process in running.items():
-        if process.wait():
-            raise SystemExit(f"{checkouts[version]}: its commands could not be run.")
+    listed = json.dumps([asdict(command) for command in commands])
+    running = []
+    for version, checkout in checkouts.items():
+        own = folder / version
+        task = f"{checkout}\n{listed}\n{files_text()}"
+        if version == OLD and _done(own, commands, task):
+            continue
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir(parents=True)
+        prepare(own)
+        (own / COMMANDS).write_text(listed, encoding="utf-8")
+        running.append(_start(checkout, own))
+        (own / DONE).write_text(task, encoding="utf-8")
+    try:
+        codes = [process.wait() for process in running]
+    finally:
+        for process in running:
+            process.terminate()
+    if any(codes):
+        raise SystemExit("the commands could not be run.")
     for command in commands:
         if _code(folder / OLD, command) != command.code:
             printed = _printed(folder / OLD, command)
             raise SystemExit(f"{checkouts[OLD]}: nas {' '.join(command.arguments)}\n{printed}")
 
 
-def _start(checkout: Path, folder: Path, commands: Sequence[Command]) -> subprocess.Popen[bytes]:
-    listed = folder / "commands.lst"
-    listed.write_text(
-        json.dumps(
-            [
-                {"name": c.name, "arguments": c.arguments, "interrupt": c.interrupt}
-                for c in commands
-            ]
-        )
-    )
+def _done(folder: Path, commands: Sequence[Command], task: str) -> bool:
+    """Whether an earlier comparison has run the same commands of the same checkout to their end."""
+    known, last = folder / DONE, folder / "output" / f"{commands[-1].name}.code"
+    return known.exists() and known.read_text(encoding="utf-8") == task and last.exists()
+
+
+def _start(checkout: Path, folder: Path) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout),
@@ -114,13 +135,12 @@ def _start(checkout: Path, folder: Path, commands: Sequence[Command]) -> subproc
         "NAS_CACHE": str(folder / "user-cache"),
         "COLUMNS": "160",
     }
-    return subprocess.Popen(
-        [sys.executable, str(RUNNER), str(listed)], cwd=folder, env=environment
-    )
+    return subprocess.Popen([sys.executable, RUNNER, COMMANDS], cwd=folder, env=environment)
 
 
-def _outputs(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in ("output", "commands.lst")]
+def _copy(source: Path, folder: Path) -> None:
+    ignored = shutil.ignore_patterns("output", COMMANDS, DONE)
+    shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
 
 
 def _printed(folder: Path, command: Command) -> str:

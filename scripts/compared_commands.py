@@ -208,6 +208,11 @@ GOING_ON = (
 """From the runs of `MAKING` on: each is read, resumed, retrained or learned from."""
 
 
+def files_text() -> str:
+    """The settings that the commands read, as one text."""
+    return yaml.safe_dump(_FILES, sort_keys=False)
+
+
 def write_files(folder: Path) -> None:
     """Writes what the commands read: settings and a table."""
     for name, values in _FILES.items():

@@ -25,7 +25,7 @@ _MEASURED = {
     "played.json": ("cpu_ms",),
 }
 """Keys of what depends on the machine and the moment, by file."""
-_SKIPPED = (".lock", ".so", ".npz", ".png", ".txt", ".code", ".pt", ".log")
+_SKIPPED = (".lock", ".so", ".npz", ".png", ".txt", ".code", ".pt", ".log", ".lst")
 
 
 def contents(folder: Path) -> Contents:
