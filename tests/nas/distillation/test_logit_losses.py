@@ -226,10 +226,11 @@ def test_dist_compares_relations_and_not_values():
     """Probabilities halfway to uniform ones correlate fully with the original ones."""
     probabilities = drawn(6, 5)[0].softmax(1)
     milder = (probabilities + 0.2) / 2
-    assert create_loss("dist")(milder.log(), probabilities.log()).item() == pytest.approx(
-        0, abs=1e-6
-    )
-    assert create_loss("soft_target")(milder.log(), probabilities.log()).item() > 0.01
+    relations = create_loss("dist")(milder.log(), probabilities.log()).item()
+    values = create_loss("soft_target")(milder.log(), probabilities.log()).item()
+    # Each correlation is 1 up to some roundings of 6e-8, and they are weighted by about 10.
+    assert relations == pytest.approx(0, abs=1e-5)
+    assert values > 0.01
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import nas.tasks
 from nas.errors import UserError
@@ -31,7 +34,26 @@ def test_every_network_is_scored_on_the_split_with_each_kind_of_views(run):
             figures = evaluation.figures[views]
             assert figures["accuracy"][index] == card.figures["accuracy"]
             assert figures["mean_class_accuracy"][index] == card.figures["mean_class_accuracy"]
-    assert evaluation.figures["none"] != evaluation.figures["flip"]
+
+
+def test_what_mirroring_exchanges_cannot_be_told_apart_with_mirrored_views(train, tmp_path):
+    """Images that grow brighter to the right, and their mirror images: the means are the same."""
+    data = {"task": str(_ramps(tmp_path / "ramps")), "task_options": {"input_size": [8, 8]}}
+    train(tmp_path / "run", **data, seeds=2, training__epochs=20, training__batch_size=8)
+    evaluation = evaluate_run(tmp_path / "run", "test", ("none", "flip"), "cpu")
+    assert evaluation.figures["none"]["accuracy"] == [1.0, 1.0]
+    assert evaluation.figures["flip"]["accuracy"] == [0.5, 0.5]
+
+
+def _ramps(folder: Path) -> Path:
+    for index, split in enumerate(("train", "validation", "test")):
+        for brightest in range(128 + index, 256, 16):
+            ramp = np.tile(np.linspace(0, brightest, 8, dtype=np.uint8), (8, 1))
+            for name, pixels in {"rising": ramp, "falling": ramp[:, ::-1]}.items():
+                path = folder / split / name / f"{brightest}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    return folder
 
 
 def test_the_validation_figures_are_those_of_the_training(run):
