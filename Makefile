@@ -6,18 +6,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := nas search_spaces rewards latency open_registry examples scripts tests benchmarks
+# What computes, and takes minutes at most.
+NUMERICAL_TESTS := tests/rewards tests/search_spaces tests/nas/distillation tests/nas/models \
+	tests/nas/training tests/nas/kinds tests/nas/experiments
 MADE_FROM := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install test demo lint format hooks clean clean-all
+.PHONY: help install test test-portable demo lint format hooks clean clean-all
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with the nas command in it
 
 test: $(VENV)/.installed-test ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-portable: $(VENV)/.installed-test ## Run the numerical tests with other instructions
+	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default NAS_NATIVE=0 \
+		$(BIN)/python -m pytest $(PYTEST_FLAGS) $(NUMERICAL_TESTS)
 
 demo: ## Install, search on drawn faces, plot the front, retrain the best
 	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" NAS="$(BIN)/nas" bash scripts/demo.sh

@@ -12,7 +12,7 @@ times.
 Both versions run on the same machine, as processors round differently. Every difference is a line
 ``path: old -> new``, and the exit code is then 1. ``--allow`` takes a pattern for the paths of
 figures that had to move, for example ``--allow "*/segmentation/study.db/*/attributes/costs/*"``.
-With ``--work`` the folders are kept, and what the old version did there before is not done again.
+With ``--work`` the folders are kept, and what the old checkout did there before is not done again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,26 @@ from compared_contents import Contents, contents, trials
 
 RUNNER = Path(__file__).with_name("command_runner.py")
 OLD, NEW = "old", "new"
-COMMANDS, DONE = "commands.lst", "done.lst"
+COMMANDS, TASK = "commands.lst", "task.lst"
 _IGNORED_LINES = re.compile(r"^(time per candidate|host) ")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What both versions do side by side.
+
+    Attributes:
+        folder: Where; each version has a folder of its own in it.
+        commands: What they do.
+        prepare: Fills a folder with what the commands need.
+    """
+
+    folder: Path
+    commands: tuple[Command, ...]
+    prepare: Callable[[Path], None]
+
+
+Running = dict[str, subprocess.Popen[bytes]]
 
 
 def main() -> int:
@@ -46,20 +65,21 @@ def main() -> int:
     checkouts = {OLD: options.old.resolve(), NEW: options.new.resolve()}
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
-        made, reopened = work / "made", work / "reopened"
-        _run(checkouts, made, MAKING, write_files)
-        _run(checkouts, reopened, GOING_ON, partial(_copy, made / OLD))
-        before = {version: _observed(made / version, MAKING) for version in checkouts}
-        after = {version: _observed(reopened / version, GOING_ON) for version in checkouts}
+        made = Phase(work / "made", MAKING, write_files)
+        reopened = Phase(work / "reopened", GOING_ON, partial(_copy, made.folder / OLD))
+        _run(checkouts, made, reopened)
+        observed = {
+            phase.folder.name: {version: _observed(phase, version) for version in checkouts}
+            for phase in (made, reopened)
+        }
         differences = [
-            *_differences("made", before),
-            *_differences("reopened", after),
-            *_interrupted(reopened / NEW),
+            difference for name in observed for difference in _differences(name, observed[name])
         ]
+        differences += _interrupted(reopened.folder / NEW)
     seen = [line for path, line in differences if not _allowed(path, options.allow)]
     print(*seen, sep="\n", end="\n" if seen else "")
     allowed = len(differences) - len(seen)
-    compared = len(before[OLD]) + len(after[OLD])
+    compared = sum(len(contents_of[OLD]) for contents_of in observed.values())
     print(f"{compared} values compared: {len(seen)} differ, {allowed} more were allowed to.")
     return 1 if seen else 0
 
@@ -71,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--work",
         type=Path,
-        help="folder to keep: what the old version did there before is not done again",
+        help="folder to keep: what the old checkout did there before is not done again",
     )
     parser.add_argument(
         "--allow",
@@ -83,46 +103,57 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(
-    checkouts: Mapping[str, Path],
-    folder: Path,
-    commands: Sequence[Command],
-    prepare: Callable[[Path], None],
-) -> None:
-    """Lets both versions run the commands side by side, each in a folder that was prepared.
+def _run(checkouts: Mapping[str, Path], made: Phase, reopened: Phase) -> None:
+    """Lets both versions run the commands of both phases.
 
     Raises:
         SystemExit: If a command of the old version does not end as it ought to.
     """
-    listed = json.dumps([asdict(command) for command in commands])
-    running = []
+    making = _begin(checkouts, made)
+    if OLD in making:
+        # What it makes is reopened.
+        _finish(making)
+        making = {}
+    going_on = _begin(checkouts, reopened)
+    _finish(making)
+    _finish(going_on)
+    for phase in (made, reopened):
+        for command in phase.commands:
+            if _code(phase.folder / OLD, command) != command.code:
+                line = f"{checkouts[OLD]}: nas {shlex.join(command.arguments)}"
+                raise SystemExit(f"{line}\n{_printed(phase.folder / OLD, command)}")
+
+
+def _begin(checkouts: Mapping[str, Path], phase: Phase) -> Running:
+    """Starts what an earlier comparison has not done."""
+    running = {}
+    listed = json.dumps([asdict(command) for command in phase.commands])
     for version, checkout in checkouts.items():
-        own = folder / version
+        folder = phase.folder / version
         task = f"{checkout}\n{listed}\n{files_text()}"
-        if version == OLD and _done(own, commands, task):
+        if version == OLD and _done(folder, phase.commands, task):
             continue
-        shutil.rmtree(own, ignore_errors=True)
-        own.mkdir(parents=True)
-        prepare(own)
-        (own / COMMANDS).write_text(listed, encoding="utf-8")
-        running.append(_start(checkout, own))
-        (own / DONE).write_text(task, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        phase.prepare(folder)
+        (folder / COMMANDS).write_text(listed, encoding="utf-8")
+        (folder / TASK).write_text(task, encoding="utf-8")
+        running[version] = _start(checkout, folder)
+    return running
+
+
+def _finish(running: Running) -> None:
     try:
-        codes = [process.wait() for process in running]
+        codes = [process.wait() for process in running.values()]
     finally:
-        for process in running:
+        for process in running.values():
             process.terminate()
     if any(codes):
         raise SystemExit("the commands could not be run.")
-    for command in commands:
-        if _code(folder / OLD, command) != command.code:
-            printed = _printed(folder / OLD, command)
-            raise SystemExit(f"{checkouts[OLD]}: nas {' '.join(command.arguments)}\n{printed}")
 
 
 def _done(folder: Path, commands: Sequence[Command], task: str) -> bool:
-    """Whether an earlier comparison has run the same commands of the same checkout to their end."""
-    known, last = folder / DONE, folder / "output" / f"{commands[-1].name}.code"
+    known, last = folder / TASK, folder / "output" / f"{commands[-1].name}.code"
     return known.exists() and known.read_text(encoding="utf-8") == task and last.exists()
 
 
@@ -139,7 +170,7 @@ def _start(checkout: Path, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _copy(source: Path, folder: Path) -> None:
-    ignored = shutil.ignore_patterns("output", COMMANDS, DONE)
+    ignored = shutil.ignore_patterns("output", COMMANDS, TASK)
     shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
 
 
@@ -151,15 +182,18 @@ def _code(folder: Path, command: Command) -> int:
     return int((folder / "output" / f"{command.name}.code").read_text())
 
 
-def _observed(folder: Path, commands: Sequence[Command]) -> Contents:
+def _observed(phase: Phase, version: str) -> Contents:
     """What the commands left behind and what they said, but for what was interrupted."""
+    folder = phase.folder / version
     found = contents(folder)
-    for command in commands:
+    for command in phase.commands:
         if command.interrupt:
             found = {k: v for k, v in found.items() if not k.startswith(f"{command.name}/")}
-        found[f"exit/{command.name}"] = str(_code(folder, command))
+        code, lines = _code(folder, command), _printed(folder, command).splitlines()
+        found[f"exit/{command.name}"] = (
+            f"{code}" if code == command.code else f"{code}: {lines[-1:]}"
+        )
         if command.reads:
-            lines = _printed(folder, command).splitlines()
             kept = (line.rstrip() for line in lines if not _IGNORED_LINES.match(line))
             found |= {f"output/{command.name}/{number:03}": v for number, v in enumerate(kept)}
     return found

@@ -141,10 +141,10 @@ _FACES_TEACHER = (
     f"--run faces-teacher --set 'task_options={_written(_FACES)}' --set training.batch_size=4"
 )
 _WHOLE = (
-    "search --config classification.yaml --teacher teacher --controller random --trials 8 "
-    "--set promotion=null --set evaluation.training.epochs=6"
+    "search --config classification.yaml --teacher teacher --controller random --trials 6 "
+    "--set promotion=null"
 )
-_BENCHMARK = "benchmark nasbench201 --table table.npz --seeds 2 --trials 30 --output played.json"
+_BENCHMARK = "benchmark nasbench201 --table table.npz --seeds 1 --trials 20 --output played.json"
 _CONTROLLERS = (
     *("random", "reinforce", "ppo", "evolution", "predictor", "local_search", "warm_reinforce"),
     *("preference", "nsga2_pymoo", "tpe", "nsga2"),
@@ -169,7 +169,7 @@ MAKING = (
     _command("classification-status: status classification", reads=True),
     _command("classification-front: pareto list classification --cost params", reads=True),
     _command(f"whole: {_WHOLE} --run whole"),
-    _command(f"interrupted: {_WHOLE} --run interrupted", interrupt="trial 3  "),
+    _command(f"interrupted: {_WHOLE} --run interrupted", interrupt="trial 1  "),
     _command(
         "table: search --table table.npz --set dataset=shapes --controller tpe --trials 8 "
         "--penalty latency_ms_toy --halving 2 --run table"
