@@ -59,9 +59,7 @@ def test_both_trainings_give_what_they_give_one_after_the_other(
     prepare(whole_faces, untrained, tmp_path / "2", CPU, 0)
 
 
-def test_a_mistake_of_the_user_arrives_from_the_other_process(
-    whole_faces, make_settings, tmp_path
-):
+def test_a_mistake_of_the_user_arrives_from_the_other_process(whole_faces, make_settings, tmp_path):
     missing = {"name": "lcnet_035", "weights": str(tmp_path / "nowhere")}
     settings = make_settings(teacher={"encoder": missing}).teacher
     train = partial(train_teacher, settings, whole_faces, tmp_path, CPU, 0)

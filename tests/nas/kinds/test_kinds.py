@@ -32,7 +32,9 @@ def test_the_parts_of_a_kind_fit_together(name) -> None:
     kind = kind_named(name)
     assert search_spaces.create(kind.default_space).kind == name
     assert nas.tasks.load(kind.default_task).kind == name
-    assert all(issubclass(s, NetworkSettings) for s in (kind.model_settings, kind.searched_settings))
+    assert all(
+        issubclass(s, NetworkSettings) for s in (kind.model_settings, kind.searched_settings)
+    )
     assert all(
         issubclass(s, StageTraining) for s in (kind.training_settings, kind.retraining_settings)
     )

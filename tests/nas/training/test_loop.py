@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.training.loop import Batch, DivergedError, Loop
 from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
+from nas.training.loop import Batch, DivergedError, Loop
 from nas.training.update import Group, Update
 
 

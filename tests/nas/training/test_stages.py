@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from nas.errors import UserError
-from nas.settings import validate
 from nas.kinds import kind_of
 from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.kinds.segmentation.settings import SegmentationFitSettings
+from nas.settings import validate
 from nas.training.checkpoint import snapshot
 from nas.training.loop import Loop
 from nas.training.stage_settings import StageSettings, check_stages

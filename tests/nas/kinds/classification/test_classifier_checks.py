@@ -7,9 +7,9 @@ from torch import nn
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.training.checkpoint import snapshot
 from nas.kinds.classification.checks import check
 from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.training.checkpoint import snapshot
 from nas.training.teaching import Teaching
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from nas.errors import UserError
+from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.settings import validate
 from nas.tasks import AugmentationSettings
-from nas.kinds.classification.settings import ClassifierFitSettings
 
 
 def refusal(**values):

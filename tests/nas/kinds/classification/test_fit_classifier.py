@@ -88,12 +88,12 @@ def test_a_task_is_learned(make_net, corners):
     assert result.history[-1].loss < 0.6 * result.history[0].loss
     # Guessing finds a third.
     assert result.best.score >= 10 / 12
-    assert score_classifier(net, corners, "validation", CPU).figures["accuracy"] == result.best.score
+    assert (
+        score_classifier(net, corners, "validation", CPU).figures["accuracy"] == result.best.score
+    )
 
 
-def test_an_interrupted_training_in_half_precision_goes_on_bit_for_bit(
-    make_net, corners, tmp_path
-):
+def test_an_interrupted_training_in_half_precision_goes_on_bit_for_bit(make_net, corners, tmp_path):
     settings = changed(SETTINGS, precision="float16")
     teacher = make_net(seed=9, width=7)
     path, epochs = tmp_path / "resumed.pt", []

@@ -8,10 +8,10 @@ from torch import nn
 
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
-from nas.training.checkpoint import snapshot
 from nas.kinds import kind_named
 from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
+from nas.training.checkpoint import snapshot
 from nas.training.fit import fit
 from nas.training.loop import DivergedError
 from nas.training.seeding import seeded

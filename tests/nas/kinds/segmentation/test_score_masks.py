@@ -101,8 +101,6 @@ def test_views_that_masks_do_not_have_are_refused(faces):
 
 def test_scores_do_not_depend_on_the_batch_size(make_network, faces):
     network = make_network().eval()
-    cards = [
-        score_network(network, faces, "validation", CPU, batch_size=size) for size in (3, 8)
-    ]
+    cards = [score_network(network, faces, "validation", CPU, batch_size=size) for size in (3, 8)]
     assert (cards[0].confusion == cards[1].confusion).all()
     assert cards[0].confusion.sum() == 8 * 32 * 32
