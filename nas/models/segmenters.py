@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import field_validator
 from torch import nn
 
 import search_spaces
-from nas.models.encoder import NONE, Encoder, EncoderSettings
+from nas.models.encoder import IMAGENET, NONE, TASK, Encoder, EncoderSettings
 from nas.models.network_settings import NetworkSettings
 from nas.models.own import create_own, is_own
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, without_auxiliary
 from search_spaces.space import DecoderSpace
 
 
-class SegmenterSettings(EncoderSettings, NetworkSettings):
-    """A backbone with a plain decoder, such as a teacher.
+class BackboneSettings(EncoderSettings):
+    """A backbone that is trained together with its decoder.
 
     Attributes:
         name: A timm model that has ``features_only``.
         weights: ``none``, ``imagenet`` or a file.
         options: Further arguments of ``timm.create_model``.
-        strides: Strides of the maps that the decoder uses.
     """
 
     name: str = "resnet18"
     weights: str = NONE
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_exist(cls, weights: str) -> str:
+        if weights == TASK:
+            raise ValueError(
+                f"this network is itself trained on the task; its weights start from {NONE!r}, "
+                f"{IMAGENET!r} or a file"
+            )
+        return weights
+
+
+class SegmenterSettings(BackboneSettings, NetworkSettings):
+    """A backbone with a plain decoder, such as a teacher.
+
+    Attributes:
+        strides: Strides of the maps that the decoder uses.
+    """
+
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
 
     def create(self, num_classes: int, channels: int) -> nn.Module:

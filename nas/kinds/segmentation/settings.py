@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from nas.distillation import create_logit_loss, find
 from nas.distillation.base import DistillationLoss
 from nas.distillation.terms import LOGITS, TermSettings
 from nas.kinds.rungs import Rungs, check_rungs
-from nas.models.encoder import IMAGENET, NONE, EncoderSettings
-from nas.models.segmenters import SegmenterSettings
+from nas.models.encoder import EncoderSettings
+from nas.models.segmenters import BackboneSettings, SegmenterSettings
 from nas.settings import Settings
 from nas.training.class_weights import ClassWeights
 from nas.training.precision import Precision
@@ -184,30 +184,18 @@ class PretrainingSettings(SegmentationFitSettings):
     encoder_learning_rate: float = Field(3e-3, gt=0)
 
 
-class TeacherEncoderSettings(EncoderSettings):
-    """The backbone of a teacher.
-
-    Attributes:
-        name: A timm model that has ``features_only``, larger than the candidates' encoder.
-        weights: ``none``, ``imagenet`` or a file.
-    """
-
-    name: str = "resnet18"
-    weights: str = NONE
-
-
 class SegmentationTeacherSettings(Settings):
     """The large network that candidates learn from.
 
     Attributes:
         run: Folder of a finished ``nas train``; null trains the teacher before the search.
-        encoder: Its backbone; ``weights`` is imagenet, none or a file.
+        encoder: Its backbone, larger than the candidates' encoder.
         strides: Strides of the maps that its decoder uses.
         training: How it is trained.
     """
 
     run: str | None = None
-    encoder: TeacherEncoderSettings = TeacherEncoderSettings()
+    encoder: BackboneSettings = BackboneSettings()
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)
     training: PretrainingSettings = PretrainingSettings()
 
@@ -215,16 +203,6 @@ class SegmentationTeacherSettings(Settings):
     def model(self) -> SegmenterSettings:
         """The network."""
         return SegmenterSettings(**self.encoder.model_dump(), strides=self.strides)
-
-    @field_validator("encoder")
-    @classmethod
-    def _weights_exist(cls, encoder: TeacherEncoderSettings) -> TeacherEncoderSettings:
-        if encoder.weights == "task":
-            raise ValueError(
-                f"a teacher is itself trained on the task; its weights start from "
-                f"{NONE!r}, {IMAGENET!r} or a file"
-            )
-        return encoder
 
 
 class SegmentationEvaluationSettings(Settings):

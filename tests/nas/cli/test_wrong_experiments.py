@@ -45,9 +45,13 @@ TRAIN = {
         ["--task", "faces", "--model", "lcnet_035", "--set", "encoder.name=resnet18"],
         ["settings: unknown key 'encoder'"],
     ),
+    "weights of the task": (
+        ["--task", "faces", "--model", "lcnet_035", "--weights", "task"],
+        ["settings: model.weights: ", "this network is itself trained on the task"],
+    ),
     "unknown model of a segmentation": (
         ["--task", "faces", "--model", "lcnet_35"],
-        ["'lcnet_35'", "did you mean 'lcnet_035'"],
+        ["encoder 'lcnet_35' cannot be made: Unknown model (lcnet_35)."],
     ),
     "unknown setting": (
         [*TINY, *MODEL, "--set", "training.epoch=3"],

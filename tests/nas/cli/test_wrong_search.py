@@ -80,7 +80,7 @@ SEARCH_OPTIONS = {
         ["--set", "reward.classes=[nos]"],
         ["reward class 'nos' is not a class of task 'faces'", "nose"],
     ),
-    "unknown metric": (["--set", "reward.metric=f2"], ["reward: ", "'f2'", "iou"]),
+    "unknown metric": (["--set", "reward.metric=f2"], ["reward.metric: ", "'f2'", "iou"]),
     "unknown task option": (
         ["--set", "task_options.sise=32"],
         ["task faces: unknown key 'sise'; did you mean 'size'?"],
@@ -109,7 +109,7 @@ SEARCH_OPTIONS = {
     ),
     "teacher of the task's encoder": (
         ["--set", "evaluation.teacher.encoder.weights=task"],
-        ["a teacher is itself trained on the task"],
+        ["this network is itself trained on the task"],
     ),
     "missing configuration": (["--config", "none.yaml"], ["none.yaml: no such file"]),
     "folder name with a meaning in a URL": (

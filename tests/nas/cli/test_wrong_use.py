@@ -114,27 +114,9 @@ def test_plots_into_a_file(refused, finished_run, tmp_path) -> None:
     assert "plots: cannot make a folder for plots (" in line
 
 
-TRAIN_OPTIONS = {
-    "unknown setting": (["--set", "epochs=3"], ["teacher: unknown key 'epochs'", "training"]),
-    "no epochs": (["--epochs", 0], ["teacher: training.epochs: ", "equal to 1"]),
-    "weights of the task": (["--weights", "task"], ["teacher", "itself trained on the task"]),
-    "teacher of a teacher": (["--set", "run=other"], ["a training takes no 'run'"]),
-    "unknown device": (["--device", "gpu"], ["device 'gpu' is not known"]),
-    "folder in use": (["--run", "leaves"], ["leaves: the folder is in use; choose another"]),
-    "unknown task": (["--task", "fases"], ["no task or file 'fases'"]),
-}
-
-
-@pytest.mark.parametrize(("options", "parts"), TRAIN_OPTIONS.values(), ids=TRAIN_OPTIONS)
-def test_wrong_options_of_a_teacher(refused, task_folder, options, parts) -> None:
-    line = refused("train", "--run", "new", "--task", "leaves", *options)
-    for part in parts:
-        assert part in line
-
-
-def test_teacher_on_data_that_fails_the_check(refused, task_folder) -> None:
+def test_a_network_on_data_that_fails_the_check(refused, task_folder) -> None:
     task_folder.save(task_folder.mask(7), "masks/03.png")
-    line = refused("train", "--run", "new", "--task", "leaves", "--epochs", 1)
+    line = refused("train", "--run", "new", "--task", "leaves", "--model", "lcnet_035")
     assert "leaves/masks/03.png: the value 7 is neither a class nor ignore_index 255." in line
 
 

@@ -93,7 +93,7 @@ def test_a_task_and_a_space_of_different_kinds_are_refused(
     kind: str, task: str, sentence: str
 ) -> None:
     # So many that each split shows all digits.
-    options = {"train": 60, "validation": 40, "test": 40, "size": 8}
+    options = {"train": 60, "validation": 40, "test": 40, "size": 32}
     config = image_config(kind).model_validate({"task": task, "task_options": options})
     with pytest.raises(UserError) as refused:
         load_task(config)

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from nas.errors import UserError
-from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
+from nas.kinds.segmentation.settings import SegmentationEvaluationSettings as EvaluationSettings
 from nas.settings import validate
 
 
 def refused(**values):
     with pytest.raises(UserError) as caught:
-        validate(SegmentationEvaluationSettings, values, "evaluation")
+        validate(EvaluationSettings, values, "evaluation")
     return str(caught.value)
 
 
 def test_the_defaults_are_those_of_the_paper():
-    settings = SegmentationEvaluationSettings()
+    settings = EvaluationSettings()
     assert (settings.stage0.enabled, settings.stage1.enabled) == (True, False)
     assert (settings.stage0.epochs, settings.stage0.polyak) == (5, 0.9)
     assert (settings.stage1.epochs, settings.stage1.polyak) == (1, 0.99)
@@ -30,15 +30,13 @@ def test_both_stages_off_are_refused():
 
 @pytest.mark.parametrize("stages", [(True, False), (False, True), (True, True)])
 def test_either_stage_is_enough(stages):
-    settings = SegmentationEvaluationSettings(
-        stage0={"enabled": stages[0]}, stage1={"enabled": stages[1]}
-    )
+    settings = EvaluationSettings(stage0={"enabled": stages[0]}, stage1={"enabled": stages[1]})
     assert (settings.stage0.enabled, settings.stage1.enabled) == stages
 
 
 def test_an_unknown_distillation_loss_is_refused():
     message = refused(distillation={"method": "kl"})
-    assert "no distillation loss 'kl'; choose one of logit_mse, soft_target" in message
+    assert "no distillation loss 'kl'; known: logit_mse, soft_target" in message
 
 
 def test_a_loss_on_features_is_refused_with_those_that_fit():
@@ -51,36 +49,33 @@ def test_a_loss_on_features_is_refused_with_those_that_fit():
     ("given", "factor"), [({}, 3.0), ({"weight": 0.5}, 0.5)], ids=["published", "given"]
 )
 def test_the_weight_is_the_published_one_unless_given(given, factor):
-    settings = SegmentationEvaluationSettings(distillation={"method": "channel_wise"} | given)
+    settings = EvaluationSettings(distillation={"method": "channel_wise"} | given)
     assert settings.distillation.factor == factor
 
 
 def test_the_default_distillation_is_the_one_that_compared_best():
-    distillation = SegmentationEvaluationSettings().distillation
+    distillation = EvaluationSettings().distillation
     assert (distillation.method, distillation.factor) == ("channel_wise", 3.0)
 
 
 def test_the_distillation_of_the_paper_has_its_weight():
-    settings = SegmentationEvaluationSettings(distillation={"method": "logit_mse"})
+    settings = EvaluationSettings(distillation={"method": "logit_mse"})
     assert settings.distillation.factor == 0.3
 
 
 def test_without_stage_0_a_loss_may_compare_features():
-    settings = SegmentationEvaluationSettings(
+    settings = EvaluationSettings(
         stage0={"enabled": False}, stage1={"enabled": True}, distillation={"method": "attention"}
     )
     assert settings.distillation.term.compares == "features"
 
 
 def test_a_loss_on_both_is_taken_on_the_logits():
-    assert (
-        SegmentationEvaluationSettings(distillation={"method": "mgd"}).distillation.term.student
-        == "logits"
-    )
+    assert EvaluationSettings(distillation={"method": "mgd"}).distillation.term.student == "logits"
 
 
 def test_a_generative_loss_is_made_for_the_logits_of_the_task():
-    settings = SegmentationEvaluationSettings(distillation={"method": "mgd"}).distillation
+    settings = EvaluationSettings(distillation={"method": "mgd"}).distillation
     loss = settings.create(num_classes=7)
     assert (loss.student_channels, loss.teacher_channels, loss.mask) == (7, 7, "spatial")
 
