@@ -332,12 +332,11 @@ def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
         return TableSearchConfig
     space = values.get("space")
     name = space.get("name") if isinstance(space, Mapping) else None
-    if name is None:
-        return image_config("segmentation")
     try:
-        return image_config(search_spaces.kind(str(name)))
-    except search_spaces.SpaceError as error:
-        raise UserError(f"space {name!r}: {error}") from error
+        return image_config(search_spaces.kind(str(name)) if name else "segmentation")
+    except search_spaces.SpaceError:
+        # Whoever creates the space says what is wrong.
+        return image_config("segmentation")
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

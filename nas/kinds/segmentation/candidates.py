@@ -128,10 +128,12 @@ class SegmentationCandidates(Candidates):
         return self._encoders[used]
 
 
-def untrained_encoder(settings: EncoderSettings, space: DecoderSpace, channels: int) -> Encoder:
+def untrained_encoder(
+    settings: EncoderSettings, space: DecoderSpace, in_channels: int = 3
+) -> Encoder:
     """The encoder of a search with random weights, which do not change a latency."""
     bare = settings.model_copy(update={"weights": NONE})
-    return Encoder(bare, space.encoder_strides, channels)
+    return Encoder(bare, space.encoder_strides, in_channels)
 
 
 def _sum(first: latency.Counts, second: latency.Counts) -> latency.Counts:

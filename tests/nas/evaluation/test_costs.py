@@ -9,7 +9,7 @@ from torch import nn
 
 import latency
 from latency import Counts, LatencyError, count_of_maps
-from latency.costs import Figure, create_cost
+from latency.costs import Figure, Source, create_cost
 from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras
 from nas.evaluation.evaluation import EvaluationError
 from nas.kinds.segmentation.candidates import SegmentationCandidates
@@ -91,6 +91,8 @@ class Elements:
 
     name: str
     seen: list = field(default_factory=list)
+    needs_build: bool = False
+    source: Source = Source.MEASURED
 
     def measure(self, network, shape):
         heads = len(network.decoder.auxiliary_heads)

@@ -10,7 +10,7 @@ import pytest
 
 import latency
 import search_spaces
-from latency.costs import Figure
+from latency.costs import COSTS, Figure
 from latency.predicting.predictor import Predictor, save_predictor
 from nas.errors import UserError
 from nas.evaluation.latency import readiness
@@ -70,6 +70,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class Measured:
         def __init__(self, name: str) -> None:
             self.name = name
+            self.source, self.needs_build = COSTS.get(name).source, COSTS.get(name).needs_build
 
         def measure(self, network: Any, shape: Any) -> Figure:
             asked.append(self.name)

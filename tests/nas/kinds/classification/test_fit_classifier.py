@@ -239,10 +239,10 @@ def test_rare_classes_weigh_more_by_the_root_of_their_share(make_net, corners):
     # 12, 8 and 4 images; over the images the weights have the mean 1.
     raw = torch.tensor([(24 / count) ** 0.5 for count in (12, 8, 4)])
     weights = raw / (raw * torch.tensor([12, 8, 4]) / 24).sum()
-    expected = functional.cross_entropy(logits, data.labels, weight=weights).item()
+    expected = functional.cross_entropy(logits, data.targets, weight=weights).item()
     result = fit(net, corners, changed(ONE_STEP, class_weights="balanced"))
     assert result.history[0].loss == pytest.approx(expected, rel=1e-4)
-    plain = functional.cross_entropy(logits, data.labels).item()
+    plain = functional.cross_entropy(logits, data.targets).item()
     assert abs(plain - expected) > 1e-3
 
 
