@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import UserError
+from nas.nested import flattened
 from nas.results import Records
-from nas.settings import flattened, overridden, read_yaml, validate
+from nas.settings import overridden, read_yaml, validate
 
 if TYPE_CHECKING:
     from torch import nn

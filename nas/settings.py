@@ -81,17 +81,6 @@ def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str
     return result
 
 
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted key, for example ``{"space.options.cells": 2}``."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def _first_problem(model: type[Settings], error: ValidationError) -> str:
     problems = error.errors()
     # A misspelt key is also a missing one, and the spelling is what helps.

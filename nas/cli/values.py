@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
-from nas.settings import flattened
+from nas.nested import flattened
 
 RUNS = Path("runs")
 

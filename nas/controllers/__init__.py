@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from nas.controllers.learner import Draw, Learner, Lesson
+from typing import TYPE_CHECKING, Any
+
 from nas.controllers.registry import address, create, is_importable, names, register, resolve
+
+if TYPE_CHECKING:
+    from nas.controllers.learner import Draw, Learner, Lesson
 
 __all__ = [
     "Draw",
@@ -16,3 +20,12 @@ __all__ = [
     "register",
     "resolve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: the names of controllers, which help lists, need no NumPy.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nas.controllers import learner
+
+    return getattr(learner, name)

@@ -193,7 +193,10 @@ def test_a_run_needs_to_be_told_which_candidate(refused, finished_run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--space", "nospace"), "--space nospace: no such run folder, YAML file or space"),
+        (
+            ("--space", "nospace"),
+            "--space nospace: no such run folder or YAML file, and there is no search space",
+        ),
         (("--space", "fastnas", "--networks", "0"), "--networks 0: measure at least 1."),
         (
             ("--space", "fastnas", "--engine", "torch.compile"),

@@ -6,7 +6,7 @@ import pytest
 
 from nas.cli.values import assignments, given, latest_run, with_assigned
 from nas.errors import UserError
-from nas.settings import flattened, overridden
+from nas.nested import flattened, overridden
 
 
 def test_assigned_values_are_what_they_look_like() -> None:

@@ -67,5 +67,5 @@ def test_the_kind_of_a_task_is_made_once(faces, digits) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UserError, match="no kind of task 'segmentaton'; did you mean 'segmentat"):
         kind_named("segmentaton")
-    with pytest.raises(UserError, match="known: segmentation, classification"):
+    with pytest.raises(UserError, match="choose one of segmentation, classification"):
         kind_named("x")

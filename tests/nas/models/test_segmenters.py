@@ -26,7 +26,7 @@ def test_a_segmenter_is_a_backbone_with_a_plain_decoder() -> None:
 def test_weights_of_a_segmenter_are_where_its_training_begins_and_not_in_its_file() -> None:
     settings = SegmenterSettings(name="lcnet_035", weights="none.safetensors")
     with pytest.raises(UserError, match=r"none\.safetensors"):
-        settings.create(3)
+        settings.create(3, 3)
     assert settings.build(3, (32, 32), 3).encoder.strides == (2, 4, 8, 16, 32)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 import nas.tasks
 from nas.errors import UserError
@@ -56,8 +54,7 @@ def test_task_encoder_and_teacher_are_made_once_in_a_search_of_one_process(
     count(preparation, "prepare_encoder")
     count(preparation, "trained_teacher")
     config = image_config("segmentation").model_validate(CONFIG)
-    console = Console(file=io.StringIO())
-    run = search.start(config, tmp_path / "run", StandardAssembly(), IMPORT_PATH, console)
+    run = search.start(config, tmp_path / "run", StandardAssembly(), IMPORT_PATH)
     assert len(complete_records(read_study(run))) == 2
     assert calls == {"load": 1, "prepare_encoder": 1, "trained_teacher": 1}
 

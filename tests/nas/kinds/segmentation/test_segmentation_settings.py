@@ -36,7 +36,7 @@ def test_either_stage_is_enough(stages):
 
 def test_an_unknown_distillation_loss_is_refused():
     message = refused(distillation={"method": "kl"})
-    assert "no distillation loss 'kl'; known: logit_mse, soft_target" in message
+    assert "no distillation loss 'kl'; choose one of logit_mse, soft_target" in message
 
 
 def test_a_loss_on_features_is_refused_with_those_that_fit():
