@@ -142,11 +142,11 @@ def make_features(task: SegmentationTask, split: str, encoder: Encoder) -> Split
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
     maps = compute_maps(lambda x: encoder(normalise(x, torch.device("cpu"))), data.images)
-    masks = resize_masks(data.masks, maps[0].shape[1:3]).long()
+    masks = resize_masks(data.targets, maps[0].shape[1:3]).long()
     certain = F.one_hot(masks.clamp(max=task.num_classes - 1), task.num_classes).float()
     with seeded(split):
         logits = 4 * certain + torch.randn(certain.shape)
-    return SplitFeatures(maps, data.masks, logits)
+    return SplitFeatures(maps, data.targets, logits)
 
 
 def sample(space: FastNAS, encoder: Encoder, count: int, seed: int) -> list[Genotype]:

@@ -31,9 +31,10 @@ from sqlalchemy import insert
 
 import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
-from nas.searching.assembly import Parts, make_controller, make_reward
+from nas.searching.assembly import Parts, make_controller
 from nas.searching.config import SearchConfig
 from nas.searching.places import Places, WorkerIdentity
+from nas.searching.reward import make_reward
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
 from nas.searching.storage import MemoryStorage, TrialStorage

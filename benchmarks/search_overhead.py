@@ -8,7 +8,6 @@ left is the overhead: it is printed per trial, and as a share of a candidate of 
 from __future__ import annotations
 
 import argparse
-import io
 import random
 import tempfile
 import time
@@ -23,7 +22,6 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from rich.console import Console
 
 import rewards
 from nas.evaluation.costs import CostMeter
@@ -191,7 +189,7 @@ def main() -> None:
     assembly = TimedAssembly()
     with tempfile.TemporaryDirectory() as folder:
         # A search of one worker works in this process, so no import path is needed.
-        search.start(config, Path(folder, "run"), assembly, "", Console(file=io.StringIO()))
+        search.start(config, Path(folder, "run"), assembly, "")
     report(assembly, options)
 
 

@@ -36,14 +36,19 @@ class OneByOne:
         look: Callable[[optuna.Study], None],
     ) -> None:
         turn, before = 0, -1
-        while (done := len(study.get_trials(deepcopy=False))) > before:
-            before, turns = done, iter([False, True])
-            index = turn % self._workers
+        while (known := len(study.get_trials(deepcopy=False))) > before:
+            before = known
             run_worker(
                 run,
-                index,
+                turn % self._workers,
                 self._assembly,
-                should_stop=lambda turns=turns: next(turns, True),
+                should_stop=_after(1),
                 after_trial=look,
             )
             turn += 1
+
+
+def _after(trials: int) -> Callable[[], bool]:
+    """What a worker asks before each trial: False so many times, then True."""
+    answers = iter([False] * trials)
+    return lambda: next(answers, True)

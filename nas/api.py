@@ -45,7 +45,7 @@ def search(
     penalties: Mapping[str, float] | Iterable[str] | None = None,
     limits: Mapping[str, float] | None = None,
     trials: int | None = None,
-    teacher: str | Path | nn.Module | bool | None = None,
+    teacher: str | Path | nn.Module | TrainedRun | bool | None = None,
     encoder: str | nn.Module | None = None,
     workers: int | None = None,
     seed: int | None = None,

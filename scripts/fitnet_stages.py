@@ -20,7 +20,7 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from nas.cli.values import assignments
-from nas.experiments.config import ExperimentConfig
+from nas.experiments.config import experiment_config
 from nas.experiments.run import Summary, mean_and_spread, run_experiment
 from nas.kinds.teacher import seed_folders
 from nas.report.progress import EpochProgress
@@ -48,7 +48,7 @@ def main() -> None:
     with EpochProgress() as progress:
 
         def train(name: str, **values: Any) -> Summary:
-            config = validate(ExperimentConfig, common | values, name)
+            config = validate(experiment_config("classification"), common | values, name)
             return run_experiment(
                 config,
                 options.run / name,

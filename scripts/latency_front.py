@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import latency
-from nas.deployment.named_network import candidates_of
+from nas.deployment.named_network import candidates_in
 from nas.pareto.front import front
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
@@ -86,7 +86,7 @@ def measured(runs: Sequence[str], options: argparse.Namespace) -> dict[tuple[str
     jobs = {}
     for run in runs:
         folder = RunFolder.open(Path(run))
-        candidates = candidates_of(folder.config())
+        candidates = candidates_in(folder.config())
         for record in read_snapshot(folder).trained():
             jobs[candidates.family, record.genotype] = candidates
     found: dict[tuple[str, str], list[float]] = {job: [] for job in jobs}
@@ -113,7 +113,7 @@ def measured(runs: Sequence[str], options: argparse.Namespace) -> dict[tuple[str
 def trials_of(run: str, known: Mapping[tuple[str, str], float]) -> list[Trial]:
     """The trained candidates of a run."""
     folder = RunFolder.open(Path(run))
-    family = candidates_of(folder.config()).family
+    family = candidates_in(folder.config()).family
     return [
         Trial(
             record.number,

@@ -31,7 +31,7 @@ from nas.searching.config import ImageSearchConfig
 from nas.searching.images import cache_of, load_task
 from nas.searching.run_folder import RunFolder
 from nas.settings import overridden, validate
-from nas.tasks import SegmentationTask
+from nas.tasks import Task
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings, StageTraining
 from nas.training.stages import StageTeacher, Subject, train_stages
@@ -66,7 +66,7 @@ class Contest:
     """
 
     kind: AnyKind
-    task: SegmentationTask
+    task: Task
     training: StageTraining
     teacher: StageTeacher | None
     stages: tuple[StageSettings, ...]

@@ -25,10 +25,12 @@ from scipy.stats import kendalltau
 import nas.tasks
 import search_spaces
 from nas.cli.values import assignments
-from nas.evaluation.evaluator import SegmentationEvaluator
+from nas.evaluation.costs import CostMeter
+from nas.evaluation.evaluator import Evaluator
 from nas.files import write_json
-from nas.kinds.segmentation.preparation import Prepared, prepare
-from nas.kinds.segmentation.settings import EvaluationSettings
+from nas.kinds.segmentation.candidates import SegmentationCandidates
+from nas.kinds.segmentation.preparation import PreparedSegmentation, prepare
+from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
 from nas.report.progress import EpochProgress
 from nas.settings import overridden, validate
 from nas.training.device import resolve_device
@@ -75,28 +77,34 @@ class _Study:
         drawn = [self._space.sample(generator) for _ in range(options.genotypes)]
         self.genotypes: list[Genotype] = drawn
         self._prepared = self._prepare()
+        shape = (1, *self._task.input_shape[1:])
+        classes = self._task.num_classes
+        self._meter = CostMeter(
+            SegmentationCandidates(self._space, self._prepared.encoder, classes, shape)
+        )
 
     def quality(self, genotype: Genotype, method: str, epochs: int, seed: int) -> float:
         """Mean F1 of the reward classes on the validation split."""
         key = f"{method} {epochs} {seed} {genotype}"
         if key not in self._known:
             settings = self._settings(method, epochs)
-            evaluator = SegmentationEvaluator(self._space, self._prepared, settings)
+            evaluator = Evaluator(self._prepared, settings, self._meter)
             scores = evaluator.evaluate(genotype, seed).scores["f1"]
             self._known[key] = statistics.fmean(scores[c] for c in self._task.reward_classes)
             write_json(self._path, self._known)
             print(f"{key}  {self._known[key]:.4f}", flush=True)
         return self._known[key]
 
-    def _settings(self, method: str, epochs: int) -> EvaluationSettings:
+    def _settings(self, method: str, epochs: int) -> SegmentationEvaluationSettings:
         change: dict[str, Any] = {"stage0.epochs": epochs}
         if method == NONE:
             change["distillation.enabled"] = False
         else:
             change["distillation.method"] = method
-        return validate(EvaluationSettings, overridden({}, self._values | change), "evaluation")
+        values = overridden({}, self._values | change)
+        return validate(SegmentationEvaluationSettings, values, "evaluation")
 
-    def _prepare(self) -> Prepared:
+    def _prepare(self) -> PreparedSegmentation:
         settings = self._settings("logit_mse", self._options.epochs)
         with EpochProgress() as progress:
             return prepare(

@@ -6,7 +6,8 @@ import pytest
 
 from nas.cli.values import assignments, given, latest_run, with_assigned
 from nas.errors import UserError
-from nas.nested import flattened, overridden
+from nas.nested import flattened
+from nas.settings import overridden
 
 
 def test_assigned_values_are_what_they_look_like() -> None:

@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nas.retraining.selection import Selection, select
-from nas.search.run_folder import RunFolder
-from nas.search.study import read_study
 from optuna.trial import TrialState
+
+from nas.deployment.selection import Selection, select
+from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def run(
     folder = tmp_path_factory.mktemp("without data")
     data = make_own_data(folder / "leaves")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.search.reward._SAMPLES", 20)
+        patch.setattr("nas.searching.reward._SAMPLES", 20)
         outcome = nas(
             *("search", "--data", data.root, "--run", folder / "run"),
             *(*tiny_options, "--penalty", "flops"),

@@ -359,7 +359,7 @@ def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) 
 
 
 def test_an_int8_version_that_is_broken_loses_nothing_else(own_run, monkeypatch) -> None:
-    monkeypatch.setattr("latency.exporting.export.int8.MINIMUM_DECIBELS", 1000.0)
+    monkeypatch.setattr("latency.exporting.int8.MINIMUM_DECIBELS", 1000.0)
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     export = ExportOptions(int8=Int8Options(images=2))
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))
