@@ -20,7 +20,7 @@ class TinySpace(ClassifierSpace):
 
     def __init__(self, stages: int = 2) -> None:
         self.stages = stages
-        kernels = [Decision(f"kernel {stage}", (1, 3, 5)) for stage in range(stages)]
+        kernels = [Decision(f"kernel {stage}", (3, 5, 7)) for stage in range(stages)]
         widths = [Decision(f"width {stage}", (8, 16, 32)) for stage in range(stages)]
         self.decisions = (*kernels, *widths)
 
