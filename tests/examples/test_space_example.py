@@ -30,6 +30,6 @@ def test_every_candidate_can_be_built(examples):
 def test_a_candidate_has_the_size_that_it_says(examples):
     space = search_spaces.create(f"{examples}/own_space.py:TinySpace")
     network = space.build(space.parse([3, 5, 8, 16]), num_classes=10, in_channels=1)
-    # Convolutions 9·8 + 8 and 25·8·16 + 16, two numbers for each normalised channel, the classifier.
+    # Convolutions 9·8 + 8 and 25·8·16 + 16, two numbers for each normalised channel, a classifier.
     expected = 80 + 3216 + 2 * (8 + 16) + 16 * 10 + 10
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
