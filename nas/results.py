@@ -51,7 +51,7 @@ class Records(list[dict[str, Any]]):
         from rich.console import Console
 
         text = io.StringIO()
-        Console(file=text, width=120).print(self._table())
+        Console(file=text, width=120, force_jupyter=False).print(self._table())
         return text.getvalue().rstrip()
 
     __repr__ = __str__

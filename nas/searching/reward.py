@@ -22,6 +22,7 @@ from nas.searching.config import PenaltySettings, RewardSettings, SearchConfig
 from nas.searching.records import TrialRecord
 from nas.settings import validate
 from rewards import Drop, Penalty, Reward, RewardError, automatic_base
+from rewards import metric as metric_named
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
 
@@ -54,7 +55,7 @@ def make_reward(
     """
     chosen = settings.classes or default
     known = cost_names() if costs is None else costs
-    unknown = [name for name in chosen if name not in classes]
+    unknown = [name for name in chosen if name not in classes and _is_by_class(settings.metric)]
     if unknown:
         raise UserError(
             f"reward class {unknown[0]!r} is not a class of {of}; it has: {', '.join(classes)}."
@@ -164,7 +165,12 @@ def _penalty(settings: PenaltySettings, costs: Sequence[str]) -> Penalty:
 
 
 def _scored(complete: Sequence[TrialRecord], metric: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for r in complete for name in r.scores.get(metric, {})))
+    key = metric_named(metric).name
+    return tuple(dict.fromkeys(name for r in complete for name in r.scores.get(key, {})))
+
+
+def _is_by_class(name: str) -> bool:
+    return metric_named(name).scope == "class"
 
 
 def _classes_that_earned(
