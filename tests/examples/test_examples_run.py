@@ -60,12 +60,13 @@ def test_the_reference_names_all_that_is_public():
     ("options", "saved"),
     [
         (["--penalty", "{}/own_cost.py:Depth"], "cost: depth"),
+        (["--set", "reward.metric={}/own_metric.py:informedness"], "own_metric.py:informedness"),
         (["--workers", "2", "--set", "executor={}/own_executor.py:OneByOne"], "own_executor.py"),
         (["--space", "{}/own_space.py:TinySpace"], "own_space.py:TinySpace"),
         (["--controller", "{}/own_controller.py:Greedy"], "own_controller.py:Greedy"),
         (["--task", "{}/own_task.py:stripes"], "own_task.py:stripes"),
     ],
-    ids=["cost", "executor", "space", "controller", "task"],
+    ids=["cost", "metric", "executor", "space", "controller", "task"],
 )
 def test_what_is_a_users_own_searches_resumes_and_is_read(tmp_path, options, saved):
     own = [option.format(ROOT / "examples") for option in options]
