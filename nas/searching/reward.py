@@ -165,7 +165,10 @@ def _penalty(settings: PenaltySettings, costs: Sequence[str]) -> Penalty:
 
 
 def _scored(complete: Sequence[TrialRecord], metric: str) -> tuple[str, ...]:
-    key = metric_named(metric).name
+    try:
+        key = metric_named(metric).name
+    except RewardError as error:
+        raise UserError(f"reward: {error}") from error
     return tuple(dict.fromkeys(name for r in complete for name in r.scores.get(key, {})))
 
 

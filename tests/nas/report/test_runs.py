@@ -89,7 +89,8 @@ def test_a_cost_that_was_not_recorded_is_named(finished_run) -> None:
     [
         ({"aggregate": "median"}, r"reward: aggregate: .*'geometric_mean' or 'minimum'"),
         ({"classes": ("moon",)}, r"class 'moon' is not a class of .*; it has: background, skin, "),
-        ({"metric": "recall"}, "trials have no scores of the metric 'recall'"),
+        ({"metric": "auc"}, "trials have no scores of the metric 'auc'"),
+        ({"metric": "recall"}, "reward: there is no metric 'recall'; choose one of f1, iou, "),
         (
             {"penalties": [{"cost": "latency", "base": 1.0}]},
             "no cost 'latency' to penalise; known: params, macs, flops",
