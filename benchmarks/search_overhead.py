@@ -29,6 +29,7 @@ from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.searching import search
 from nas.searching.assembly import Parts, make_controller, of_kind
 from nas.searching.config import ImageSearchConfig, SearchConfig, image_config
+from nas.searching.continuing import StudyData
 from nas.searching.images import ImageAssembly, candidates_of
 from nas.searching.run_folder import RunFolder
 from nas.tasks import SegmentationTask
@@ -154,6 +155,9 @@ class TimedAssembly:
 
     def reward(self, config: SearchConfig) -> Reward:
         return self._images.reward(config)
+
+    def data(self, config: SearchConfig) -> StudyData:
+        return self._images.data(config)
 
     def check(self, config: SearchConfig) -> None:
         """There is nothing that could be wrong."""

@@ -139,7 +139,8 @@ def run_search(
             load_config(path, {})
             options = flattened(read_yaml(path) or {}) | options
         known = RunFolder.open(run).config()
-        validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
+        changes = {key: value for key, value in options.items() if key != "data"}
+        validate(type(known), overridden(known.model_dump(mode="json"), changes), "--resume")
         continue_search(run, assembly, IMPORT_PATH, look, options)
     return Run(run)
 
@@ -453,7 +454,7 @@ class Run:
         Args:
             trials: Finished candidates asked for altogether.
             progress: Whether to print progress.
-            options: ``workers`` or ``device``.
+            options: ``workers``, ``device``, or ``data``, the folder of images that have moved.
         """
         values = _given({"trials": trials, **options})
         return run_search(values, run=self.path, resume=True, progress=progress)
@@ -465,6 +466,7 @@ class Run:
         epochs: int | None = None,
         teacher: bool | None = None,
         seed: int = 0,
+        data: str | Path | None = None,
         device: str = "auto",
         int8: bool = False,
         config: Mapping[str, Any] | None = None,
@@ -477,6 +479,7 @@ class Run:
             epochs: Passes over the training split.
             teacher: Whether it learns from the search's teacher; as the search unless given.
             seed: Of weights, order and augmentation.
+            data: Folder of the images, if they have moved.
             device: auto, cpu or cuda:N.
             int8: Whether an int8 version is made and compared.
             config: Any further setting of the training.
@@ -495,6 +498,8 @@ class Run:
         settings = self.config
         if not isinstance(settings, ImageSearchConfig):
             raise UserError(f"{self.path}: it searched a table, which has no images to train on.")
+        if data is not None:
+            settings = settings.with_data(data)
         selection = (
             Selection(trials=(which,))
             if isinstance(which, int)

@@ -1,7 +1,9 @@
-"""Writing files so that a killed process never leaves half of one."""
+"""Reading text of any system, and writing files so that a killed process leaves no half of one."""
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 import json
 import math
 import os
@@ -10,6 +12,80 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from nas.errors import UserError
+
+# By the bytes that a file begins with; those of UTF-32 begin with those of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file of any system: the one reader of all text that users write.
+
+    UTF-8, or UTF-16 and UTF-32 with the mark that editors put in front. Lines end in a line feed
+    afterwards, whatever they ended in.
+
+    Raises:
+        UserError: If there is no such file, or it is not such a text; one sentence says how to
+            save it.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    codec = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(codec)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}: line {line} is not text in {codec.upper().removesuffix('-SIG')}; save the "
+            "file as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise UserError(f"{path}: it holds zero bytes, as no text in UTF-8 does; save it as UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON file ({error}).") from error
+
+
+def located(path: str | None) -> str | None:
+    """The absolute path of what exists, and what does not as it is: whoever opens it says so."""
+    if path is None:
+        return None
+    found = Path(path).expanduser()
+    return str(found.absolute()) if found.exists() else path
+
+
+def fingerprint_of(path: Path) -> str:
+    """Changes with the content of a file.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 @contextmanager

@@ -48,10 +48,10 @@ class Records(list[dict[str, Any]]):
         return pandas.DataFrame(list(self), columns=self.columns)
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from nas.terminal import plain_console
 
         text = io.StringIO()
-        Console(file=text, width=120, force_jupyter=False).print(self._table())
+        plain_console(file=text, width=120, force_jupyter=False).print(self._table())
         return text.getvalue().rstrip()
 
     __repr__ = __str__
@@ -69,14 +69,13 @@ class Records(list[dict[str, Any]]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _table(self) -> Any:
-        from rich.markup import escape
         from rich.table import Table
 
         table = Table()
         for key in self.columns:
-            table.add_column(escape(key), overflow="fold")
+            table.add_column(key, overflow="fold")
         for row in self:
-            table.add_row(*(escape(_told(row.get(key))) for key in self.columns))
+            table.add_row(*(_told(row.get(key)) for key in self.columns))
         return table
 
 

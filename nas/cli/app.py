@@ -20,6 +20,7 @@ from nas.cli import (
     latency,
     pareto,
     retrain,
+    runs,
     search,
     spaces,
     status,
@@ -28,6 +29,7 @@ from nas.cli import (
     worker,
 )
 from nas.errors import UserError
+from nas.terminal import say
 
 FAILED = 1
 WRONG_USE = 2
@@ -52,6 +54,7 @@ app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
+app.add_typer(runs.app, name="runs")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
@@ -95,4 +98,4 @@ def _end(error: Exception, code: int, debugging: bool) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"nas: {text}", file=sys.stderr)
+    say(f"nas: {text}", file=sys.stderr)

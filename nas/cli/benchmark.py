@@ -12,6 +12,7 @@ import typer
 from nas.cli.penalties import penalties
 from nas.cli.values import assignments, given
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     from nas.benchmarking.board import Board
@@ -132,11 +133,12 @@ def _rewards(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
-    console = Console(stderr=True)
+    from nas.terminal import plain_console
+
+    console = plain_console(stderr=True)
     columns = (TextColumn("searches"), BarColumn(), MofNCompleteColumn(), TimeLeft())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("searches", total=total)
@@ -150,17 +152,16 @@ def _report(
     output: Path | None,
     plot: Path | None,
 ) -> None:
-    from rich.console import Console
-
     from nas.report.benchmark import benchmark_tables
     from nas.report.benchmark_files import save_data, save_plot
+    from nas.terminal import plain_console
 
-    console = Console()
+    console = plain_console()
     for grid in benchmark_tables(summaries, board.table, settings.trials, settings.told_at):
         console.print(grid)
     if output is not None:
         save_data(output, summaries)
-        print(output)
+        say(output)
     if plot is not None:
         save_plot(plot, summaries, board.table)
-        print(plot)
+        say(plot)

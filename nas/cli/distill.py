@@ -103,9 +103,8 @@ def _loss(method: str, single: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list() -> None:
-    from rich.console import Console
-
     from nas.distillation import describe
     from nas.report.experiments import losses_table
+    from nas.terminal import plain_console
 
-    Console().print(losses_table(describe()))
+    plain_console().print(losses_table(describe()))

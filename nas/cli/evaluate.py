@@ -28,10 +28,9 @@ def evaluate(
     """Score the networks of a run: the figures of its kind of task, over its seeds."""
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
-    from rich.console import Console
-
     from nas.experiments.evaluation import evaluate_run
     from nas.report.experiments import evaluation_table
+    from nas.terminal import plain_console
 
     evaluation = evaluate_run(
         run,
@@ -40,4 +39,4 @@ def evaluate(
         device,
         str(data) if data else None,
     )
-    Console().print(evaluation_table(evaluation))
+    plain_console().print(evaluation_table(evaluation))

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.errors import UserError
 from nas.settings import overridden, read_yaml
+from nas.terminal import say
 
 
 def run(
@@ -27,18 +28,17 @@ def run(
     Raises:
         UserError: If a setting is missing or wrong.
     """
-    from rich.console import Console
-
     from nas.api import run_experiment
     from nas.report.experiments import summary_table
+    from nas.terminal import plain_console
 
     merged = _merged(values, config)
     for key, sentence in needed.items():
         if merged.get(key) is None:
             raise UserError(sentence)
     found = run_experiment(values, folder, config=config)
-    Console().print(summary_table(found.summary))
-    print(f"run: {folder}")
+    plain_console().print(summary_table(found.summary))
+    say(f"run: {folder}")
 
 
 def _merged(values: Mapping[str, Any], config: Path | None) -> dict[str, Any]:

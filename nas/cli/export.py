@@ -11,6 +11,7 @@ from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export
 from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments
 from nas.errors import UserError
+from nas.terminal import say
 
 _ONNX = ".onnx"
 
@@ -70,16 +71,15 @@ def export(
 
 
 def _show(path: Path, record: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from nas.report.retraining import export_table, int8_table, remarks
+    from nas.terminal import plain_console
 
-    console = Console()
+    console = plain_console()
     console.print(export_table(record))
     if "int8" in record:
         console.print(int8_table(str(record["network"]), record))
     for sentence in remarks(record):
-        print(sentence)
-    print(f"onnx: {path}")
+        say(sentence)
+    say(f"onnx: {path}")
     if "int8" in record:
-        print(f"int8: {path.with_name(record['int8']['file'])}")
+        say(f"int8: {path.with_name(record['int8']['file'])}")

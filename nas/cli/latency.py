@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from nas.cli.sentences import latency_sentences
 from nas.cli.values import chosen_run
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,8 +81,6 @@ def measure(
 ) -> None:
     """Measure a network, and predict it where the device has been calibrated (the default)."""
     _check(depth, rows, plot)
-    from rich.console import Console
-
     from nas.deployment.network_latency import (
         Place,
         check_explainable,
@@ -89,11 +88,12 @@ def measure(
         network_layers,
     )
     from nas.report.latency import latency_table, layers_table
+    from nas.terminal import plain_console
 
     place = Place(device, engine, threads, runs, allow_fallback)
     if layers or plot:
         check_explainable(place)
-    console = Console()
+    console = plain_console()
     with latency_sentences():
         chosen = _named(network, trial, best, genotype, size)
         found = network_latency(chosen, place)
@@ -102,7 +102,7 @@ def measure(
             latency_table(chosen.name, found.measured, found.idle_ms, found.predicted, counts)
         )
         for sentence in found.warnings:
-            print(sentence)
+            say(sentence)
         if memory:
             _show_memory(console, chosen, place)
         if energy:
@@ -117,7 +117,7 @@ def measure(
         from nas.report.latency import plot_layers
 
         picture = plot_layers(chosen.name, known, predicted, rows)
-        print(f"plot: {save(picture, plot.with_suffix(''), (plot.suffix[1:],))[0]}")
+        say(f"plot: {save(picture, plot.with_suffix(''), (plot.suffix[1:],))[0]}")
 
 
 @app.command("calibrate")
@@ -146,9 +146,9 @@ def calibrate(
             found = calibrate_device(
                 candidates, device, engine, threads, networks, seed, progress=progress.show
             )
-    from rich.console import Console
+    from nas.terminal import plain_console
 
-    Console().print(calibration_table(found, candidates.family))
+    plain_console().print(calibration_table(found, candidates.family))
 
 
 def _named(
@@ -175,7 +175,7 @@ def _show_energy(console: Console, network: NamedNetwork, place: Place) -> None:
 
     found = network_energy(network, place)
     if isinstance(found, str):
-        print(f"energy is not measured: {found}")
+        say(f"energy is not measured: {found}")
     else:
         console.print(energy_table(found))
 

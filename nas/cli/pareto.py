@@ -10,6 +10,7 @@ import typer
 from nas.cli.penalties import penalties
 from nas.cli.values import chosen_run, given
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     from nas.report.runs import Reading, Snapshot
@@ -51,12 +52,11 @@ def list_front(
     base: Base = None,
 ) -> None:
     """Print the front over one or several runs."""
-    from rich.console import Console
-
     from nas.report.fronts import front_over
+    from nas.terminal import plain_console
 
     found = _read(runs)
-    console = Console()
+    console = plain_console()
     reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
     console.print(front_over(found, reading, console.width))
 
@@ -112,7 +112,7 @@ def compare(
 
 
 def _read(runs: list[Path] | None) -> list[Snapshot]:
-    from nas.report.runs import read_snapshot
+    from nas.report.runs import different_data, read_snapshot
     from nas.searching.run_folder import RunFolder
 
     folders = [RunFolder.open(run) for run in runs or [chosen_run(None)]]
@@ -120,7 +120,10 @@ def _read(runs: list[Path] | None) -> list[Snapshot]:
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
             raise UserError(f"{folder.path}: the run is given twice; name each run once.")
-    return [read_snapshot(folder) for folder in folders]
+    found = [read_snapshot(folder) for folder in folders]
+    if (sentence := different_data(found)) is not None:
+        say(sentence)
+    return found
 
 
 def _reading(
@@ -156,4 +159,4 @@ def _formats(text: str) -> tuple[str, ...]:
 
 def _print(paths: list[Path]) -> None:
     for path in paths:
-        print(path)
+        say(path)

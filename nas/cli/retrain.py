@@ -11,6 +11,7 @@ from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export
 from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments, chosen_run, given, with_assigned
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     from nas.deployment.selection import Choice
@@ -45,6 +46,7 @@ def retrain(
     stages: Annotated[
         Path | None, typer.Option(help="YAML file with a list of stages, each with its losses.")
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     opset: Opset = 18,
@@ -83,10 +85,13 @@ def retrain(
         export=export,
     )
     with latency_sentences():
-        results = [(choice.name, _retrain(folder, choice, options)) for choice in choices]
+        results = [
+            (choice.name, _retrain(folder, _with_data(folder, data), choice, options))
+            for choice in choices
+        ]
     _show(results)
     for choice in choices:
-        print(f"network: {options.folder(folder, choice)}")
+        say(f"network: {options.folder(folder, choice)}")
 
 
 def _distils(run: RunFolder, steps: RetrainStages) -> bool:
@@ -99,12 +104,11 @@ def _distils(run: RunFolder, steps: RetrainStages) -> bool:
 
 
 def _show(results: list[tuple[str, dict[str, Any]]]) -> None:
-    from rich.console import Console
-
     from nas.report.retraining import int8_table, network_table, networks_table, remarks
     from nas.report.tables import score_table
+    from nas.terminal import plain_console
 
-    console = Console()
+    console = plain_console()
     if len(results) == 1:
         name, metrics = results[0]
         console.print(score_table(metrics["test"], list(metrics["test"]["f1"])))
@@ -114,11 +118,11 @@ def _show(results: list[tuple[str, dict[str, Any]]]) -> None:
     for name, metrics in results:
         failed = metrics.get("int8", {}).get("failed")
         if failed:
-            print(f"{name} has no int8 version: {failed}")
+            say(f"{name} has no int8 version: {failed}")
         elif "int8" in metrics:
             console.print(int8_table(name, metrics))
     for sentence in dict.fromkeys(line for _, one in results for line in remarks(one)):
-        print(sentence)
+        say(sentence)
 
 
 def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
@@ -142,14 +146,22 @@ def _training(folder: Any, values: dict[str, Any]) -> Any:
     return validate(type(known), overridden(known.model_dump(), values), "retraining")
 
 
-def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:
+def _with_data(run: RunFolder, data: Path | None) -> Any:
+    from nas.searching.config import ImageSearchConfig
+
+    config = run.config()
+    moved = data is not None and isinstance(config, ImageSearchConfig)
+    return config.with_data(data) if moved else config
+
+
+def _retrain(folder: Any, config: Any, choice: Choice, options: Any) -> dict[str, Any]:
     from nas.report.progress import EpochProgress
     from nas.retraining.retrain import retrain as retrain_one
 
     with EpochProgress() as progress:
         return retrain_one(
             folder,
-            folder.config(),
+            config,
             choice,
             options,
             lambda stage, record, epochs: progress.show(

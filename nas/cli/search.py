@@ -12,6 +12,7 @@ from nas.cli.penalties import penalties
 from nas.cli.values import assignments, chosen_run, given, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     pass
@@ -165,6 +166,11 @@ def search(
     options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
     if data is not None and not resume and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
+    if resume and data is not None:
+        # The run knows its task; this tells where its images are now.
+        options = {**options, "data": str(data)}
+        if task is None:
+            del options["task"]
     from nas.api import run_search
 
     folder = chosen_run(run) if resume else run
@@ -187,15 +193,14 @@ def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
 
 
 def _report(run: Any) -> None:
-    from rich.console import Console
-
     from nas.report.fronts import run_front
     from nas.report.runs import read_snapshot
     from nas.report.search_quality import search_quality
     from nas.report.status import quality_table
+    from nas.terminal import plain_console
 
-    console = Console()
+    console = plain_console()
     found = read_snapshot(run)
     console.print(quality_table(search_quality(found)))
     console.print(run_front(found, console.width))
-    print(f"run folder: {run.path}")
+    say(f"run folder: {run.path}")

@@ -8,6 +8,7 @@ import typer
 
 from nas.cli.values import assignments
 from nas.errors import UserError
+from nas.terminal import say
 
 if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
@@ -26,20 +27,20 @@ def list_spaces() -> None:
     import search_spaces
 
     for name in search_spaces.names():
-        print(name)
+        say(name)
         for preset, options in search_spaces.presets(name).items():
             sizes = ", ".join(f"{key}={value}" for key, value in options.items())
-            print(f"  {preset}: {sizes}")
+            say(f"  {preset}: {sizes}")
 
 
 @app.command()
 def show(name: Name = "fastnas", options: Options = None) -> None:
     """Print the decisions of a space and how many candidates it has."""
     space = _create(name, options)
-    print(space.fingerprint)
+    say(space.fingerprint)
     for decision in space.decisions:
-        print(f"  {decision.name}: {', '.join(map(str, decision.options))}")
-    print(f"{space.size:.3g} candidates")
+        say(f"  {decision.name}: {', '.join(map(str, decision.options))}")
+    say(f"{space.size:.3g} candidates")
 
 
 @app.command()
@@ -55,7 +56,7 @@ def sample(
     space = _create(name, options)
     rng = random.Random(seed)
     for _ in range(count):
-        print(space.sample(rng))
+        say(space.sample(rng))
 
 
 def _create(name: str, options: list[str] | None) -> SearchSpace:

@@ -8,19 +8,19 @@ from typing import Annotated
 import typer
 
 from nas.cli.values import chosen_run
+from nas.terminal import say
 
 
 def status(
     run: Annotated[Path | None, typer.Argument(help="Run folder; the latest unless given.")] = None,
 ) -> None:
     """Show the trials of a search by state, how good it is so far and the time per candidate."""
-    from rich.console import Console
-
     from nas.report.runs import read_snapshot
     from nas.report.status import status as status_of
     from nas.report.status import status_table
     from nas.searching.run_folder import RunFolder
+    from nas.terminal import plain_console
 
     folder = RunFolder.open(chosen_run(run))
-    print(folder.path)
-    Console().print(status_table(status_of(read_snapshot(folder))))
+    say(folder.path)
+    plain_console().print(status_table(status_of(read_snapshot(folder))))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nas.terminal import say
+
 app = typer.Typer(help="Tasks: labelled images.", no_args_is_help=True)
 
 
@@ -16,7 +18,7 @@ def list_tasks() -> None:
     import nas.tasks
 
     for name, kind in nas.tasks.kinds().items():
-        print(f"{name:8} {kind}")
+        say(f"{name:8} {kind}")
 
 
 @app.command()
@@ -25,13 +27,12 @@ def check(
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
 ) -> None:
     """Count images, sizes and classes, and name every file that is wrong."""
-    from rich.console import Console
-
     import nas.tasks
     from nas.report.tables import check_table
+    from nas.terminal import plain_console
 
     report = nas.tasks.check(nas.tasks.load(task, data=data))
-    Console().print(check_table(report))
-    for problem in report.problems:
-        print(problem)
+    plain_console().print(check_table(report))
+    for sentence in (*report.problems, *report.notes):
+        say(sentence)
     report.raise_if_bad()

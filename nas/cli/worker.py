@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.errors import UserError
+from nas.terminal import say
 
 
 def worker(
@@ -18,6 +19,9 @@ def worker(
     ] = None,
     study: Annotated[
         str | None, typer.Option(help="Name of the study there; the run folder's name.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the images on this machine, if elsewhere.")
     ] = None,
 ) -> None:
     """Join a search from another process or machine, until it is complete."""
@@ -34,5 +38,5 @@ def worker(
         folder = RunFolder.open(run)
     else:
         folder = join_study(run, storage, study or run.name)
-    run_worker(folder, index, standard)
-    print(f"the search of {folder.path} is complete.")
+    run_worker(folder, index, standard, data=data)
+    say(f"the search of {folder.path} is complete.")

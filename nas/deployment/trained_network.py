@@ -120,7 +120,9 @@ def task_of_training(path: Path, named: NamedTask) -> Task:
             f"{path}: no file beside it tells which images it was trained on; give --task."
         )
     name, data, options = known
-    return nas.tasks.load(name, data=named.data or data, **{**options, **(named.options or {})})
+    if named.data is not None:
+        name, data = nas.tasks.moved(name, data, named.data)
+    return nas.tasks.load(name, data=data, **{**options, **(named.options or {})})
 
 
 def _recorded_task(path: Path) -> tuple[str, str | None, dict[str, Any]] | None:

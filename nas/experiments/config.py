@@ -6,10 +6,12 @@ import functools
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+import nas.tasks
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.files import located
 from nas.kinds.network_file import describe
 from nas.kinds.registry import kind_named
 from nas.kinds.teacher import seed_folders
@@ -48,6 +50,16 @@ class ExperimentConfig(Settings):
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
     device: str = "auto"
+
+    @field_validator("task")
+    @classmethod
+    def _find_task(cls, task: str) -> str:
+        return nas.tasks.address(task)
+
+    @field_validator("data", "teacher")
+    @classmethod
+    def _find(cls, place: str | None) -> str | None:
+        return located(place)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -67,7 +67,9 @@ def evaluate_run(
         UserError: If the folder holds no such run, or there is no such split.
     """
     config, folders = read_experiment(run), seed_folders(run)
-    task = nas.tasks.load(config.task, data or config.data, **config.task_options)
+    place = config.task, config.data
+    name, images = nas.tasks.moved(*place, data) if data is not None else place
+    task = nas.tasks.load(name, images, **config.task_options)
     task.dataset(split)
     kind, where = kind_of(task), resolve_device(device)
     chosen: list[ViewsName] = [name or kind.views[-1] for name in views]

@@ -10,7 +10,7 @@ import yaml
 from nas.errors import UserError
 from nas.experiments.config import CONFIG, ExperimentConfig
 from nas.files import write_text
-from nas.settings import read_yaml
+from nas.settings import read_yaml, validate
 
 _SHOWN = 3
 
@@ -24,7 +24,9 @@ def claim(folder: Path, config: ExperimentConfig) -> None:
     path = folder / CONFIG
     # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
     if path.exists() and any(folder.glob("seed-*")):
-        different = _different(read_yaml(path), config.identity())
+        # Older runs saved relative paths; validated, they are what this configuration has.
+        known = validate(type(config), read_yaml(path), str(path))
+        different = _different(known.identity(), config.identity())
         if different:
             raise UserError(
                 f"{folder}: it holds a run of other settings ({_listed(different)}); choose "

@@ -79,7 +79,10 @@ def run_experiment(
     check_stages(config.resolved_stages, config.teacher is not None)
     # A wrong name or option must not wait for the hub, the data or the teacher.
     network = kind.create(kind.without_hub(config.model), task)
-    nas.tasks.check(task).raise_if_bad()
+    report = nas.tasks.check(task)
+    report.raise_if_bad()
+    for note in report.notes:
+        say(note)
     teacher = load_teacher(config.teacher, task, device) if config.teacher else None
     subject = Subject(kind, network, task, config.training, device)
     try_stages(subject, config.resolved_stages, _stage_teacher(teacher))

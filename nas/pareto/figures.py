@@ -6,6 +6,7 @@ Figures are made without pyplot, so that nothing global (backend, open figures, 
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nas.pareto.objectives import Objective, ParetoError
+from nas.terminal import visible
 
 WIDTH, HEIGHT = 5.0, 3.6  # inches: one column of a paper
 DPI = 200
@@ -31,7 +34,18 @@ LINES = ("-", "--", "-.", ":")
 ACCENT = "#D55E00"
 NEUTRAL = "0.45"
 
+_ASIAN = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Droid Sans Fallback",
+)
+_INSTALLED = {font.name for font in font_manager.fontManager.ttflist}
+_FAMILIES = ["DejaVu Sans", *(name for name in _ASIAN if name in _INSTALLED)]
 _STYLE: dict[Any, Any] = {
+    # What the first font lacks, such as the characters of Asia, the next one that is there has.
+    "font.family": _FAMILIES,
     "font.size": 8,
     "axes.labelsize": 9,
     "axes.linewidth": 0.7,
@@ -101,6 +115,11 @@ def add_legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str])
     figure.set_size_inches(width, height + max(0.0, extent.height / figure.dpi - _LEGEND_INCHES))
 
 
+def shown(name: str) -> str:
+    """A name as a label: a dollar sign begins no formula in it, and nothing in it is obeyed."""
+    return visible(name).replace("$", r"\$")
+
+
 def handle(**style: Any) -> Line2D:
     """A legend entry in the given style."""
     return Line2D([], [], **style)
@@ -131,6 +150,9 @@ def save(
     with paper_style():
         for name in formats:
             path = stem.with_name(f"{stem.name}.{name}")
-            figure.savefig(path, format=name, dpi=DPI, metadata=_FORMATS[name])
+            with warnings.catch_warnings():
+                # A character that no font has is drawn as a box, which the reader sees.
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                figure.savefig(path, format=name, dpi=DPI, metadata=_FORMATS[name])
             written.append(path)
     return written

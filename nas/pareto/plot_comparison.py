@@ -53,7 +53,7 @@ def plot_comparison(searches: Sequence[Series], x: Objective, y: Objective) -> F
             axes.scatter(xs, ys, s=size, **style, alpha=0.4, linewidths=0, zorder=2)
             handles.append(_draw_front(axes, best, x, {**style, "linestyle": _line(index)}))
         handles += _neutral_handles()
-        names = [search.name for search in searches]
+        names = [figures.shown(search.name) for search in searches]
         figures.add_legend(figure, handles, [*names, "Pareto front", "candidates"])
     return figure
 

@@ -55,7 +55,7 @@ def plot_course(courses: Sequence[Course], labels: Mapping[str, str] = _NAMES) -
         figure.align_ylabels(panels)
         if len(courses) > 1:
             handles: list[Artist] = [figures.handle(**_style(i)) for i in range(len(courses))]
-            figures.add_legend(figure, handles, [course.name for course in courses])
+            figures.add_legend(figure, handles, [figures.shown(one.name) for one in courses])
     return figure
 
 

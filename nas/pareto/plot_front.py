@@ -124,7 +124,7 @@ def _legend_labels(searches: Sequence[Series], best: Sequence[Candidate]) -> lis
     if len(searches) == 1:
         names = [f"candidates ({len(searches[0].candidates)})"]
     else:
-        names = [f"{search.name} ({len(search.candidates)})" for search in searches]
+        names = [f"{figures.shown(search.name)} ({len(search.candidates)})" for search in searches]
     labels = "" if any(candidate.label for candidate in best) else ", with trial numbers"
     return [*names, f"Pareto front ({len(best)}){labels}"]
 

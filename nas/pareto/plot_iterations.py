@@ -132,7 +132,7 @@ def _add_legend(figure: Figure, searches: Sequence[Series]) -> None:
             handles.append(
                 figures.handle(linestyle="", marker="s", color=colour, alpha=0.6, markersize=6)
             )
-            names.append(search.name)
+            names.append(figures.shown(search.name))
     colour = figures.PALETTE[0] if len(searches) == 1 else figures.NEUTRAL
     handles.append(figures.handle(color=colour, linewidth=1.6))
     handles.append(figures.handle(linestyle="", **_mean_style(colour)))

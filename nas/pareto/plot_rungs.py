@@ -110,7 +110,7 @@ def _add_legend(figure: Figure, panels: Sequence[RungPanel]) -> None:
         handles.append(
             figures.handle(linestyle="", marker=_marker(index), color=_colour(index), markersize=4)
         )
-        labels.append(search.name if len(searches) > 1 else "candidate")
+        labels.append(figures.shown(search.name) if len(searches) > 1 else "candidate")
     colour = _colour(0) if len(searches) == 1 else figures.NEUTRAL
     if any(len(search.cut_short) for panel in panels for search in panel.searches):
         handles.append(figures.handle(linestyle="", marker="|", color=colour))

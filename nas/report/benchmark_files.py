@@ -67,7 +67,7 @@ def save_plot(path: Path, summaries: Sequence[Summary], table: Table) -> None:
                 _draw(group[1], shares, f"{dataset}: hypervolume")
         panels[-1].set_xlabel("Evaluations")
         handles = [figures.handle(**_style(index)) for index in range(len(names))]
-        figures.add_legend(figure, handles, names)
+        figures.add_legend(figure, handles, [figures.shown(name) for name in names])
     figures.save(figure, path.with_suffix(""), (path.suffix.removeprefix("."),))
 
 

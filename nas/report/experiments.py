@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nas.distillation import LossInfo
 from nas.experiments.evaluation import RunEvaluation
@@ -56,7 +56,7 @@ def losses_table(losses: Sequence[LossInfo]) -> Table:
         options = [str(option) for option in loss.options if not option.required]
         lines = [f"{' or '.join(loss.compares)}: {loss.summary}"]
         lines += [f"options: {', '.join(options)}"] if options else []
-        table.add_row(loss.name, escape("\n".join([*lines, loss.paper, loss.link])))
+        table.add_row(loss.name, Text("\n".join([*lines, loss.paper, loss.link])))
     return table
 
 

@@ -141,7 +141,7 @@ def plot_layers(
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("milliseconds")
         rest = sum(layer.ms for layer in measured[bars:])
-        title = f"{name}: {sum(layer.ms for layer in measured):.2f} ms"
+        title = f"{figures.shown(name)}: {sum(layer.ms for layer in measured):.2f} ms"
         if rest:
             others = len(measured) - bars
             title += f", {rest:.2f} ms of them in {others} other layer{'s' if others > 1 else ''}"

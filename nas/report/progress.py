@@ -19,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nas.terminal import plain_console, visible
+
 if TYPE_CHECKING:
     from nas.training.trainer import EpochRecord
 
@@ -32,7 +34,7 @@ class Bars:
     """
 
     def __init__(self, console: Console | None, *columns: ProgressColumn) -> None:
-        self._console = console or Console()
+        self._console = console or plain_console()
         self._progress = Progress(
             *columns, console=self._console, disable=not self._console.is_terminal
         )
@@ -47,7 +49,7 @@ class Bars:
     def say(self, line: str) -> None:
         """Prints a line above the bars, with the time of day where there is no terminal."""
         stamp = "" if self._console.is_terminal else time.strftime("%H:%M:%S ")
-        self._console.print(stamp + line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(visible(stamp + line), markup=False, highlight=False, soft_wrap=True)
 
 
 class EpochProgress(Bars):
@@ -56,7 +58,7 @@ class EpochProgress(Bars):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(
             console,
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
@@ -91,7 +93,7 @@ class CalibrationProgress(Bars):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(
             console,
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

@@ -13,6 +13,7 @@ from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
 from nas.searching.config import SearchConfig
+from nas.searching.continuing import StudyData
 from nas.searching.places import trials_asked
 from nas.searching.records import TrialRecord, read_records
 from nas.searching.reward import saved_reward
@@ -37,6 +38,7 @@ class Snapshot:
         study: Name of its study.
         asked: Number of complete trials asked for.
         records: Every trial, in the order of their numbers.
+        data: What they learned from; None for older runs.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Snapshot:
     study: str
     asked: int
     records: tuple[TrialRecord, ...]
+    data: StudyData | None = None
 
     @property
     def complete(self) -> list[TrialRecord]:
@@ -91,7 +94,26 @@ def read_snapshot(run: RunFolder) -> Snapshot:
     """
     study = read_study(run)
     records = tuple(read_records(study))
-    return Snapshot(run.path, run.config(), study.study_name, trials_asked(study), records)
+    asked, data = trials_asked(study), StudyData.of(study)
+    return Snapshot(run.path, run.config(), study.study_name, asked, records, data)
+
+
+def different_data(runs: Sequence[Snapshot]) -> str | None:
+    """A sentence about runs that were trained and scored on different data, or None.
+
+    Older runs do not tell, and the task alone decides: a teacher changes no score's meaning.
+    """
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        if run.data is not None and (found := run.data.task) is not None:
+            groups.setdefault(found, []).append(str(run.path))
+    if len(groups) < 2:
+        return None
+    told = " and of ".join(", ".join(paths) for paths in groups.values())
+    return (
+        f"the data of {told} differ (images, labels, classes or input size), so that their "
+        "qualities do not compare."
+    )
 
 
 def without_repeats(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -92,7 +91,7 @@ def status_table(found: Status) -> RenderableType:
     for host, count in found.hosts.items():
         rows.add_row("host", f"{host}: {count} complete")
     for reason, count in found.failures.items():
-        rows.add_row("failed", f"{count} x {escape(reason)}")
+        rows.add_row("failed", Text(f"{count} x {reason}"))
     return _with_course(rows, found.quality)
 
 
@@ -127,7 +126,7 @@ def _add_quality(rows: Table, quality: SearchQuality) -> None:
 
 def _add_best(rows: Table, name: str, value: float, trial: TrialRecord) -> None:
     rows.add_row(name, f"{value:.4f} (trial {trial.number})")
-    rows.add_row("", escape(trial.genotype))
+    rows.add_row("", Text(trial.genotype))
 
 
 def _with_course(rows: Table, quality: SearchQuality) -> RenderableType:

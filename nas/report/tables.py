@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from latency.costs import declared, heading
@@ -14,6 +13,7 @@ from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
 from nas.tasks.classification.data_check import ClassCounts
 from nas.tasks.segmentation.data_check import ClassShares
+from nas.terminal import plain_console
 
 _ANY = 10_000
 """Width of a line that fits any table."""
@@ -39,7 +39,7 @@ def front_table(
     columns = list(dict.fromkeys(key for candidate in front for key in candidate.values))
     for kept in _fewer_and_fewer(columns, about):
         table = _front_table(front, title, kept, searches)
-        if Console(width=_ANY).measure(table).maximum <= width:
+        if plain_console(width=_ANY).measure(table).maximum <= width:
             break
     return table
 

@@ -28,8 +28,10 @@ from nas.models.network_settings import NetworkSettings
 from nas.retraining.options import RetrainOptions
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig
-from nas.searching.images import cache_of, load_task, reward_on
+from nas.searching.continuing import check_data
+from nas.searching.images import cache_of, data_of, load_task, reward_on
 from nas.searching.run_folder import RunFolder
+from nas.searching.study import read_study
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.scoring import ScoreCard
@@ -153,6 +155,7 @@ class _Work:
             raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
         _check_teacher(config, options)
         task, space, device = load_task(config), make_space(config), resolve_device(options.device)
+        check_data(read_study(run), data_of(task, config), run.path)
         evaluation = config.evaluation
         if not options.distill:
             distillation = evaluation.distillation.model_copy(update={"enabled": False})

@@ -19,6 +19,7 @@ from nas.searching.config import (
     SearchConfig,
     TableSearchConfig,
 )
+from nas.searching.continuing import StudyData
 from nas.searching.reward import reward_of
 from nas.searching.run_folder import RunFolder
 from rewards import Reward
@@ -95,6 +96,13 @@ class Assembly(Protocol):
             UserError: If a class, a metric or a cost is unknown.
         """
 
+    def data(self, config: SearchConfig) -> StudyData:
+        """What candidates learn from, as it is now.
+
+        Raises:
+            UserError: If it cannot be read.
+        """
+
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before a run folder is made.
 
@@ -139,6 +147,10 @@ class StandardAssembly:
     def reward(self, config: SearchConfig) -> Reward:
         """See `Assembly.reward`."""
         return self._of(config).reward(config)
+
+    def data(self, config: SearchConfig) -> StudyData:
+        """See `Assembly.data`."""
+        return self._of(config).data(config)
 
     def check(self, config: SearchConfig) -> None:
         """See `Assembly.check`."""

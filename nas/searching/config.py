@@ -6,10 +6,11 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
+import nas.tasks
 import rewards
 import search_spaces
 from latency.costs import COSTS
@@ -17,6 +18,7 @@ from nas import controllers
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
+from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
 from nas.settings import Settings, overridden, read_yaml, validate
@@ -63,6 +65,19 @@ def _with_own_cost(penalty: Any, imports: list[Any]) -> Any:
     if not isinstance(penalty, dict) or "cost" not in penalty:
         return penalty
     return {**penalty, "cost": _own_cost(penalty["cost"], imports)}
+
+
+LOCATIONS = (
+    "task",
+    "data",
+    "cache",
+    "storage",
+    "table",
+    "imports",
+    "evaluation.teacher.run",
+    "evaluation.encoder.weights",
+)
+"""Settings that say where something lies, which the study knows by its content."""
 
 
 class SpaceSettings(Settings):
@@ -216,6 +231,16 @@ class SearchConfig(Settings):
             changed["limits"] = {_own_cost(key, imports): value for key, value in limits.items()}
         return changed | ({"imports": imports} if imports else {})
 
+    @field_validator("storage")
+    @classmethod
+    def _find_storage(cls, storage: str | None) -> str | None:
+        """A SQLite file is found from any folder."""
+        if storage is None or not storage.startswith("sqlite:///"):
+            return storage
+        path = storage.removeprefix("sqlite:///")
+        usual = path and not path.startswith((":memory:", "file:", "/"))
+        return f"sqlite:///{Path(path).absolute()}" if usual else storage
+
     @field_validator("limits")
     @classmethod
     def _limits_are_positive(cls, limits: dict[str, float]) -> dict[str, float]:
@@ -264,6 +289,45 @@ class ImageSearchConfig(SearchConfig):
     retraining: StageTraining
     retraining_losses: tuple[TermSettings, ...]
     evaluation: Any
+
+    @field_validator("task")
+    @classmethod
+    def _find_task(cls, task: str) -> str:
+        return nas.tasks.address(task)
+
+    @field_validator("data")
+    @classmethod
+    def _find_data(cls, data: str | None) -> str | None:
+        return located(data)
+
+    @field_validator("cache")
+    @classmethod
+    def _find_cache(cls, cache: str | None) -> str | None:
+        # It is made when it is first used.
+        return None if cache is None else str(Path(cache).expanduser().absolute())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_teacher(cls, values: Any) -> Any:
+        """Weights from outside are found from any folder too."""
+        evaluation = values.get("evaluation") if isinstance(values, dict) else None
+        if not isinstance(evaluation, dict):
+            return values
+        found = dict(evaluation)
+        for section, key in (("teacher", "run"), ("encoder", "weights")):
+            inner = evaluation.get(section)
+            if isinstance(inner, dict) and inner.get(key) not in (None, "task", "imagenet", "none"):
+                found[section] = {**inner, key: located(inner[key])}
+        return {**values, "evaluation": found}
+
+    def with_data(self, place: str | Path) -> Self:
+        """The same search whose images are in another folder now.
+
+        Raises:
+            UserError: If there is no such folder.
+        """
+        task, data = nas.tasks.moved(self.task, self.data, place)
+        return self.model_copy(update={"task": task, "data": data})
 
     @model_validator(mode="before")
     @classmethod
@@ -324,6 +388,11 @@ class TableSearchConfig(SearchConfig):
     reward: TableRewardSettings = TableRewardSettings()
     table: str
     dataset: str = "cifar10"
+
+    @field_validator("table")
+    @classmethod
+    def _find_table(cls, table: str) -> str:
+        return located(table) or table
 
 
 def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:

@@ -9,12 +9,16 @@ import nas.tasks
 import rewards
 from nas.errors import UserError
 from nas.evaluation.evaluator import Evaluator
+from nas.files import fingerprint_of
 from nas.kinds.ahead import Announce
 from nas.kinds.candidates import Candidates
 from nas.kinds.kind import Prepared
 from nas.kinds.registry import kind_of
+from nas.kinds.teacher import network_path
+from nas.objects import is_object
 from nas.searching.assembly import Parts, make_controller, make_space, of_kind
 from nas.searching.config import ImageSearchConfig, SearchConfig
+from nas.searching.continuing import StudyData
 from nas.searching.device_costs import check_device_costs, resolved, told_costs
 from nas.searching.reward import make_reward, with_reward
 from nas.searching.run_folder import RunFolder
@@ -54,6 +58,15 @@ class ImageAssembly:
         config = of_kind(config, ImageSearchConfig)
         return reward_on(self.task(config), config)
 
+    def data(self, config: SearchConfig) -> StudyData:
+        """The task, and the weights from outside that candidates learn from.
+
+        Raises:
+            UserError: If one of them cannot be read.
+        """
+        config = of_kind(config, ImageSearchConfig)
+        return data_of(self.task(config), config)
+
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before anything is trained or written.
 
@@ -68,7 +81,10 @@ class ImageAssembly:
         task = self.task(config)
         make_controller(config, space, reward_on(task, config))
         check_device_costs(config, str(device))
-        nas.tasks.check(task).raise_if_bad()
+        report = nas.tasks.check(task)
+        report.raise_if_bad()
+        for note in report.notes:
+            self._say(note)
         config.kind.check_evaluation(task, config.evaluation, space, device)
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
@@ -159,6 +175,25 @@ def load_task(config: ImageSearchConfig) -> Task:
             f"{kind_of(task).default_space}."
         )
     return task
+
+
+def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
+    """What a search learns from: its task, and the weights from outside that it names.
+
+    Raises:
+        UserError: If one of them cannot be read.
+    """
+    fingerprints = {"task": task.fingerprint}
+    teacher = config.evaluation.teacher.run
+    if teacher is not None and config.has_teacher:
+        known = is_object(teacher)
+        fingerprints["teacher"] = teacher if known else fingerprint_of(network_path(teacher))
+    encoder = getattr(config.evaluation, "encoder", None)
+    if encoder is not None:
+        weights = Path(encoder.weights).expanduser()
+        named = not weights.is_file()
+        fingerprints["encoder weights"] = encoder.weights if named else fingerprint_of(weights)
+    return StudyData(fingerprints, task.classes, task.input_shape)
 
 
 def candidates_of(

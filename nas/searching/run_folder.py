@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
-from nas.files import write_text
-from nas.searching.config import SearchConfig, config_class
+from nas.files import read_json, write_json, write_text
+from nas.nested import flattened
+from nas.searching.config import LOCATIONS, SearchConfig, config_class
 from nas.searching.provenance import provenance
-from nas.settings import read_yaml, validate
+from nas.settings import overridden, read_yaml, validate
 
 
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of one search: use `create` or `open`.
 
-    ``config.yaml`` (resolved), ``study.db``, ``run.json`` (date, host, devices, commit,
-    versions), ``cache/`` (safe to delete), ``plots/``, ``retrain/``, ``logs/``.
+    ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
+    ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
+    ``retrain/``, ``logs/``.
     """
 
     path: Path
@@ -37,10 +40,9 @@ class RunFolder:
             study_name: Name of the study in the storage; the folder's name unless given.
 
         Raises:
-            UserError: If the folder is in use, or its name cannot be used.
+            UserError: If the folder is in use or cannot be made.
         """
         run = cls(path)
-        _check_name(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -85,6 +87,31 @@ class RunFolder:
         return self.path / "study.db"
 
     @property
+    def memory_path(self) -> Path:
+        """What is remembered of the study beside it, so that its loss is noticed."""
+        return self.path / "study.json"
+
+    def known_trials(self) -> int | None:
+        """Number of trials that the study has had; None before it was made, and in older runs.
+
+        Raises:
+            UserError: If the file was edited and makes no sense.
+        """
+        if not self.memory_path.is_file():
+            return None
+        content = read_json(self.memory_path)
+        trials = content.get("trials") if isinstance(content, dict) else None
+        if not isinstance(trials, int):
+            raise UserError(f"{self.memory_path}: no number of trials in it; delete the file.")
+        return trials
+
+    def remember_trials(self, number: int) -> None:
+        """Remembers that the study has at least so many trials."""
+        known = self.known_trials()
+        if known is None or number > known:
+            write_json(self.memory_path, {"trials": number})
+
+    @property
     def cache(self) -> Path:
         """What can be computed again, keyed by content."""
         return self.path / "cache"
@@ -104,10 +131,9 @@ class RunFolder:
 
     def info(self) -> dict[str, Any]:
         """The content of ``run.json``."""
-        try:
-            content: dict[str, Any] = json.loads(self.info_path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{self.info_path}: not a JSON file ({error}).") from error
+        content = read_json(self.info_path)
+        if not isinstance(content, dict):
+            raise UserError(f"{self.info_path}: expected keys and values.")
         return content
 
     @property
@@ -120,28 +146,36 @@ class RunFolder:
         Raises:
             UserError: If it was edited and is no longer valid.
         """
-        values = read_yaml(self.config_path)
+        values = self._with_places(read_yaml(self.config_path), self._inside)
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
         return validate(kind, values, str(self.config_path))
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""
-        write_text(
-            self.config_path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        )
+        values = self._with_places(config.model_dump(mode="json"), self._relative)
+        write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
+
+    def _with_places(self, values: Any, change: Callable[[str], str]) -> Any:
+        """Saved values with each place in them changed; what lies in the run moves with it."""
+        flat = flattened(values) if isinstance(values, dict) else {}
+        places = {key: flat[key] for key in LOCATIONS if isinstance(flat.get(key), str)}
+        return overridden(values, {k: change(v) for k, v in places.items()}) if places else values
+
+    def _relative(self, place: str) -> str:
+        path, run = Path(place), self.path.resolve()
+        return str(path.relative_to(run)) if path.is_relative_to(run) else place
+
+    def _inside(self, place: str) -> str:
+        # Older runs saved what lies elsewhere by a relative path too.
+        path = self.path.resolve() / place
+        relative = not Path(place).is_absolute() and ":" not in place
+        return str(path) if relative and path.exists() else place
 
     def discard_if_new(self) -> None:
         """Removes the folder if it holds nothing but what `create` put there."""
         begun = {self.config_path, self.info_path}
         if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
             shutil.rmtree(self.path)
-
-
-def _check_name(path: Path) -> None:
-    # These have a meaning in a database URL, by which Optuna opens the file.
-    unusable = sorted(set("?%{}") & set(str(path.resolve())))
-    if unusable:
-        raise UserError(f"{path}: the path of a run folder cannot contain {' '.join(unusable)}.")
 
 
 def _in_use(path: Path) -> str:

@@ -9,18 +9,28 @@ from typing import Any
 
 import optuna
 
+import nas.tasks
 from nas.errors import UserError
 from nas.searching.assembly import Assembly
-from nas.searching.config import SearchConfig
+from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
+from nas.searching.continuing import (
+    CHANGEABLE,
+    agrees,
+    check_data,
+    check_settings,
+    value_at,
+)
 from nas.searching.executors import create_executor
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
-from nas.searching.study import check_storage, create_study, working_storage
+from nas.searching.study import (
+    check_storage,
+    create_study,
+    known_study,
+    working_storage,
+)
 from nas.settings import validate
-
-CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row")
-"""What of a configuration may differ when a search continues."""
 
 
 def start(
@@ -80,16 +90,29 @@ def resume(
     run = RunFolder.open(path)
     config = run.config()
     values = config.model_dump(mode="json")
+    moved = changes.get("data")
+    if moved is not None and isinstance(config, ImageSearchConfig):
+        config = config.with_data(moved)
+        values |= {"task": config.task, "data": config.data}
     for key, value in changes.items():
+        if key == "data" or (key in LOCATIONS and agrees(value_at(values, key), _found(value))):
+            # The study knows what lies there.
+            continue
         if key in CHANGEABLE:
             values[key] = value
-        elif not _agrees(_at(values, key), value):
+        elif not agrees(value_at(values, key), value):
             raise UserError(
                 f"{path}: {key!r} cannot be changed with --resume (only "
                 f"{', '.join(CHANGEABLE)}); start a new search for that."
             )
     if changes:
         config = validate(type(config), values, "--resume")
+    # Before anything is trained for a search that cannot go on.
+    study = known_study(run)
+    if study is not None:
+        check_settings(study, config, run.config_path)
+        check_data(study, assembly.data(config), run.path)
+    if changes:
         assembly.check(config)
         run.save_config(config)
     _search(run, assembly.prepare(run, config), assembly, import_path, look)
@@ -106,25 +129,14 @@ def _search(
     run.save_config(config)
     executor = create_executor(config.executor, config.workers, assembly, import_path)
     with working_storage(run, config) as storage:
-        study = create_study(storage, run, config, assembly.space(config))
+        study = create_study(storage, run, config, assembly.space(config), assembly.data(config))
         executor.run(run, study, Places(study, storage, config.grace), look)
         _check_complete(study)
 
 
-def _at(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
-
-
-def _agrees(known: Any, asked: Any) -> bool:
-    """True if a value that was asked for is what is known, where it says anything at all."""
-    if isinstance(asked, Mapping):
-        return all(_agrees(_at(known, str(key)), value) for key, value in asked.items())
-    if isinstance(asked, (list, tuple)) and isinstance(known, list):
-        return len(known) == len(asked) and all(map(_agrees, known, asked))
-    # An automatic value was replaced by a number when the search began.
-    return bool(asked == known) or asked == "auto"
+def _found(value: Any) -> Any:
+    """A place as configurations save it."""
+    return nas.tasks.address(value) if isinstance(value, str) else value
 
 
 def _check_complete(study: optuna.Study) -> None:

@@ -184,19 +184,28 @@ class TrialCache(_CachedStorage):
             self._studies[study_id].trials = dict(sorted(known.items()))
 
 
-def connect(url: str, **options: Any) -> TrialStorage:
+def connect(place: str | Path, **options: Any) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
     Args:
-        url: A SQLAlchemy URL.
+        place: A SQLAlchemy URL, or the path of a SQLite file, which may have any name: in a URL
+            some characters mean something else.
         options: Options of Optuna's storage.
 
     Raises:
         UserError: If it cannot be reached or its driver is missing.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    engine: dict[str, Any] = {"pool_pre_ping": True}
-    if url.startswith("sqlite"):
+    url, engine = str(place), dict[str, Any](pool_pre_ping=True)
+    if isinstance(place, Path):
+        path = place.resolve()
+        url = "sqlite:///study.db"  # tells SQLAlchemy that it is a file; `creator` tells which
+        engine = {
+            "creator": lambda: sqlite3.connect(
+                path, timeout=_SQLITE_TIMEOUT, check_same_thread=False
+            )
+        }
+    elif url.startswith("sqlite"):
         engine = {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
     try:
         return TrialStorage(url, engine_kwargs=engine, **options)
@@ -207,7 +216,8 @@ def connect(url: str, **options: Any) -> TrialStorage:
         ) from error
     except (SQLAlchemyError, OptunaError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"cannot use the storage {_without_password(url)}: {reason}.") from error
+        told = place if isinstance(place, Path) else _without_password(url)
+        raise UserError(f"cannot use the storage {told}: {reason}.") from error
 
 
 def serialise_sqlite(engine: Engine) -> None:
@@ -241,11 +251,6 @@ def merge_log(path: Path) -> None:
         return
     finally:
         connection.close()
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return f"sqlite:///{path.resolve()}"
 
 
 def sqlite_path(url: str) -> Path | None:

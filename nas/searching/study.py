@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 
 from nas.errors import UserError
 from nas.searching.config import SearchConfig, config_class
+from nas.searching.continuing import StudyData, check_data, record_data
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import (
     MemoryStorage,
@@ -25,7 +26,6 @@ from nas.searching.storage import (
     merge_log,
     serialise_sqlite,
     sqlite_path,
-    sqlite_url,
 )
 from search_spaces.space import SearchSpace
 
@@ -46,10 +46,10 @@ def working_storage(
     Raises:
         UserError: If the storage cannot be reached.
     """
-    url = config.storage or sqlite_url(run.study_path)
+    place = config.storage or run.study_path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        storage = connect(url, heartbeat_interval=config.heartbeat, grace_period=config.grace)
+        storage = connect(place, heartbeat_interval=config.heartbeat, grace_period=config.grace)
     storage.origin = origin
     if storage.engine.name == "sqlite":
         serialise_sqlite(storage.engine)
@@ -73,12 +73,24 @@ def check_storage(config: SearchConfig) -> None:
 
 
 def create_study(
-    storage: RDBStorage, run: RunFolder, config: SearchConfig, space: SearchSpace
+    storage: RDBStorage,
+    run: RunFolder,
+    config: SearchConfig,
+    space: SearchSpace,
+    data: StudyData | None = None,
 ) -> optuna.Study:
     """Creates the study of a run, or opens an existing one, and sets the number of trials.
 
+    Args:
+        storage: Where it is kept.
+        run: The run folder.
+        config: Its configuration.
+        space: Its space.
+        data: What its trials learn from; recorded in the study.
+
     Raises:
-        UserError: If the storage holds a study of this name with another space or other objectives.
+        UserError: If the storage holds a study of this name with another space, other objectives
+            or other data, or has lost what it held.
     """
     try:
         study = optuna.create_study(
@@ -89,8 +101,13 @@ def create_study(
     if "space" not in study.user_attrs:
         _describe(study, config, space)
     check_study(study, config, space)
+    check_whole(run, study)
+    if data is not None:
+        check_data(study, data, run.path)
+        record_data(study, data)
     study.set_user_attr("config", config.model_dump(mode="json", exclude={"storage"}))
     _ask(study, config)
+    run.remember_trials(len(study.get_trials(deepcopy=False)))
     return study
 
 
@@ -133,12 +150,56 @@ def read_study(run: RunFolder) -> optuna.Study:
     """Opens the study of a run for reading; the run folder may be read-only.
 
     Raises:
-        UserError: If there is no study yet.
+        UserError: If there is no study yet, or it lacks trials that it had.
     """
     url = run.config().storage
-    if url is None and not run.study_path.is_file():
+    if url is None and not (run.study_path.is_file() and run.study_path.stat().st_size):
+        if run.known_trials() is not None:
+            raise UserError(_lost(run, "is gone or empty"))
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
-    return _load(connect(url or sqlite_url(run.study_path)), run.study_name, None)
+    try:
+        study = _load(connect(url or run.study_path), run.study_name, None)
+    except UserError:
+        if run.known_trials() is None:
+            raise
+        raise UserError(_lost(run, "holds no such study any more")) from None
+    check_whole(run, study)
+    return study
+
+
+def known_study(run: RunFolder) -> optuna.Study | None:
+    """The study of a run, or None where the search was stopped before there was one.
+
+    Raises:
+        UserError: If there was one, and it is lost or lacks trials that it had.
+    """
+    try:
+        return read_study(run)
+    except UserError:
+        if run.known_trials() is not None:
+            raise
+        return None
+
+
+def check_whole(run: RunFolder, study: optuna.Study) -> None:
+    """Refuses a study that has fewer trials than the run folder remembers.
+
+    Raises:
+        UserError: If it has.
+    """
+    # In this order: another worker adds to both.
+    remembered = run.known_trials() or 0
+    found = len(study.get_trials(deepcopy=False))
+    if found < remembered:
+        raise UserError(_lost(run, f"has {found} trials where it had {remembered}"))
+
+
+def _lost(run: RunFolder, what: str) -> str:
+    return (
+        f"{run.path}: its study {what}; bring {run.study_path.name} back together with "
+        f"{run.study_path.name}-wal, if there is one beside it (nas runs copy copies a run as a "
+        f"whole), or delete {run.memory_path} to go on with what is left."
+    )
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:

@@ -8,9 +8,11 @@ from pathlib import Path
 from nas.errors import UserError
 from nas.evaluation.table import Table
 from nas.evaluation.table_evaluator import METRIC, TableEvaluator, rows_of
+from nas.files import fingerprint_of
 from nas.kinds.ahead import Announce
 from nas.searching.assembly import Parts, make_controller, make_space, of_kind
 from nas.searching.config import SearchConfig, TableSearchConfig
+from nas.searching.continuing import StudyData
 from nas.searching.limits import check_limited_costs, check_limits
 from nas.searching.reward import make_reward, with_bases, with_reward
 from nas.searching.run_folder import RunFolder
@@ -45,6 +47,11 @@ class TableAssembly:
         """See `nas.searching.assembly.Assembly.reward`."""
         config = of_kind(config, TableSearchConfig)
         return reward_in(load_table(config), config)
+
+    def data(self, config: SearchConfig) -> StudyData:
+        """The table, by its content."""
+        config = of_kind(config, TableSearchConfig)
+        return StudyData({"table": fingerprint_of(Path(config.table))})
 
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before anything is written.

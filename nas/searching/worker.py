@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import optuna
 import torch
@@ -12,12 +13,14 @@ from optuna.trial import FrozenTrial
 
 from nas.searching import interrupts
 from nas.searching.assembly import Assembly
+from nas.searching.config import ImageSearchConfig
+from nas.searching.continuing import check_data, check_settings
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.provenance import available_cpus
 from nas.searching.records import LOST, failure_of
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
-from nas.searching.study import first_trial, open_study, working_storage
+from nas.searching.study import first_trial, open_study, read_study, working_storage
 from nas.searching.trial import TrialError, TrialRunner, origin_of
 from nas.training.device import resolve_device
 
@@ -30,6 +33,7 @@ def run_worker(
     index: int,
     assembly: Assembly,
     *,
+    data: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
 ) -> None:
@@ -42,6 +46,7 @@ def run_worker(
         run: The run folder; its study exists.
         index: Number of this worker on its machine, which selects its GPU.
         assembly: What builds the space, the controller and the evaluator.
+        data: Folder of the images on this machine, if it is not that of the run.
         should_stop: Called between trials; True ends the worker.
         after_trial: Called after every trial of this worker.
 
@@ -52,6 +57,11 @@ def run_worker(
             interrupted.
     """
     config = run.config()
+    if data is not None and isinstance(config, ImageSearchConfig):
+        config = config.with_data(data)
+    known = read_study(run)
+    check_settings(known, config, run.config_path)
+    check_data(known, assembly.data(config), run.path)
     device = choose_device(config.device, index)
     # One single-threaded process for each core is faster than threads within an operation.
     # Asking torch first keeps to OMP_NUM_THREADS.
@@ -67,7 +77,12 @@ def run_worker(
         failures = FailureWatch(
             first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
         )
-        work(study, places, runner, failures, should_stop=should_stop, after_trial=after_trial)
+
+        def remember(study: optuna.Study) -> None:
+            run.remember_trials(len(study.get_trials(deepcopy=False)))
+            after_trial(study)
+
+        work(study, places, runner, failures, should_stop=should_stop, after_trial=remember)
 
 
 def work(

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from nas.tasks.data_check import check
     from nas.tasks.in_memory import from_datasets
     from nas.tasks.registry import (
+        address,
         kinds,
         load,
         load_classification,
         load_segmentation,
+        moved,
         names,
         register,
     )
@@ -37,12 +39,14 @@ __all__ = [
     "SegmentationDataset",
     "SegmentationTask",
     "Task",
+    "address",
     "check",
     "from_datasets",
     "kinds",
     "load",
     "load_classification",
     "load_segmentation",
+    "moved",
     "names",
     "register",
 ]
@@ -58,12 +62,14 @@ _MODULES = {
     "SegmentationDataset": "segmentation.dataset",
     "SegmentationTask": "segmentation.task",
     "Task": "task",
+    "address": "registry",
     "check": "data_check",
     "from_datasets": "in_memory",
     "kinds": "registry",
     "load": "registry",
     "load_classification": "registry",
     "load_segmentation": "registry",
+    "moved": "registry",
     "names": "registry",
     "register": "registry",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,11 +14,19 @@ SplitT = TypeVar("SplitT")
 
 @dataclass(frozen=True)
 class CheckReport(Generic[SplitT]):
-    """What a task holds, and a sentence for everything that is wrong with it."""
+    """What a task holds, and a sentence for everything that is wrong or worth knowing.
+
+    Attributes:
+        name: The task's name.
+        splits: What each split holds.
+        problems: What is wrong.
+        notes: What is well, but may not be meant.
+    """
 
     name: str
     splits: dict[str, SplitT]
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def raise_if_bad(self) -> None:
         """Refuses data with problems.
@@ -31,6 +39,47 @@ class CheckReport(Generic[SplitT]):
         others = len(self.problems) - 1
         more = f" ({others} more; `nas task check` lists them all)" if others else ""
         raise UserError(self.problems[0] + more)
+
+
+def listing_notes(sources: Iterable[ImageSource]) -> list[str]:
+    """What is worth knowing of the listing of the sources, each note once."""
+    return list(dict.fromkeys(note for source in sources for note in source.notes))
+
+
+def treatment_notes(treatments: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence for each thing that is done with image files besides decoding them.
+
+    Args:
+        treatments: Names of the files by what is done with them.
+    """
+    notes = []
+    for clause, names in treatments.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        notes.append(f"{names[0]}{others}: {clause}.")
+    return notes
+
+
+class Copies:
+    """Finds the same picture under two names."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, str, object]] = {}
+
+    def problem(self, split: str, name: str, content: str, target: object = None) -> str | None:
+        """What is wrong with a picture, given those before it, or None.
+
+        Args:
+            split: Where it is.
+            name: Of its file.
+            content: Changes with its pixels.
+            target: What is to be learned of it, where two may not contradict each other.
+        """
+        first, first_name, first_target = self._first.setdefault(content, (split, name, target))
+        if first != split:
+            return f"{name}: in {split}, and the same image is in {first} as {first_name}."
+        if first_target != target:
+            return f"{name}: {target}, and the same image is {first_target} as {first_name}."
+        return None
 
 
 def listing_problems(sources: Iterable[ImageSource]) -> list[str]:

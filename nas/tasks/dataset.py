@@ -16,10 +16,12 @@ class ImageSource(ABC):
         names: Name of each image, in order.
         problems: What was wrong when the files were listed; no image is read before these are
             fixed. The splits of a folder share one list.
+        notes: What a user should know of the listing, such as what was passed over.
     """
 
     names: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def tensors(self) -> tuple[Tensor, Tensor]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageSequence
 
 from nas.errors import UserError
-from nas.tasks.inputs import Channels
+from nas.tasks.inputs import Channels, named_inputs
 
 # Pillow stretches the values of PNG masks with 2 or 4 bits per pixel over 0 to 255.
 _STRETCHED = {"L;2": 85, "L;4": 17}
 _ARRAY = ".npy"
+_WORD = (0.0, 65535.0)
+# Formats whose numbers of 32 bits hold 16.
+_WORDS = ("PNG", "PPM")
+_LOSSY = ("JPEG", "MPO", "WEBP", "JPEG2000", "AVIF")
+_POINTER = b"version https://git-lfs"
 # How the stored pixels have to be turned to stand upright, by the number in the EXIF data.
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -35,37 +43,115 @@ IMAGE_SUFFIXES = _image_suffixes()
 """Suffixes of the files that Pillow reads, in lower case."""
 
 
-def image_suffixes(channels: Channels) -> frozenset[str]:
-    """Suffixes, in lower case, of the files that count as images.
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads image files into 8 bits per channel: the one reader of all kinds of tasks.
 
-    Arrays are among them only if the channels are counted: beside photographs they are something
-    else.
+    Attributes:
+        channels: What to read a file as. Any number of channels has to be that of the file.
+        value_range: Values that become 0 and 255, for files of more than 8 bits per channel;
+            those of a file's type unless given, which floats do not have.
     """
-    return IMAGE_SUFFIXES | {_ARRAY} if isinstance(channels, int) else IMAGE_SUFFIXES
 
+    channels: Channels = "rgb"
+    value_range: tuple[float, float] | None = None
 
-def read_image(path: Path, channels: Channels = "rgb") -> np.ndarray:
-    """Reads an image, turned upright as its EXIF data say.
+    @property
+    def count(self) -> int:
+        """Channels of an image."""
+        return sum(named_inputs(self.channels).values())
 
-    Args:
-        path: A file that Pillow reads; for counted channels also an array (.npy) H×W×C uint8, or
-            a TIFF with a page for each.
-        channels: What to read the file as. Any number of channels has to be that of the file.
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Suffixes, in lower case, of the files that count as images.
 
-    Returns:
-        H×W×C uint8.
+        Arrays are among them only if the channels are counted: beside photographs they are
+        something else.
+        """
+        counted = isinstance(self.channels, int)
+        return IMAGE_SUFFIXES | {_ARRAY} if counted else IMAGE_SUFFIXES
 
-    Raises:
-        UserError: If the file is not such an image, is damaged, or has more than 8 bits per
-            channel.
-    """
-    if isinstance(channels, int):
-        return _read_bands(path, channels)
-    with _opened(path) as image:
-        _refuse_many_bits(path, image)
-        if channels == "rgb":
-            return _upright(np.asarray(image.convert("RGB")), image)
-        return _upright(np.asarray(image.convert("L")), image)[..., None]
+    def read(self, path: Path) -> np.ndarray:
+        """Reads an image as a viewer shows it: upright, and on white where it is transparent.
+
+        Args:
+            path: A file that Pillow reads; for counted channels also an array (.npy) H×W×C, or a
+                TIFF with a page for each.
+
+        Returns:
+            H×W×C uint8.
+
+        Raises:
+            UserError: If the file is not such an image, is damaged, or has more than 8 bits per
+                channel and no range.
+        """
+        if isinstance(self.channels, int):
+            return self._bands(path, self.channels)
+        with _opened(path) as image:
+            if _is_deep(image):
+                grey = self._eight_bits(path, np.asarray(image))
+                image_8 = Image.fromarray(grey)
+            else:
+                image_8 = _on_white(image)
+            if self.channels == "rgb":
+                return _upright(np.asarray(image_8.convert("RGB")), image)
+            return _upright(np.asarray(image_8.convert("L")), image)[..., None]
+
+    def treatment(self, path: Path) -> tuple[str, ...]:
+        """What is done with a file besides decoding it, as clauses; the pixels are not read.
+
+        A cached digest of a file says nothing of this, so that both belong together. What cannot
+        be opened has no treatment.
+        """
+        if path.suffix.lower() == _ARRAY:
+            return ()
+        try:
+            with Image.open(path) as image:
+                orientation = _orientation(image)
+                clauses = [f"turned upright ({orientation})"] if orientation in _UPRIGHT else []
+                if _is_deep(image):
+                    clauses.append(f"scaled to 8 bits from {self._told_range(image)}")
+                elif not isinstance(self.channels, int) and _is_transparent(image):
+                    clauses.append("laid on white where they are transparent")
+                return tuple(clauses)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return ()
+
+    def _told_range(self, image: Image.Image) -> str:
+        if self.value_range is not None:
+            return "{:g} to {:g}".format(*self.value_range)
+        return "0 to 65535" if _is_16_bit(image) else "no range"
+
+    def _bands(self, path: Path, channels: int) -> np.ndarray:
+        pixels = _read_array(path) if path.suffix.lower() == _ARRAY else _read_stored(path)
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        if pixels.ndim != 3 or pixels.shape[-1] != channels:
+            stored = "x".join(map(str, pixels.shape))
+            raise UserError(
+                f"{path}: the task says {channels} channels, height x width x {channels}, but the "
+                f"file holds {stored}; correct the file, or channels in the task."
+            )
+        return self._eight_bits(path, pixels)
+
+    def _eight_bits(self, path: Path, pixels: np.ndarray) -> np.ndarray:
+        if pixels.dtype == np.uint8:
+            return pixels
+        if pixels.dtype.kind not in "iuf":
+            raise UserError(f"{path}: an image holds numbers, not {pixels.dtype}; convert it.")
+        bounds = self.value_range
+        if bounds is None and (pixels.dtype.itemsize == 2 or _is_word(path)):
+            bounds = _WORD if pixels.dtype.kind == "u" or _is_word(path) else None
+        if bounds is None:
+            raise UserError(
+                f"{path}: values of {pixels.dtype} have no range of their own; give value_range: "
+                "[darkest, brightest] in the task, or save the file with 8 bits per channel."
+            )
+        low, high = bounds
+        values = pixels.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise UserError(f"{path}: some of its values are no finite numbers; replace them.")
+        scaled = np.clip((values - low) / (high - low), 0, 1) * 255
+        return np.rint(scaled).astype(np.uint8)
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -75,9 +161,22 @@ def read_mask(path: Path) -> np.ndarray:
         H×W uint8.
 
     Raises:
-        UserError: If the file is not a PNG of one 8-bit channel, or is damaged.
+        UserError: If the file is not a PNG of one channel with values up to 255, or is damaged.
     """
     with _opened(path) as image:
+        if image.format in _LOSSY:
+            raise UserError(
+                f"{path}: in truth a {image.format}, whose values are not exact; save the mask as "
+                "an index PNG."
+            )
+        if _is_16_bit(image):
+            deep = np.asarray(image)
+            if deep.max(initial=0) > 255:
+                raise UserError(
+                    f"{path}: a mask holds values from 0 to 255, this file has {deep.max()}; save "
+                    "it as an index PNG."
+                )
+            return _upright(deep.astype(np.uint8), image)
         if image.mode not in ("L", "P", "1"):
             raise UserError(
                 f"{path}: a mask holds one 8-bit value per pixel, this file has mode "
@@ -85,6 +184,30 @@ def read_mask(path: Path) -> np.ndarray:
             )
         values = np.array(image, dtype=np.uint8) // _STRETCHED.get(_stored_mode(image), 1)
         return _upright(values, image)
+
+
+def content_of(pixels: np.ndarray) -> str:
+    """Changes with the pixels of an image, whatever file they come from."""
+    start = repr(pixels.shape).encode()
+    return hashlib.blake2b(
+        start + np.ascontiguousarray(pixels).tobytes(), digest_size=16
+    ).hexdigest()
+
+
+def mask_palette(path: Path) -> dict[int, tuple[int, int, int]]:
+    """The colour of each value of a mask with a palette; empty for one without.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    with _opened(path) as image:
+        if image.mode != "P":
+            return {}
+        colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        values = np.unique(np.asarray(image))
+        return {
+            int(value): tuple(map(int, colours[value])) for value in values if value < len(colours)
+        }
 
 
 def resize(
@@ -115,27 +238,14 @@ def resize(
     return resized[0] if channels == 3 else np.stack(resized, axis=-1)
 
 
-def _read_bands(path: Path, channels: int) -> np.ndarray:
-    pixels = _read_array(path) if path.suffix.lower() == _ARRAY else _read_stored(path)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if pixels.ndim != 3 or pixels.shape[-1] != channels:
-        stored = "x".join(map(str, pixels.shape))
-        raise UserError(
-            f"{path}: the task says {channels} channels, height x width x {channels}, but the file "
-            f"holds {stored}; correct the file, or channels in the task."
-        )
-    return pixels
-
-
 def _read_array(path: Path) -> np.ndarray:
     try:
         pixels = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable array ({reason}).") from error
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-        kind = getattr(pixels, "dtype", "no array")
-        raise UserError(f"{path}: an image is an array of uint8, not of {kind}; convert it.")
+    if not isinstance(pixels, np.ndarray):
+        raise UserError(f"{path}: several arrays in one file; save each image as one array.")
     return pixels
 
 
@@ -143,7 +253,6 @@ def _read_stored(path: Path) -> np.ndarray:
     """The bands of an image as they are stored; the pages of a file that has several."""
     with _opened(path) as image:
         pages = [np.asarray(page) for page in ImageSequence.Iterator(image)]
-        _refuse_many_bits(path, image)
         if image.mode in ("1", "P"):
             raise UserError(
                 f"{path}: a palette or single bits (mode {image.mode}) are no channels; save it "
@@ -156,12 +265,33 @@ def _read_stored(path: Path) -> np.ndarray:
         return _upright(np.stack(pages, axis=-1), image)
 
 
-def _refuse_many_bits(path: Path, image: Image.Image) -> None:
-    # Pillow would clip these values, and leave an image that is white all over.
-    if image.mode.startswith(("I", "F")):
-        raise UserError(
-            f"{path}: more than 8 bits per channel (mode {image.mode}); save it with 8 bits."
-        )
+def _is_deep(image: Image.Image) -> bool:
+    """Whether an image has more than 8 bits per channel, which Pillow would clip."""
+    return image.mode.startswith(("I", "F"))
+
+
+def _is_16_bit(image: Image.Image) -> bool:
+    # Pillow opens some 16-bit files, such as PGM, as numbers of 32 bits.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in _WORDS)
+
+
+def _is_word(path: Path) -> bool:
+    if path.suffix.lower() == _ARRAY:
+        return False
+    with Image.open(path) as image:
+        return _is_16_bit(image)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What a viewer shows of an image: not the colour that is left over where it is transparent."""
+    if not _is_transparent(image):
+        return image
+    shown = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
 
 
 def _opened(path: Path) -> Image.Image:
@@ -172,20 +302,35 @@ def _opened(path: Path) -> Image.Image:
         image.load()
     # Pillow raises SyntaxError for a broken PNG and ValueError for damaged chunks.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if _is_pointer(path):
+            raise UserError(
+                f"{path}: Git LFS has not fetched this file; run git lfs pull."
+            ) from error
         reason = " ".join(str(error).split()) if error.args else type(error).__name__
         raise UserError(f"{path}: not a readable image ({reason}).") from error
     return image
 
 
-def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+def _is_pointer(path: Path) -> bool:
     try:
-        # Pillow turns TIFF images by itself, and forgets the number then.
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except SyntaxError:
-        # Damaged EXIF data are no reason to refuse the image.
-        return pixels
-    turn = _UPRIGHT.get(orientation)
+        with path.open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return False
+
+
+def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    turn = _UPRIGHT.get(_orientation(image))
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        # Pillow turns TIFF images by itself when it reads their pixels, and forgets the number.
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    # Damaged EXIF data are no reason to refuse the image.
+    except (SyntaxError, ValueError, TypeError, OSError, struct.error):
+        return 1
 
 
 def _tile_mode(image: Image.Image) -> str:

@@ -81,6 +81,44 @@ def kinds() -> dict[str, str]:
     return {name: _kind(_TASKS.get(name)) for name in names()}
 
 
+def address(name: str) -> str:
+    """What a task is found by from any folder: the absolute path of what lies in files.
+
+    An unknown name stays as it is; whoever loads it says what is wrong.
+    """
+    if is_object(name) or name in names():
+        return name
+    path = Path(name).expanduser()
+    if path.exists():
+        return str(path.absolute())
+    file, colon, function = name.rpartition(":")
+    if colon and file.endswith(".py") and Path(file).is_file():
+        return f"{Path(file).absolute()}:{function}"
+    return name
+
+
+def moved(name: str, data: str | None, place: str | Path) -> tuple[str, str | None]:
+    """The name and the data of a task whose images are in another folder now.
+
+    Args:
+        name: What the task was loaded by.
+        data: Folder of its images, if one was given.
+        place: Where they are now. A folder that tells its task itself, by a task.yaml or its
+            layout, takes the place of one that did.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    root = Path(place).expanduser().absolute()
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; correct --data.")
+    if data is not None or name in names() or (":" in name and not Path(name).exists()):
+        return name, str(root)
+    if (root / _FILE).is_file() or is_recognised(root):
+        return str(root), None
+    return name, str(root)
+
+
 def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> Task:
     """Loads a task; images are read when they are first used.
 

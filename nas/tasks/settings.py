@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from nas.settings import Settings
 from nas.tasks.inputs import Channels, named_inputs
 from nas.tasks.normalisation import IMAGENET, Normalisation
+from nas.tasks.reading import ImageReader
 
 
 class ImageSettings(Settings):
@@ -21,12 +23,21 @@ class ImageSettings(Settings):
         mean: Mean of each channel in 0 to 1, for normalisation. Unless given it is ImageNet's for
             photographs in colour, and that of the train split for others.
         std: Standard deviation of each channel in 0 to 1, likewise.
+        value_range: Values that become black and white, for files of more than 8 bits per
+            channel, for example ``[0, 4095]``. Unless given it is that of the file's type, which
+            files of floats do not have.
     """
 
     name: str = Field(min_length=1)
     channels: Channels = "rgb"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    value_range: tuple[float, float] | None = None
+
+    @property
+    def reader(self) -> ImageReader:
+        """What reads the image files."""
+        return ImageReader(self.channels, self.value_range)
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -48,6 +59,15 @@ class ImageSettings(Settings):
     def _check_mean(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if value is not None and not all(0 <= mean <= 1 for mean in value):
             raise ValueError("pixels are counted from 0 to 1, and so are their means")
+        return value
+
+    @field_validator("value_range")
+    @classmethod
+    def _check_range_of_values(
+        cls, value: tuple[float, float] | None
+    ) -> tuple[float, float] | None:
+        if value is not None and not (math.isfinite(value[1] - value[0]) and value[0] < value[1]):
+            raise ValueError("the second value must be the larger one, and both be finite")
         return value
 
     @field_validator("std")

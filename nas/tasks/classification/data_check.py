@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
-from nas.tasks.check_report import CheckReport, listing_problems
+from nas.tasks.check_report import (
+    CheckReport,
+    Copies,
+    listing_notes,
+    listing_problems,
+    treatment_notes,
+)
 from nas.tasks.classification.task import ClassificationTask
 
 
@@ -30,32 +36,25 @@ def check_classification(task: ClassificationTask) -> CheckReport[ClassCounts]:
     """Reads every image of a task."""
     reports: dict[str, ClassCounts] = {}
     problems = listing_problems(task.sources.values())
-    copies = _Copies()
+    copies, treatments = Copies(), defaultdict[str, list[str]](list)
     for split, source in task.sources.items():
         sizes: Counter[tuple[int, int]] = Counter()
-        for name, inspection in zip(source.names, source.inspect(), strict=True):
+        labelled = zip(source.names, source.labels.tolist(), source.inspect(), strict=True)
+        for name, label, inspection in labelled:
             problems += inspection.problems
             if inspection.size is not None:
                 sizes[inspection.size] += 1
             if inspection.content is not None:
-                problems += copies.seen(split, name, inspection.content)
+                of_class = f"of the class {task.classes[label]!r}"
+                problem = copies.problem(split, name, inspection.content, of_class)
+                problems += [problem] if problem else []
+            for clause in inspection.treatment:
+                treatments[clause].append(name)
         counts = np.bincount(source.labels, minlength=task.num_classes).tolist()
         by_class = dict(zip(task.classes, counts, strict=True))
         reports[split] = ClassCounts(len(source.names), dict(sizes.most_common()), by_class)
-    return CheckReport(task.name, reports, problems + _missing(reports))
-
-
-class _Copies:
-    """Finds images that are in two splits."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[str, str]] = {}
-
-    def seen(self, split: str, name: str, content: str) -> list[str]:
-        other, other_name = self._first.setdefault(content, (split, name))
-        if other == split:
-            return []
-        return [f"{name}: in {split}, and the same image is in {other} as {other_name}."]
+    notes = [*listing_notes(task.sources.values()), *treatment_notes(treatments)]
+    return CheckReport(task.name, reports, problems + _missing(reports), notes)
 
 
 def _missing(reports: dict[str, ClassCounts]) -> list[str]:

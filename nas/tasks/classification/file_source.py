@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.tasks.classification.source import ClassificationSource, ImageInspection
-from nas.tasks.inputs import Channels, named_inputs
-from nas.tasks.reading import read_image, resize
+from nas.tasks.listing import composed
+from nas.tasks.reading import ImageReader, content_of, resize
 
 
 class FileSource(ClassificationSource):
@@ -27,8 +27,9 @@ class FileSource(ClassificationSource):
         labels: Class of each, N int64.
         size: Height and width in pixels that the images are brought to.
         centre_crop: Share of the image's short side that is kept; see `fit`.
-        channels: What to read the files as.
+        reader: Reads the files.
         problems: What was wrong when the files were listed.
+        notes: What is worth knowing of the listing.
     """
 
     def __init__(
@@ -38,23 +39,27 @@ class FileSource(ClassificationSource):
         labels: np.ndarray,
         size: tuple[int, int],
         centre_crop: float,
-        channels: Channels = "rgb",
+        reader: ImageReader,
         problems: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.names = tuple(names)
         self.labels = labels
         self.problems = problems
+        self.notes = notes
         self._root = root
         self._size = size
         self._centre_crop = centre_crop
-        self._channels: Channels = channels
+        self._reader = reader
 
     @property
     def digest(self) -> str:
         """Hash of the names, the labels and every byte of the files."""
         total = hashlib.blake2b(repr(self._centre_crop).encode(), digest_size=16)
         for name, label in zip(self.names, self.labels.tolist(), strict=True):
-            total.update(f"{label} {name} {_content(self._root / name)}\n".encode())
+            path = self._root / name
+            content = f"{_content(path)}{''.join(self._reader.treatment(path))}"
+            total.update(f"{label} {composed(name)} {content}\n".encode())
         return total.hexdigest()
 
     def select(self, rows: np.ndarray) -> FileSource:
@@ -64,18 +69,18 @@ class FileSource(ClassificationSource):
             self.labels[rows],
             self._size,
             self._centre_crop,
-            self._channels,
+            self._reader,
             self.problems,
+            self.notes,
         )
 
     def read(self) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        channels = sum(named_inputs(self._channels).values())
-        images = np.empty((len(self.names), channels, *self._size), np.uint8)
+        images = np.empty((len(self.names), self._reader.count, *self._size), np.uint8)
 
         def fill(row: int) -> None:
-            pixels = read_image(self._root / self.names[row], self._channels)
+            pixels = self._reader.read(self._root / self.names[row])
             images[row] = fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
 
         with _threads() as threads:
@@ -90,10 +95,12 @@ class FileSource(ClassificationSource):
     def _inspect(self, name: str) -> ImageInspection:
         path = self._root / name
         try:
-            height, width, _ = read_image(path, self._channels).shape
+            pixels = self._reader.read(path)
         except UserError as error:
             return ImageInspection(None, problems=(str(error),))
-        return ImageInspection((height, width), _content(path))
+        height, width, _ = pixels.shape
+        treatment = self._reader.treatment(path)
+        return ImageInspection((height, width), content_of(pixels), treatment=treatment)
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.ndarray:

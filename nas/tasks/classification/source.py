@@ -18,14 +18,16 @@ class ImageInspection:
 
     Attributes:
         size: Height and width in pixels as stored, or None if unreadable.
-        content: Hash of the file, to find it in another split; None if the image is no file of
-            its own.
+        content: Hash of the pixels, to find the image under another name; None if it is no file
+            of its own.
+        treatment: What is done with the file besides decoding it, as clauses.
         problems: A sentence for everything that is wrong with it.
     """
 
     size: tuple[int, int] | None
     content: str | None = None
     problems: tuple[str, ...] = ()
+    treatment: tuple[str, ...] = ()
 
 
 class ClassificationSource(ImageSource):

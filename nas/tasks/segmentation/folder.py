@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.settings import validate
-from nas.tasks.inputs import Channels, named_inputs
-from nas.tasks.reading import read_image, read_mask, resize
+from nas.tasks.listing import composed
+from nas.tasks.reading import ImageReader, content_of, mask_palette, read_mask, resize
 from nas.tasks.segmentation.settings import SegmentationSettings
 from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
 from nas.tasks.segmentation.splits import LabelledFile, find_files
@@ -32,11 +32,13 @@ class FolderSource(SegmentationSource):
         files: Image and mask of each.
         size: Height and width in pixels that both are resized to.
         classes: Name of each class by its value in the files.
-        file_ignore_index: Value in the files of pixels that belong to no class.
+        file_ignore_index: Value in the files of pixels that belong to no class, or None.
         ignore_index: Value of such pixels in memory, where classes are numbered from 0.
-        channels: What to read the image files as.
+        reader: Reads the image files.
         problems: What was wrong when the task's files were paired; none of its images is read
             before these are fixed.
+        notes: What is worth knowing of the listing.
+        unsaid_ignored: Value that is ignored though nobody said so, or None.
     """
 
     def __init__(
@@ -44,22 +46,27 @@ class FolderSource(SegmentationSource):
         files: tuple[LabelledFile, ...],
         size: tuple[int, int],
         classes: dict[int, str],
-        file_ignore_index: int,
+        file_ignore_index: int | None,
         ignore_index: int,
-        channels: Channels = "rgb",
+        reader: ImageReader,
         problems: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+        unsaid_ignored: int | None = None,
     ) -> None:
         self.names = tuple(file.name for file in files)
         self.files = files
         self.problems = problems
+        self.notes = notes
+        self.unsaid_ignored = unsaid_ignored
         self._size = size
         self._classes = classes
         self._file_ignore_index = file_ignore_index
-        self._channels: Channels = channels
+        self._reader = reader
         # From the value in a file to the class, and to `num_classes` for ignored pixels.
         self._index = np.full(256, _UNKNOWN, np.int16)
         self._index[list(classes)] = np.arange(len(classes))
-        self._index[file_ignore_index] = len(classes)
+        if file_ignore_index is not None:
+            self._index[file_ignore_index] = len(classes)
         self._stored = np.arange(len(classes) + 1, dtype=np.uint8)
         self._stored[-1] = ignore_index
 
@@ -68,7 +75,8 @@ class FolderSource(SegmentationSource):
         """Hash of the names and of every byte of the files."""
         total = hashlib.blake2b(digest_size=16)
         for file in self.files:
-            total.update(file.name.encode())
+            total.update(composed(file.name).encode())
+            total.update("".join(self._reader.treatment(file.image)).encode())
             for path in (file.image, file.mask):
                 total.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
         return total.hexdigest()
@@ -76,8 +84,7 @@ class FolderSource(SegmentationSource):
     def read(self) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        channels = sum(named_inputs(self._channels).values())
-        images = np.empty((len(self.files), *self._size, channels), np.uint8)
+        images = np.empty((len(self.files), *self._size, self._reader.count), np.uint8)
         masks = np.empty((len(self.files), *self._size), np.uint8)
         for row, file in enumerate(self.files):
             images[row], masks[row] = self._read(file)
@@ -88,7 +95,7 @@ class FolderSource(SegmentationSource):
             yield self._inspect(file)
 
     def _read(self, file: LabelledFile) -> tuple[np.ndarray, np.ndarray]:
-        image, values = read_image(file.image, self._channels), read_mask(file.mask)
+        image, values = self._reader.read(file.image), read_mask(file.mask)
         problems = self._problems(file, image, values)
         if problems:
             raise UserError(problems[0])
@@ -98,10 +105,10 @@ class FolderSource(SegmentationSource):
         return resize(image, self._size), np.asarray(labels)
 
     def _inspect(self, file: LabelledFile) -> MaskInspection:
-        image, problems = None, []
+        image, mask, palette, problems = None, None, {}, []
         counts = np.zeros(len(self._classes) + 1, np.int64)
         try:
-            image = read_image(file.image, self._channels)
+            image = self._reader.read(file.image)
         except UserError as error:
             problems.append(str(error))
         try:
@@ -110,10 +117,13 @@ class FolderSource(SegmentationSource):
             problems.append(str(error))
         else:
             problems += self._problems(file, image, values)
+            palette, mask = mask_palette(file.mask), content_of(values)
             indices = self._index[values]
             counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
         size = None if image is None else (image.shape[0], image.shape[1])
-        return MaskInspection(size, counts, tuple(problems))
+        content = None if image is None else content_of(image)
+        treatment = self._reader.treatment(file.image)
+        return MaskInspection(size, counts, tuple(problems), content, mask, palette, treatment)
 
     def _problems(
         self, file: LabelledFile, image: np.ndarray | None, values: np.ndarray
@@ -130,10 +140,10 @@ class FolderSource(SegmentationSource):
         if len(unknown):
             found = ", ".join(str(value) for value in unknown[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            problems.append(
-                f"{file.mask}: the value {found}{more} is neither a class nor ignore_index "
-                f"{self._file_ignore_index}."
-            )
+            ignored = self._file_ignore_index
+            rest = "" if ignored is None else f" nor ignore_index {ignored}"
+            what = f"neither a class{rest}" if rest else "no class"
+            problems.append(f"{file.mask}: the value {found}{more} is {what}.")
         return problems
 
 
@@ -152,17 +162,20 @@ def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
     root = data if data is not None else path.parent / settings.root.expanduser()
     files = find_files(settings, root)
     # Classes are numbered from 0 in memory, which may need the file's ignored value.
-    taken = settings.ignore_index < len(settings.classes)
-    ignore_index = 255 if taken else settings.ignore_index
+    ignored = settings.ignored
+    taken = ignored is None or ignored < len(settings.classes)
+    ignore_index = 255 if taken or ignored is None else ignored
     sources: dict[str, SegmentationSource] = {
         split: FolderSource(
             found,
             settings.input_size,
             settings.classes,
-            settings.ignore_index,
+            ignored,
             ignore_index,
-            settings.channels,
+            settings.reader,
             files.problems,
+            files.notes,
+            ignored if settings.ignore_index is None else None,
         )
         for split, found in files.splits.items()
     }

@@ -92,12 +92,13 @@ class MasksInMemory:
             height, width = settings.input_size
             found = "x".join(map(str, target.shape))
             return f"the mask has {found} pixels, its image {height}x{width}"
-        unknown = np.setdiff1d(target, [*settings.classes, settings.ignore_index])
+        ignored = [] if settings.ignored is None else [settings.ignored]
+        unknown = np.setdiff1d(target, [*settings.classes, *ignored])
         if not len(unknown):
             return None
         return (
             f"the value {unknown[0]} is none of the {len(settings.classes)} classes, and not "
-            f"ignore_index {settings.ignore_index}"
+            f"ignore_index {settings.ignored}"
         )
 
     def task(self, splits: Mapping[str, tuple[Tensor, np.ndarray]]) -> SegmentationTask:
@@ -121,4 +122,4 @@ class MasksInMemory:
                 sources[split] = whole.select(chosen)
         if len(rows) < len(whole.names):
             sources["train"] = whole.select(rows)
-        return settings.task(sources, settings.ignore_index)
+        return settings.task(sources, 255 if settings.ignored is None else settings.ignored)

@@ -17,7 +17,22 @@ from nas.tasks.spelling import hint
 
 _RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
 
+# Marks pixels of no class, in files and in memory, unless something else does.
+_UNUSUAL = 255
+
 GroupMember = str | tuple[str, ...]
+
+
+def _with_text(names: dict[Any, Any]) -> dict[Any, Any]:
+    """Names of classes as they are, where YAML left them as text.
+
+    Raises:
+        ValueError: For a name that YAML takes for something else.
+    """
+    for name in names.values():
+        if not isinstance(name, str):
+            raise ValueError(f"YAML reads a name as {name!r}; put each name in quotes")
+    return names
 
 
 class SplitSettings(Settings):
@@ -108,7 +123,8 @@ class MaskSettings(ImageSettings):
 
     Attributes:
         classes: Names in the order of the mask values 0, 1, ..., or a mapping of value to name.
-        ignore_index: Mask value of pixels that belong to no class.
+        ignore_index: Mask value of pixels that belong to no class; 255 unless given, where that is
+            no class.
         pairs: Classes that a mirrored image swaps, such as left_eye and right_eye.
         reward_classes: Classes whose quality a search maximises; all unless given.
         groups: Named groups for grouped scores; a member is a class, or a list of classes that
@@ -117,7 +133,7 @@ class MaskSettings(ImageSettings):
     """
 
     classes: dict[int, str]
-    ignore_index: int = Field(default=255, ge=0, le=255)
+    ignore_index: int | None = Field(default=None, ge=0, le=255)
     pairs: tuple[tuple[str, str], ...] = ()
     reward_classes: tuple[str, ...] = ()
     groups: dict[str, tuple[GroupMember, ...]] = Field(default_factory=dict)
@@ -126,13 +142,16 @@ class MaskSettings(ImageSettings):
     @field_validator("classes", mode="before")
     @classmethod
     def _number_classes(cls, value: Any) -> Any:
-        return dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        named = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        return _with_text(named) if isinstance(named, dict) else named
 
     @field_validator("classes")
     @classmethod
     def _check_classes(cls, value: dict[int, str]) -> dict[int, str]:
         if len(value) < 2:
             raise ValueError("a task needs at least two classes")
+        if len(value) > _UNUSUAL:
+            raise ValueError("a task has at most 255 classes")
         if not all(0 <= index <= 255 for index in value):
             raise ValueError("mask values lie in 0 to 255")
         names = list(value.values())
@@ -140,6 +159,13 @@ class MaskSettings(ImageSettings):
         if twice is not None:
             raise ValueError(f"the class {twice!r} occurs twice; every name must be unique")
         return dict(sorted(value.items()))
+
+    @property
+    def ignored(self) -> int | None:
+        """Mask value of pixels that belong to no class, or None where every value is a class."""
+        if self.ignore_index is not None:
+            return self.ignore_index
+        return None if _UNUSUAL in self.classes else _UNUSUAL
 
     @field_validator("input_size")
     @classmethod
@@ -150,7 +176,7 @@ class MaskSettings(ImageSettings):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        if self.ignore_index in self.classes:
+        if self.ignore_index is not None and self.ignore_index in self.classes:
             name = self.classes[self.ignore_index]
             raise ValueError(
                 f"ignore_index {self.ignore_index} is the value of the class {name!r}; take the "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,15 +19,29 @@ class MaskInspection:
         size: Height and width in pixels as stored, or None if unreadable.
         counts: Pixels of each class, and last of those that are ignored.
         problems: A sentence for everything that is wrong with them.
+        content: Hash of the image's pixels, to find it under another name; None if it is no file.
+        mask: Hash of the mask's values likewise.
+        palette: Colour of each value that occurs, where the mask has a palette.
+        treatment: What is done with the files besides decoding them, as clauses.
     """
 
     size: tuple[int, int] | None
     counts: np.ndarray
     problems: tuple[str, ...] = ()
+    content: str | None = None
+    mask: str | None = None
+    palette: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    treatment: tuple[str, ...] = ()
 
 
 class SegmentationSource(ImageSource):
-    """An image source whose targets are masks, N×H×W uint8."""
+    """An image source whose targets are masks, N×H×W uint8.
+
+    Attributes:
+        unsaid_ignored: Value in the files that is ignored though nobody said so, or None.
+    """
+
+    unsaid_ignored: int | None = None
 
     @abstractmethod
     def inspect(self) -> Iterator[MaskInspection]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from nas.errors import UserError
-from nas.tasks.reading import IMAGE_SUFFIXES, image_suffixes
+from nas.files import read_text
+from nas.tasks.listing import below, composed, image_files
+from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
 
 T = TypeVar("T")
@@ -17,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """An image and its mask; the name is that of both without suffix."""
+    """An image and its mask; the name is that of the image without suffix."""
 
     name: str
     image: Path
@@ -26,10 +28,17 @@ class LabelledFile:
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The files of each split, and a sentence for each file that cannot be used."""
+    """The files of each split.
+
+    Attributes:
+        splits: Image and mask of each.
+        problems: A sentence for each file that cannot be used.
+        notes: A sentence for what was passed over.
+    """
 
     splits: dict[str, tuple[LabelledFile, ...]]
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def find_files(settings: SegmentationSettings, root: Path) -> SplitFiles:
@@ -53,7 +62,7 @@ def find_files(settings: SegmentationSettings, root: Path) -> SplitFiles:
     ordered = {name: tuple(found[name]) for name in ("train", "validation", "test")}
     # Splits of the same folders report the same files.
     problems = dict.fromkeys([*finder.problems, *_overlaps(ordered)])
-    return SplitFiles(ordered, tuple(problems))
+    return SplitFiles(ordered, tuple(problems), tuple(dict.fromkeys(finder.notes)))
 
 
 class _Finder:
@@ -61,22 +70,25 @@ class _Finder:
 
     def __init__(self, settings: SegmentationSettings, root: Path) -> None:
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self._settings = settings
         self._root = root
 
     def find(self, split: SplitSettings) -> list[LabelledFile]:
-        images = self._root / (split.images or self._settings.images or "")
-        masks = self._root / (split.masks or self._settings.masks or "")
-        by_name = self._index(images, image_suffixes(self._settings.channels))
+        images = below(self._root, split.images or self._settings.images or "")
+        masks = below(self._root, split.masks or self._settings.masks or "")
+        by_name = self._index(images, self._settings.reader.suffixes)
         mask_by_name = self._index(masks, {".png"})
         if split.names is not None:
-            return self._listed(self._root / split.names, by_name, mask_by_name, images, masks)
+            path = below(self._root, split.names)
+            return self._listed(path, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):
             self.problems.append(f"{mask_by_name[name]}: no image {name} in {images}.")
         for name in sorted(by_name.keys() - mask_by_name.keys()):
             self.problems.append(f"{by_name[name]}: no mask {name}.png in {masks}.")
         names = sorted(by_name)[split.bounds(len(by_name))]
-        return _pair((name for name in names if name in mask_by_name), by_name, mask_by_name)
+        usable = [name for name in names if name in mask_by_name]
+        return [LabelledFile(name, by_name[name], mask_by_name[name]) for name in usable]
 
     def _listed(
         self,
@@ -86,44 +98,65 @@ class _Finder:
         images: Path,
         masks: Path,
     ) -> list[LabelledFile]:
-        names = _read_list(path)
-        for name in names:
-            if name not in by_name:
-                self.problems.append(f"{path}: names {name}, but {images} has no such image.")
-            elif name not in mask_by_name:
-                self.problems.append(f"{by_name[name]}: no mask {name}.png in {masks}.")
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            self.problems.append(f"{path}: names {name} twice.")
-        usable = by_name.keys() & mask_by_name.keys()
-        listed = [name for name in dict.fromkeys(names) if name in usable]
-        return _pair(listed, by_name, mask_by_name)
+        found: dict[str, LabelledFile] = {}
+        for image, mask in self._lines(path, by_name, mask_by_name):
+            if image not in by_name:
+                self.problems.append(f"{path}: names {image}, but {images} has no such image.")
+            elif mask not in mask_by_name:
+                self.problems.append(f"{by_name[image]}: no mask {mask}.png in {masks}.")
+            elif image in found:
+                self.problems.append(f"{path}: names {image} twice.")
+            else:
+                found[image] = LabelledFile(image, by_name[image], mask_by_name[mask])
+        return list(found.values())
+
+    def _lines(
+        self, path: Path, by_name: dict[str, Path], mask_by_name: dict[str, Path]
+    ) -> Iterator[tuple[str, str]]:
+        """The image and the mask of each line; they have one name where the line has one."""
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
+            text = line.strip()
+            name = _name(text)
+            columns = _columns(text)
+            if not text or (text.startswith("#") and name not in by_name):
+                continue
+            if name in by_name or len(columns) == 1:
+                yield name, name
+            elif len(columns) == 2 and _name(columns[1]) in mask_by_name:
+                yield _name(columns[0]), _name(columns[1])
+            elif _name(columns[0]) in by_name:
+                self.problems.append(
+                    f"{path}: line {number}, {text!r}, has {len(columns)} columns, and the second "
+                    "is no mask; give one name in a line, or an image and its mask."
+                )
+            else:
+                yield name, name
 
     def _index(self, folder: Path, suffixes: Set[str]) -> dict[str, Path]:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; correct the path or give --data.")
+        listing = image_files(folder, suffixes, within=False)
+        self.notes += [f"{folder}: {clause}." for clause in listing.notes()]
         found: dict[str, Path] = {}
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in suffixes or path.name.startswith("."):
-                continue
-            if path.stem in found:
-                self.problems.append(f"{path}: {found[path.stem].name} has the same name.")
-            found.setdefault(path.stem, path)
+        for path in listing.files:
+            name = composed(path.stem)
+            if name in found:
+                self.problems.append(f"{path}: {found[name].name} has the same name.")
+            found.setdefault(name, path)
         return found
 
 
-def _pair(
-    names: Iterable[str], by_name: dict[str, Path], mask_by_name: dict[str, Path]
-) -> list[LabelledFile]:
-    return [LabelledFile(name, by_name[name], mask_by_name[name]) for name in names]
+def _name(text: str) -> str:
+    """The name without folder and suffix of what a list says, on any system."""
+    name = PurePosixPath(text.replace("\\", "/"))
+    return composed(name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name)
 
 
-def _read_list(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read this list of names ({error.strerror}).") from error
-    names = [Path(line.strip()) for line in lines if line.strip()]
-    return [name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name for name in names]
+def _columns(text: str) -> list[str]:
+    for separator in ("\t", ",", ";"):
+        if separator in text:
+            return [part.strip() for part in text.split(separator)]
+    return text.split()
 
 
 def hold_out(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:

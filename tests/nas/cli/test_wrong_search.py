@@ -112,10 +112,6 @@ SEARCH_OPTIONS = {
         ["this network is itself trained on the task"],
     ),
     "missing configuration": (["--config", "none.yaml"], ["none.yaml: no such file"]),
-    "folder name with a meaning in a URL": (
-        ["--run", "is it?"],
-        ["is it?: the path of a run folder cannot contain ?"],
-    ),
 }
 
 

@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from nas.searching.assembly import Parts
 from nas.searching.config import SearchConfig, image_config
+from nas.searching.continuing import StudyData
 from nas.searching.run_folder import RunFolder
 from rewards import Penalty, Reward
 from search_spaces.decision import Decision
@@ -107,12 +108,16 @@ class FakeAssembly:
 
     evaluator: FakeEvaluator | None = None
     sampler: BaseSampler | None = None
+    task: str = "as it was"
 
     def space(self, config: SearchConfig) -> SearchSpace:
         return PairSpace(**config.space.options)
 
     def reward(self, config: SearchConfig) -> Reward:
         return REWARD
+
+    def data(self, config: SearchConfig) -> StudyData:
+        return StudyData({"task": self.task}, ("eye",))
 
     def check(self, config: SearchConfig) -> None:
         pass

@@ -59,8 +59,3 @@ def test_a_folder_of_something_else_is_not_opened(tmp_path: Path) -> None:
 def test_a_missing_folder_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such run folder"):
         RunFolder.open(tmp_path / "none")
-
-
-def test_a_name_that_a_database_url_cannot_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot contain \?"):
-        RunFolder.create(tmp_path / "what?", fakes.config())

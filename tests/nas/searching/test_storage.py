@@ -9,12 +9,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy import event
 
-from nas.searching.storage import MemoryStorage, TrialCache, TrialStorage, connect, sqlite_url
+from nas.searching.storage import MemoryStorage, TrialCache, TrialStorage, connect
 
 
 @pytest.fixture(name="storage")
 def _storage(tmp_path: Path) -> Iterator[TrialStorage]:
-    storage = connect(sqlite_url(tmp_path / "study.db"))
+    storage = connect(tmp_path / "study.db")
     yield storage
     storage.remove_session()
     storage.engine.dispose()

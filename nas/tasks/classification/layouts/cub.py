@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from nas.errors import UserError
+from nas.files import read_text
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size, renamed
 from nas.tasks.classification.settings import ClassificationSettings
+from nas.tasks.listing import below
 
 _IMAGES, _LABELS = "images.txt", "image_class_labels.txt"
 _CLASSES, _SPLIT = "classes.txt", "train_test_split.txt"
@@ -36,8 +38,8 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     labels = _looked_up(root / _LABELS, files, position, f"no class of {_CLASSES}")
     flags = _looked_up(root / _SPLIT, files, {0: 0, 1: 1}, "neither 1 for train nor 0 for test")
     size, crop = photo_size(settings)
-    paths = [f"images/{path}" for path in files.values()]
-    whole = FileSource(root, paths, labels, size, crop, settings.channels)
+    paths = [below(root, f"images/{path}").relative_to(root).as_posix() for path in files.values()]
+    whole = FileSource(root, paths, labels, size, crop, settings.reader)
     sources = {
         split: whole.select(np.flatnonzero(flags == flag))
         for split, flag in (("train", 1), ("test", 0))
@@ -46,12 +48,7 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
 
 
 def _read(path: Path) -> dict[int, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file ({error}).") from error
+    lines = read_text(path).split("\n")
     values: dict[int, str] = {}
     for row, line in enumerate(lines, start=1):
         number, _, value = line.strip().partition(" ")

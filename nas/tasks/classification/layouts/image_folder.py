@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from nas.errors import UserError
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size
 from nas.tasks.classification.settings import ClassificationSettings
-from nas.tasks.reading import image_suffixes
+from nas.tasks.listing import composed, image_files, is_entered
 from nas.tasks.spelling import hint
 
 _FOLDERS = {
@@ -37,7 +37,7 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     """
     folders = _split_folders(root)
     known = _classes(folders["train"])
-    for name in settings.classes:
+    for name in map(composed, settings.classes):
         if name not in known:
             raise UserError(
                 f"task {settings.name}: {folders['train']} has no folder of the class {name!r}; "
@@ -45,12 +45,14 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
             )
     # Folders that are left out on purpose are no mistake in another split either.
     problems = () if settings.classes else _strangers(folders, known)
-    classes = settings.classes or known
+    classes = tuple(map(composed, settings.classes)) or known
     size, crop = photo_size(settings)
-    sources = {}
-    for split, folder in folders.items():
-        names, labels = _list(root, folder, classes, image_suffixes(settings.channels))
-        sources[split] = FileSource(root, names, labels, size, crop, settings.channels, problems)
+    listed = {split: _list(root, one, classes, settings) for split, one in folders.items()}
+    notes = tuple(note for one in listed.values() for note in one.notes)
+    sources = {
+        split: FileSource(root, one.names, one.labels, size, crop, settings.reader, problems, notes)
+        for split, one in listed.items()
+    }
     return Found(classes, dict(sources), size, settings.usual_normalisation)
 
 
@@ -80,23 +82,36 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    found = (path for path in folder.iterdir() if path.is_dir())
-    return tuple(sorted(path.name for path in found if not path.name.startswith(".")))
+    return tuple(sorted(_class_folders(folder)))
+
+
+def _class_folders(folder: Path) -> dict[str, Path]:
+    """The folder of each class, which may be spelt as macOS does."""
+    found = (path for path in folder.iterdir() if path.is_dir() and is_entered(path))
+    return {composed(path.name): path for path in found}
+
+
+@dataclass(frozen=True)
+class _Listed:
+    names: list[str]
+    labels: np.ndarray
+    notes: list[str]
 
 
 def _list(
-    root: Path, folder: Path, classes: tuple[str, ...], suffixes: Set[str]
-) -> tuple[list[str], np.ndarray]:
+    root: Path, folder: Path, classes: tuple[str, ...], settings: ClassificationSettings
+) -> _Listed:
     names: list[str] = []
     labels: list[int] = []
+    suffixes, folders = settings.reader.suffixes, _class_folders(folder)
+    # Beside the folders of the classes.
+    beside = len(image_files(folder, suffixes, within=False).files)
+    notes = [f"{folder}: passed over {beside} images of no class."] if beside else []
     for label, name in enumerate(classes):
-        files = [path for path in (folder / name).rglob("*") if _is_image(path, suffixes)]
-        names += sorted(path.relative_to(root).as_posix() for path in files)
-        labels += [label] * len(files)
-    return names, np.array(labels, np.int64)
-
-
-def _is_image(path: Path, suffixes: Set[str]) -> bool:
-    # Some systems leave hidden files with the name of an image beside it.
-    named = path.suffix.lower() in suffixes and not path.name.startswith(".")
-    return named and path.is_file()
+        if name not in folders:
+            continue
+        found = image_files(folders[name], suffixes, within=True)
+        names += [path.relative_to(root).as_posix() for path in found.files]
+        labels += [label] * len(found.files)
+        notes += [f"{folders[name]}: {clause}." for clause in found.notes()]
+    return _Listed(names, np.array(labels, np.int64), notes)

@@ -86,7 +86,7 @@ class Birds:
             path = f"{1 + number % 2:03d}.Bird/{number}.jpg"
             file = root / "images" / path
             file.parent.mkdir(exist_ok=True)
-            Image.new("RGB", (40, 30), (number, 20, 30)).save(file)
+            Image.new("RGB", (40, 30), (number, 20, 20 * number)).save(file)
             images.append(f"{number} {path}")
             labels.append(f"{number} {1 + number % 2}")
             split.append(f"{number} {int(number <= 8)}")

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nas import tasks
 from nas.errors import UserError
@@ -42,13 +43,26 @@ def test_an_unreadable_image_is_named_on_reading(clean):
         _ = tasks.load(clean.root).dataset("train").images
 
 
-def test_sixteen_bits_are_refused(clean):
+def test_sixteen_bits_are_scaled_and_told(clean):
     clean.save(np.full((24, 32), 40000, np.uint16), "train/ant/deep.png")
+    report = tasks.check(clean.root)
+    assert report.problems == []
+    assert report.notes == ["train/ant/deep.png: scaled to 8 bits from 0 to 65535."]
+
+
+def test_one_photo_in_two_classes_is_named(clean):
+    shutil.copy(clean.root / "train/ant/001.png", clean.root / "train/bee/other.png")
+    assert tasks.check(clean.root).problems == [
+        "train/bee/other.png: of the class 'bee', and the same image is of the class 'ant' as "
+        "train/ant/001.png."
+    ]
+
+
+def test_a_photo_saved_anew_is_the_same_photo(clean):
+    with Image.open(clean.root / "train/ant/001.png") as image:
+        image.save(clean.root / "test/ant/new.bmp")
     (problem,) = tasks.check(clean.root).problems
-    assert problem == (
-        f"{clean.root}/train/ant/deep.png: more than 8 bits per channel (mode I;16); save it with "
-        "8 bits."
-    )
+    assert problem.startswith("test/ant/new.bmp: in test, and the same image is in train")
 
 
 def test_an_image_in_two_splits_is_named(clean):

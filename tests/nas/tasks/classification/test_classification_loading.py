@@ -39,7 +39,7 @@ def test_root_is_relative_to_the_yaml_file(photos):
     [
         ("kind: clasification", "no kind of task 'clasification'; did you mean 'classification'"),
         ("layout: imagenet", "layout: "),
-        ("layout: cub", r"images\.txt: cannot be read"),
+        ("layout: cub", r"images\.txt: no such file"),
         ("layout: idx", "no file train-images-idx3-ubyte"),
         ("root: nowhere", "nowhere: no such folder"),
         ("clases: [a, b]", "unknown key 'clases'; did you mean 'classes'"),

@@ -57,7 +57,7 @@ def test_a_wrong_line_is_named(birds, file, old, new, message):
 
 def test_a_missing_list_is_named(birds):
     (birds.root / "classes.txt").unlink()
-    with pytest.raises(UserError, match=r"classes\.txt: cannot be read"):
+    with pytest.raises(UserError, match=r"classes\.txt: no such file"):
         tasks.load(birds.root)
 
 

@@ -58,5 +58,5 @@ def test_missing_folder_is_named(task_folder):
 
 def test_missing_list_file_is_named(task_folder):
     task_folder.describe(splits={"train": "train.txt"})
-    with pytest.raises(UserError, match=r"train\.txt: cannot read"):
+    with pytest.raises(UserError, match=r"train\.txt: no such file"):
         tasks.load(task_folder.root)

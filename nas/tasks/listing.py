@@ -1,0 +1,140 @@
+"""Finds image files in folders, and tells what it passes over."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What systems and tools put beside images: names of folders, in lower case. Hidden ones, such as
+# .ipynb_checkpoints and .Trash, begin with a dot.
+_SYSTEM = frozenset(
+    {
+        "__macosx",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    }
+)
+# What nobody takes for an image.
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+_CONVERTED = frozenset({".heic", ".heif"})
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of a folder.
+
+    Attributes:
+        files: In the order of their names.
+        passed_over: Number of other files by suffix, or by why they are none.
+        inner: Number of images by the folder within, where they lie in one.
+    """
+
+    files: tuple[Path, ...]
+    passed_over: Counter[str] = field(default_factory=Counter)
+    inner: Counter[str] = field(default_factory=Counter)
+
+    def notes(self) -> list[str]:
+        """A clause for what was passed over, and one for the folders within that were not."""
+        told = []
+        if self.passed_over:
+            told.append(f"passed over {_counted(self.passed_over)}{_advice(self.passed_over)}")
+        if self.inner:
+            told.append(f"took in the folders within it: {_counted(self.inner)}")
+        return told
+
+
+def image_files(folder: Path, suffixes: Set[str], *, within: bool) -> Listing:
+    """Lists the images of a folder.
+
+    Hidden folders and those of systems and tools are never entered. Links are followed.
+
+    Args:
+        folder: Where to look.
+        suffixes: Of images, in lower case.
+        within: Whether to look into the folders within it too.
+    """
+    found: list[Path] = []
+    passed_over: Counter[str] = Counter()
+    inner: Counter[str] = Counter()
+    for path in _walk(folder, within, passed_over):
+        reason = _passed_over(path, suffixes)
+        if reason is None:
+            found.append(path)
+            if path.parent != folder:
+                inner[path.relative_to(folder).parts[0]] += 1
+        elif reason:
+            passed_over[reason] += 1
+    return Listing(tuple(sorted(found, key=_order)), passed_over, inner)
+
+
+def is_entered(folder: Path) -> bool:
+    """Whether a folder is one of the user's, and neither hidden nor one of systems or tools."""
+    return not folder.name.startswith(".") and folder.name.lower() not in _SYSTEM
+
+
+def composed(name: str) -> str:
+    """A name as all systems spell it: macOS takes letters and their accents apart."""
+    return unicodedata.normalize("NFC", name)
+
+
+def below(root: Path, path: Path | str) -> Path:
+    r"""A path below a folder, in which ``\`` is read as Windows does if nothing else is meant."""
+    found = root / path
+    other = root / str(path).replace("\\", "/")
+    return other if other != found and not found.exists() else found
+
+
+def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Path]:
+    """Every file; a folder that was seen already, through a link, is not entered again."""
+    waiting, seen = [folder], set()
+    while waiting:
+        place = waiting.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        for path in sorted(place.iterdir(), key=_order):
+            if not path.is_dir():
+                yield path
+            elif not is_entered(path):
+                passed_over["hidden or system folders"] += 1
+            elif within:
+                waiting.append(path)
+            else:
+                passed_over["folders"] += 1
+
+
+def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
+    """Why a file is no image; empty if that is not worth telling, None if it is one."""
+    suffix = path.suffix.lower()
+    if path.name.startswith("."):
+        # Some systems leave hidden files with the name of an image beside it.
+        return ""
+    if path.name.lower() in _LITTER:
+        return ""
+    if not path.is_file():
+        return "broken links" if path.is_symlink() else "special files"
+    if suffix in suffixes:
+        return None
+    return suffix or "without a suffix"
+
+
+def _order(path: Path) -> tuple[str, str]:
+    name = path.as_posix()
+    return composed(name), name
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.most_common())
+
+
+def _advice(counts: Counter[str]) -> str:
+    return " (convert HEIC files to JPEG or PNG to use them)" if _CONVERTED & counts.keys() else ""
