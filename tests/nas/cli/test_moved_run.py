@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from conftest import ENCODER
 from PIL import Image
 
 from nas.searching.run_folder import RunFolder
+
+ENCODER = "mobilenetv3_small_050"
 
 
 def _draw(root: Path, corrected: bool = False) -> None:
@@ -44,7 +44,7 @@ def moved(tmp_path_factory, nas) -> Path:
             *("--set", "space.options={branches: 2, cells: 1, width: 8}"),
         )
     assert outcome.code == 0, outcome.err
-    os.rename(root / "data", root / "new")
+    (root / "data").rename(root / "new")
     _draw(root / "corrected", corrected=True)
     return root
 

@@ -80,7 +80,8 @@ def test_what_may_change_may_be_edited_too(run) -> None:
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied", "swapped for a new one"])
 def test_a_study_that_is_lost_is_no_new_start(run, tmp_path: Path, loss: str) -> None:
-    run.study_path.unlink()
+    for path in run.path.glob("study.db*"):
+        path.unlink()
     if loss == "emptied":
         run.study_path.touch()
     elif loss == "swapped for a new one":
