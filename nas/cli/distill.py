@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.api.folders import default_run
+from nas.cli.values import assignments, given, with_assigned
 from nas.errors import UserError
 
 _NEEDED = {
-    key: f"--{key} is missing; give it, or a --config that holds it."
-    for key in ("task", "model", "teacher")
+    key: f"--{key.partition('.')[0]} is missing; give it, or a --config that holds it."
+    for key in ("task", "model.name", "teacher")
 }
 
 

@@ -30,14 +30,8 @@ def evaluate(
         raise UserError("--views belongs to --tta; give both.")
     from rich.console import Console
 
-    from nas.experiments.evaluation import evaluate_run
+    from nas.api.trainings import evaluate as scored
     from nas.report.experiments import evaluation_table
 
-    evaluation = evaluate_run(
-        run,
-        split,
-        ("none", views) if tta else ("none",),  # type: ignore[arg-type]
-        device,
-        str(data) if data else None,
-    )
-    Console().print(evaluation_table(evaluation))
+    found = scored(run, split, tta=tta, views=views, data=data, device=device)
+    Console().print(evaluation_table(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,6 @@ from nas.cli.penalties import penalties
 from nas.cli.values import assignments, chosen_run, given, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 def search(
@@ -165,10 +162,11 @@ def search(
     options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
     if data is not None and not resume and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
-    from nas.api import run_search
+    from nas.api.execution import run_search
+    from nas.searching.run_folder import RunFolder
 
     folder = chosen_run(run) if resume else run
-    _report(run_search(options, run=folder, config=config, resume=resume).folder)
+    _report(RunFolder.open(run_search(options, run=folder, config=config, resume=resume)))
 
 
 def _preset(space: str | None, preset: str | None) -> dict[str, Any]:

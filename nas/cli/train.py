@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.api.folders import default_run
+from nas.cli.values import assignments, given, with_assigned
 
-_NEEDED = {"model": "--model is missing; name a network, for example --model resnet18."}
+_NEEDED = {"model.name": "--model is missing; name a network, for example --model resnet18."}
 
 
 def train(

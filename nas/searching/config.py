@@ -19,7 +19,7 @@ from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
-from nas.settings import Settings, overridden, read_yaml, validate
+from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
 
@@ -351,10 +351,8 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     Raises:
         UserError: If the file cannot be read, or a key or value is wrong.
     """
-    values = {} if path is None else read_yaml(path) or {}
+    values = read_values(path)
     source = "configuration" if path is None else str(path)
-    if not isinstance(values, dict):
-        validate(SearchConfig, values, source)
     resolved = overridden(values, overrides)
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.
