@@ -120,7 +120,7 @@ class Run:
         """Continues the search, up to a higher number of trials if one is given.
 
         Args:
-            trials: Finished candidates asked for altogether.
+            trials: Total number of candidates to finish.
             progress: Whether to print progress.
             options: ``workers`` or ``device``.
         """

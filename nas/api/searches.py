@@ -49,18 +49,18 @@ def search(
     Args:
         task: A built-in task, a folder of images, a YAML file, an import path, or a task of
             `nas.tasks`, such as `nas.tasks.from_datasets` makes.
-        run: Run folder to make; ``runs/TASK-DATE-TIME`` unless given.
+        run: Run folder to create; ``runs/TASK-DATE-TIME`` unless given.
         space: A search space by its name or import path, or as an object or class.
         controller: What draws candidates: a name, an import path or a class.
         penalties: Costs that lower the reward: exponents by cost, or just their names.
         limits: Largest values of costs by name; candidates beyond them are not trained.
-        trials: Finished candidates asked for.
+        trials: Number of candidates to finish.
         teacher: A run of `train`, a network file, or any module that gives the task's logits;
             False searches without a teacher.
         encoder: Backbone of segmentation candidates: a timm name, an import path, or a module with
             the attributes ``channels`` and ``strides`` that gives one map for each stride.
         workers: Local worker processes; 1 works in this process.
-        seed: Of everything.
+        seed: Random seed of the whole search.
         device: auto, cpu or cuda:N.
         config: Any further setting.
         resume: Continue the search in `run` after whatever ended it.

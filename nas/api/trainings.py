@@ -43,8 +43,8 @@ def train(
             continues there.
         weights: imagenet, none or a file.
         epochs: Passes over the training split.
-        seeds: How many trainings.
-        seed: Of the first.
+        seeds: Number of trainings, each with its own seed.
+        seed: Seed of the first training.
         device: auto, cpu or cuda:N.
         config: Any further setting.
         progress: Whether to print progress.
