@@ -10,8 +10,8 @@ from latency.predicting.calibration import Prediction
 from latency.predicting.predictor import Predictor, load_predictor, save_predictor, shared_predictor
 from latency.tracing.operators import Operator
 from nas.kinds.candidates import Candidates
-from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype
+from user_folders import cache_folder
 
 
 class Forecast:
