@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 from nas.errors import UserError
+from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import (
@@ -54,7 +55,8 @@ def working_storage(
     if storage.engine.name == "sqlite":
         serialise_sqlite(storage.engine)
     try:
-        yield storage
+        with naming_full_disks(Path(storage.engine.url.database or "the database")):
+            yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()

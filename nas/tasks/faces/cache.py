@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.files import replacing
+from nas.files import DiskFullError, replacing
 
 _logger = logging.getLogger(__name__)
 
@@ -31,5 +31,5 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        _logger.warning("%s: the faces are not kept (%s).", path, error.strerror or error)
+    except (OSError, DiskFullError) as error:
+        _logger.warning("%s: the faces are not kept (%s).", path, error)
