@@ -86,13 +86,10 @@ def test_the_lock_of_a_gpu_is_named_by_what_does_not_depend_on_visibility(monkey
 
 
 def test_a_lock_that_is_never_given_back_ends_with_a_sentence():
+    sentence = "another process has been measuring on cpu for 0 s; wait for it or end it (it holds "
     with device_lock(Device("cpu")) as path, pytest.raises(BusyError) as refused:
-        with device_lock(Device("cpu"), patience=0):
-            pass
-    assert (
-        f"another process has been measuring on cpu for 0 s; wait for it or end it (it holds {path})."
-        == str(refused.value)
-    )
+        device_lock(Device("cpu"), patience=0).__enter__()
+    assert str(refused.value) == f"{sentence}{path})."
 
 
 def test_the_lock_lies_where_no_other_user_can_hold_it():
