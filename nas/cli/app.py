@@ -26,6 +26,7 @@ from nas.cli import (
     status,
     tasks,
     train,
+    trust,
     worker,
 )
 from nas.errors import UserError
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("search")(search.search)
 app.command("worker")(worker.worker)
 app.command("status")(status.status)
+app.command("trust")(trust.trust)
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)
