@@ -5,7 +5,7 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := nas search_spaces rewards latency open_registry examples scripts tests benchmarks
+SOURCES := nas search_spaces rewards latency open_registry user_folders examples scripts tests benchmarks
 # What computes, and takes minutes at most.
 NUMERICAL_TESTS := tests/rewards tests/search_spaces tests/nas/distillation tests/nas/models \
 	tests/nas/training tests/nas/kinds tests/nas/experiments

@@ -11,6 +11,10 @@ class UnavailableError(LatencyError):
     """A device, a library or a provider that is not there, so that something else would run."""
 
 
+class BusyError(LatencyError):
+    """A device on which another process measures without end."""
+
+
 class ExportError(LatencyError):
     """A network that cannot be exported, or whose exported graph computes something else."""
 

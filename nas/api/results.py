@@ -108,12 +108,12 @@ class Run:
         Returns:
             The files, in ``plots/`` of the run unless told otherwise; the front's comes first.
         """
-        from nas.report.plots import save_plots
+        from nas.report.plots import plots_of, save_plots
         from nas.report.runs import Reading, read_searches, read_snapshot
 
         snapshot = read_snapshot(self.folder)
         reading = Reading(cost or snapshot.default_cost)
-        target = Path(folder) if folder else self.folder.plots
+        target = Path(folder) if folder else plots_of(self.path)
         return save_plots(read_searches([snapshot], reading), reading, target, tuple(formats))
 
     def resume(self, trials: int | None = None, *, progress: bool = True, **options: Any) -> Run:

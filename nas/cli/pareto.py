@@ -80,12 +80,12 @@ def plot(
 
     With successive halving, early scores are also plotted against later ones.
     """
-    from nas.report.plots import save_plots
+    from nas.report.plots import plots_of, save_plots
     from nas.report.runs import read_searches
 
     found = _read(runs)
     reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
-    target = output or found[0].path / "plots"
+    target = output or plots_of(found[0].path)
     _print(save_plots(read_searches(found, reading), reading, target, _formats(formats)))
 
 
@@ -102,14 +102,14 @@ def compare(
     formats: Formats = "png,svg,pdf",
 ) -> None:
     """Plot the fronts of several runs together, for example with and without a penalty."""
-    from nas.report.plots import save_comparison
+    from nas.report.plots import plots_of, save_comparison
     from nas.report.runs import read_searches
 
     if len(runs) < 2:
         raise UserError("nas pareto compare needs two runs or more; for one use nas pareto plot.")
     found = _read(runs)
     reading = _reading(found, cost, aggregate, classes, penalties(penalty, exponent, base))
-    target = output or found[0].path / "plots"
+    target = output or plots_of(found[0].path)
     series = [search.series for search in read_searches(found, reading)]
     _print(save_comparison(series, reading, target, _formats(formats)))
 
