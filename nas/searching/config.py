@@ -318,8 +318,11 @@ class TableSearchConfig(SearchConfig):
     Attributes:
         table: The file; see `nas.evaluation.table`.
         dataset: Which of its data sets counts.
+        failures_in_a_row: As above, but a failure is a candidate without a row, which costs no
+            time and is common in a table of a part of its space.
     """
 
+    failures_in_a_row: int = Field(default=200, ge=1)
     space: SpaceSettings = SpaceSettings(name="nasbench201")
     reward: TableRewardSettings = TableRewardSettings()
     table: str
