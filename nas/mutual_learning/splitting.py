@@ -212,8 +212,15 @@ def _check_crossings(
             if number != pieces[node] and not handed_over:
                 raise UserError(
                     f"{name} cannot be cut after {cuts[number]!r}: what comes later needs "
-                    f"{given.name!r} too; choose another module."
+                    f"{_told(given)!r} too; choose another module."
                 )
+
+
+def _told(node: fx.Node) -> str:
+    """A module by its path, any other value by the name that the trace gives it."""
+    if node.op == "call_module":
+        return str(node.target).removeprefix(_inside(""))
+    return node.name
 
 
 def _part(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.mutual.losses import MutualLoss, Path, all_paths, divergence, paths_of
+from nas.mutual_learning.losses import MutualLoss, Path, all_paths, divergence, paths_of
 
 S = [[1.0, 2.0, 3.0], [0.5, -1.0, 0.0]]
 T = [[2.0, 1.0, 0.0], [1.0, 1.0, -1.0]]

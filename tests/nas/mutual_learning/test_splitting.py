@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from nas.errors import UserError
 from nas.models.classifiers import ClassifierSettings, create_classifier
 from nas.models.stems import find_stem
-from nas.mutual.splitting import SplitNetwork, interfaces, split
+from nas.mutual_learning.splitting import SplitNetwork, interfaces, split
 
 
 def classifier(name: str, classes: int, stem: str, size: int = 64) -> nn.Module:
