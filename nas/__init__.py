@@ -1,8 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill` and `evaluate` do without a search; `load` gives back a
-network, and `describe` says how to feed it.
+candidate in full; `train`, `distill` and `evaluate` do without a search, and `mutual` trains
+networks that learn from each other; `load` gives back a network, and `describe` says how to feed
+it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api import (
+        MutualRun,
         Retrained,
         Run,
         TrainedRun,
         distill,
         evaluate,
+        mutual,
         open,
         retrain,
         search,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from nas.results import Records
 
 __all__ = [
+    "MutualRun",
     "Records",
     "Retrained",
     "Run",
@@ -36,6 +40,7 @@ __all__ = [
     "distill",
     "evaluate",
     "load",
+    "mutual",
     "open",
     "retrain",
     "search",

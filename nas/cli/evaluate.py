@@ -11,7 +11,7 @@ from nas.errors import UserError
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of nas train or nas distill.")],
+    run: Annotated[Path, typer.Argument(help="Folder of nas train, nas distill or nas mutual.")],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
     tta: Annotated[
         bool, typer.Option("--tta", help="Score with test-time augmentation too.")
@@ -31,8 +31,14 @@ def evaluate(
     from rich.console import Console
 
     from nas.experiments.evaluation import evaluate_run
+    from nas.mutual_learning.run import CONFIG
     from nas.report.experiments import evaluation_table
 
+    if (run / CONFIG).is_file():
+        if tta:
+            raise UserError(f"{run}: --tta is for runs of nas train and nas distill; leave it out.")
+        _evaluate_paths(run, split, data, device)
+        return
     evaluation = evaluate_run(
         run,
         split,
@@ -41,3 +47,15 @@ def evaluate(
         str(data) if data else None,
     )
     Console().print(evaluation_table(evaluation))
+
+
+def _evaluate_paths(run: Path, split: str, data: Path | None, device: str) -> None:
+    from rich.console import Console
+
+    from nas.mutual_learning.run import evaluate_mutual
+    from nas.report.mutual import ensembles_table, paths_table
+
+    summary = evaluate_mutual(run, split, device, str(data) if data else None)
+    console = Console()
+    console.print(paths_table(summary))
+    console.print(ensembles_table(summary))
