@@ -31,6 +31,10 @@ def mutual(
     order: Annotated[
         str | None, typer.Option(help="Of the updates: sequential or simultaneous.")
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(help="Match channels before training: bmm, cosine or l2."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first training.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many trainings; 1 unless given.")] = None,
@@ -54,6 +58,7 @@ def mutual(
             "method": method,
             "cut": [one.strip() for one in cut.split(",")] if cut else None,
             "order": order,
+            "matching.similarity": match,
             "training.epochs": epochs,
             "seed": seed,
             "seeds": seeds,

@@ -21,6 +21,7 @@ from nas.errors import UserError
 from nas.experiments.folder import different_keys
 from nas.files import write_json, write_text
 from nas.kinds.teacher import METRICS
+from nas.mutual_learning.alignment import align
 from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import (
     FILE,
@@ -41,6 +42,7 @@ from nas.searching.search import resume
 from nas.settings import read_yaml, validate
 from nas.tasks import ClassificationTask, Task
 from nas.training.device import resolve_device
+from nas.training.images import Normaliser
 from nas.training.seeding import derive
 from nas.training.trainer import EpochRecord, FitResult
 
@@ -225,6 +227,7 @@ class _Training:
 
     def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
         students = create_students(self.config, self.task, self.seed)
+        matching = self._align(students)
         epochs = self.config.training.epochs
         checkpoint = self.folder / _CHECKPOINT
         result = train_students(
@@ -241,6 +244,7 @@ class _Training:
             "seed": self.seed,
             "data": self.task.fingerprint,
             "epoch": result.best.epoch,
+            "matching": matching,
             "paths": scores.paths,
             "ensembles": scores.ensembles,
         }
@@ -251,6 +255,14 @@ class _Training:
         save_students(students, description, self.folder / FILE)
         checkpoint.unlink()
         return record
+
+    def _align(self, students: Students) -> dict[str, list[tuple[int, ...]]]:
+        settings = self.config.matching
+        if settings is None:
+            return {}
+        images = self.task.dataset("train").images[: settings.images]
+        normalise = Normaliser(self.task.mean, self.task.std)
+        return align(students.to(self.device), normalise(images, self.device), settings)
 
 
 def load_task(config: MutualConfig, data: str | None = None) -> ClassificationTask:

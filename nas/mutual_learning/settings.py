@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.models.classifiers import ClassifierSettings
 from nas.mutual_learning.losses import Direction, Method, MutualLoss, Normaliser
+from nas.mutual_learning.matching import Assignment, Similarity
 from nas.objects import is_object
 from nas.settings import Settings
 
@@ -25,6 +26,24 @@ class StudentSettings(Settings):
 
     model: ClassifierSettings
     cut: tuple[str, ...] | None = None
+
+
+class MatchingSettings(Settings):
+    """Brings the channels at the cuts into the order of the first network's, before training.
+
+    For networks that were trained before: their halves disagree on the order of channels.
+
+    Attributes:
+        similarity: bmm, cosine or l2; see `channel_similarity`.
+        standardised: Whether each channel is standardised first.
+        assignment: gale_shapley or hungarian.
+        images: Images of the training split whose maps are compared.
+    """
+
+    similarity: Similarity = "l2"
+    standardised: bool = True
+    assignment: Assignment = "gale_shapley"
+    images: int = Field(256, ge=2)
 
 
 class MutualConfig(Settings):
@@ -45,6 +64,7 @@ class MutualConfig(Settings):
         detached: Whether the predictions of the peers count as given. In sequential order they
             always do, as no step changes a peer.
         normaliser: What the loss of xml is divided by.
+        matching: Of channels, before the training; null crosses the networks as they are.
         training: How each is trained, with an optimiser of its own. The monitored scores are the
             means over the networks.
         latency: Device on which every path is measured, such as cpu; null measures none.
@@ -63,6 +83,7 @@ class MutualConfig(Settings):
     direction: Direction = "from_peer"
     detached: bool = True
     normaliser: Normaliser = "2(K-1)"
+    matching: MatchingSettings | None = None
     training: ClassifierFitSettings = ClassifierFitSettings()
     latency: str | None = None
     seed: int = Field(0, ge=0)

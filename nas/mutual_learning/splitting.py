@@ -23,11 +23,13 @@ class SplitNetwork(nn.Module):
     Args:
         network: The whole network; it is what is registered, moved and saved.
         parts: They compute, one after the other, what the network computes.
+        cuts: Paths of the modules after which it is cut.
     """
 
-    def __init__(self, network: nn.Module, parts: Sequence[fx.GraphModule]):
+    def __init__(self, network: nn.Module, parts: Sequence[fx.GraphModule], cuts: Sequence[str]):
         super().__init__()
         self.network = network
+        self.cuts = tuple(cuts)
         # In a tuple, which torch does not look into: the weights are registered once.
         self.parts = tuple(parts)
 
@@ -65,7 +67,7 @@ def split(network: nn.Module, cuts: Sequence[str], name: str = "network") -> Spl
         fx.GraphModule(root, _part(graph, pieces, boundaries, number))
         for number in range(len(cuts) + 1)
     ]
-    return SplitNetwork(network, parts)
+    return SplitNetwork(network, parts, cuts)
 
 
 def interfaces(network: SplitNetwork, shape: tuple[int, int, int, int]) -> tuple[Shape, ...]:
