@@ -392,7 +392,7 @@ def _search(
     for cost in rows[0]:
         if cost != "flops":
             columns[cost] = np.array([row[cost] for row in rows])
-    np.savez(folder / TABLE, **columns)
+    np.savez(folder / TABLE, allow_pickle=False, **columns)
     run = RunFolder.open(folder)
     # More seeds change every mean.
     for path in folder.glob("study.db*"):
