@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Tables of mutual learning: methods, crossed paths, ensembles, and matching of trained halves.
+r"""Tables of mutual learning: methods, crossed paths, ensembles, and matching of trained halves.
 
-    scripts/mutual_tables.py --task docs/tasks/fashion_mnist.yaml --data FASHION \\
+    scripts/mutual_tables.py --task docs/tasks/fashion_mnist.yaml --data FASHION \
         --models resnet34,resnet18 --cut layer2 --epochs 20 --seeds 4 --work runs/mutual
 
 Networks are trained independently, by DML and by XML; then XML goes on from the independent ones,

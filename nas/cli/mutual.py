@@ -17,13 +17,19 @@ def mutual(
         Path | None, typer.Option(help="Folder for the networks; runs/METHOD-MODELS unless given.")
     ] = None,
     task: Annotated[
-        str, typer.Option(help="Built-in classification task, a folder, or a task's YAML file.")
-    ] = "digits",
+        str | None,
+        typer.Option(help="Built-in classification task, a folder, or a task's YAML file."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     models: Annotated[
         str | None, typer.Option(help="Networks, separated by commas: resnet34,resnet18.")
     ] = None,
-    method: Annotated[str, typer.Option(help="xml, dml or independent.")] = "xml",
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with students and further settings.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="xml, dml or independent; xml unless given.")
+    ] = None,
     cut: Annotated[
         str | None,
         typer.Option(help="Modules to cut after, separated by commas; layer2 unless given."),
@@ -47,14 +53,12 @@ def mutual(
     ] = None,
 ) -> None:
     """Train networks that learn from each other; every crossing of their parts is a network."""
-    if models is None:
-        raise UserError("--models is missing; name two networks, such as resnet34,resnet18.")
-    names = [name.strip() for name in models.split(",")]
+    names = [name.strip() for name in models.split(",")] if models else []
     values = given(
         {
             "task": task,
             "data": str(data) if data else None,
-            "students": [{"model": {"name": name}} for name in names],
+            "students": [{"model": {"name": name}} for name in names] or None,
             "method": method,
             "cut": [one.strip() for one in cut.split(",")] if cut else None,
             "order": order,
@@ -67,7 +71,13 @@ def mutual(
         }
     )
     values = with_assigned(values, assignments(settings or ()))
-    folder = run or default_run("-".join([method, *names]))
+    if "students" not in values and not config:
+        raise UserError("--models is missing; name two networks, such as resnet34,resnet18.")
+    if "task" not in values and not config:
+        raise UserError("--task is missing; name the data, for example --task digits.")
+    if run is None and not names:
+        raise UserError("--run is missing; name the folder, as there is no --models to name it by.")
+    folder = run or default_run("-".join([method or "xml", *names]))
 
     from rich.console import Console
 
@@ -75,7 +85,7 @@ def mutual(
     from nas.report.mutual import ensembles_table, paths_table
 
     with latency_sentences():
-        found = run_mutual(values, folder)
+        found = run_mutual(values, folder, config=config)
     console = Console()
     console.print(paths_table(found.summary))
     console.print(ensembles_table(found.summary))
