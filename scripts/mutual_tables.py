@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from nas.api import run_mutual
+from nas.api.mutual import run_mutual
 from nas.experiments.run import mean_and_spread
 from nas.models.weights import save_tensors
 from nas.mutual_learning.networks_file import FILE, load_students

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from nas.api.folders import default_run
 from nas.cli.sentences import latency_sentences
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.cli.values import assignments, given, with_assigned
 from nas.errors import UserError
 
 
@@ -81,7 +82,7 @@ def mutual(
 
     from rich.console import Console
 
-    from nas.api import run_mutual
+    from nas.api.mutual import run_mutual
     from nas.report.mutual import ensembles_table, paths_table
 
     with latency_sentences():

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nas.files import replacing
 from nas.pareto.objectives import Objective, ParetoError
 
 WIDTH, HEIGHT = 5.0, 3.6  # inches: one column of a paper
@@ -131,6 +132,7 @@ def save(
     with paper_style():
         for name in formats:
             path = stem.with_name(f"{stem.name}.{name}")
-            figure.savefig(path, format=name, dpi=DPI, metadata=_FORMATS[name])
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=name, dpi=DPI, metadata=_FORMATS[name])
             written.append(path)
     return written

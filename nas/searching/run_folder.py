@@ -11,7 +11,13 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
-from nas.files import write_text
+from nas.files import (
+    DiskFullError,
+    is_disk_full,
+    naming_full_disks,
+    write_json,
+    write_text,
+)
 from nas.searching.config import SearchConfig, config_class
 from nas.searching.provenance import provenance
 from nas.settings import read_yaml, validate
@@ -46,16 +52,26 @@ class RunFolder:
             if any(path.iterdir()):
                 raise UserError(_in_use(path))
             # "x": of two searches that start at the same time, exactly one gets the folder.
-            with run.info_path.open("x", encoding="utf-8") as file:
-                info = {"study": study_name or path.resolve().name, **provenance()}
-                file.write(json.dumps(info, indent=2) + "\n")
+            with run.info_path.open("x", encoding="utf-8"):
+                pass
         except FileExistsError as error:
             raise UserError(_in_use(path)) from error
         except OSError as error:
+            if is_disk_full(error):
+                raise DiskFullError(path) from error
             raise UserError(f"{path}: cannot make a run folder ({error.strerror}).") from error
-        run.save_config(config)
-        for folder in (run.cache, run.plots, run.retrain, run.logs):
-            folder.mkdir()
+        try:
+            with naming_full_disks(path):
+                write_json(
+                    run.info_path, {"study": study_name or path.resolve().name, **provenance()}
+                )
+                run.save_config(config)
+                for folder in (run.cache, run.plots, run.retrain, run.logs):
+                    folder.mkdir()
+        except DiskFullError:
+            # The same command can then use the folder.
+            run.discard_if_new()
+            raise
         return run
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sqlite3
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from nas.errors import UserError
 
 # Seconds that a worker waits for its turn to use the file.
 _SQLITE_TIMEOUT = 120
+_PASSWORD_KEYS = ("password", "passwd", "sslpassword")
+PASSWORD = "NAS_STORAGE_PASSWORD"
+"""The variable that may hold the password of a storage."""
 
 
 class TrialStorage(RDBStorage):
@@ -188,26 +192,29 @@ def connect(url: str, **options: Any) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
     Args:
-        url: A SQLAlchemy URL.
+        url: A SQLAlchemy URL. The variable ``NAS_STORAGE_PASSWORD`` may give its password.
         options: Options of Optuna's storage.
 
     Raises:
-        UserError: If it cannot be reached or its driver is missing.
+        UserError: If it is no URL, it cannot be reached or its driver is missing.
     """
+    _check_url(url)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine: dict[str, Any] = {"pool_pre_ping": True}
     if url.startswith("sqlite"):
         engine = {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
+    elif password := os.environ.get(PASSWORD):
+        engine["connect_args"] = {"password": password}
     try:
         return TrialStorage(url, engine_kwargs=engine, **options)
     except ImportError as error:
         raise UserError(
-            f"--storage {_without_password(url)} needs a database driver: {error.__cause__}; "
+            f"--storage {without_password(url)} needs a database driver: {error.__cause__}; "
             "for PostgreSQL install the extra 'postgresql'."
         ) from error
     except (SQLAlchemyError, OptunaError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"cannot use the storage {_without_password(url)}: {reason}.") from error
+        raise UserError(f"cannot use the storage {without_password(url)}: {reason}.") from error
 
 
 def serialise_sqlite(engine: Engine) -> None:
@@ -259,7 +266,45 @@ def sqlite_path(url: str) -> Path | None:
     return Path(str(parts.database))
 
 
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}" if at else url
+def without_password(url: str) -> str:
+    """The URL of a database as it may be shown and saved."""
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        _, at, tail = url.rpartition("@")
+        return f"...@{tail}" if at else url
+    parts = parts._replace(password=None).difference_update_query(_PASSWORD_KEYS)
+    return parts.render_as_string(hide_password=False)
+
+
+def refuse_password(url: str) -> None:
+    """Refuses the URL of a database that holds a password.
+
+    Raises:
+        UserError: One sentence that says where it belongs.
+    """
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        # Whoever connects says what is wrong.
+        return
+    if parts.password is not None or parts.query.keys() & set(_PASSWORD_KEYS):
+        raise UserError(
+            f"--storage {without_password(url)}: leave the password out, as others of this machine "
+            f"can read commands and run folders; set {PASSWORD}, or use the file of the database's "
+            "client, such as ~/.pgpass."
+        )
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = make_url(url)
+    except ArgumentError as error:
+        raise UserError(
+            f"the storage {without_password(url)!r} is no database URL; write for example "
+            "postgresql://user@host/name, or sqlite:////folder/file.db."
+        ) from error
+    if parts.get_backend_name() == "sqlite" and sqlite_path(url) is None:
+        raise UserError(
+            f"the storage {url!r} names no file; write sqlite:////folder/file.db, or leave it out."
+        )

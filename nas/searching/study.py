@@ -14,7 +14,9 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
+from nas import trust
 from nas.errors import UserError
+from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import (
@@ -23,9 +25,11 @@ from nas.searching.storage import (
     TrialStorage,
     connect,
     merge_log,
+    refuse_password,
     serialise_sqlite,
     sqlite_path,
     sqlite_url,
+    without_password,
 )
 from search_spaces.space import SearchSpace
 
@@ -54,7 +58,8 @@ def working_storage(
     if storage.engine.name == "sqlite":
         serialise_sqlite(storage.engine)
     try:
-        yield storage
+        with naming_full_disks(Path(storage.engine.url.database or "the database")):
+            yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -63,13 +68,15 @@ def working_storage(
 
 
 def check_storage(config: SearchConfig) -> None:
-    """Refuses a database that cannot be reached.
+    """Refuses a database that cannot be reached; otherwise the user is known to trust it.
 
     Raises:
         UserError: With the reason.
     """
     if config.storage is not None:
+        refuse_password(config.storage)
         connect(config.storage).engine.dispose()
+        trust.tell([without_password(config.storage)])
 
 
 def create_study(
@@ -133,12 +140,36 @@ def read_study(run: RunFolder) -> optuna.Study:
     """Opens the study of a run for reading; the run folder may be read-only.
 
     Raises:
-        UserError: If there is no study yet.
+        UserError: If there is no study yet, or the run names a database that the user never used.
     """
     url = run.config().storage
     if url is None and not run.study_path.is_file():
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
-    return _load(connect(url or sqlite_url(run.study_path)), run.study_name, None)
+    require_trusted(run, url)
+    return _load(_connect_to_read(url or sqlite_url(run.study_path)), run.study_name, None)
+
+
+def require_trusted(run: RunFolder, url: str | None) -> None:
+    """Refuses a database that a run names and the user never used on this machine.
+
+    Raises:
+        UserError: With what to do.
+    """
+    if url is not None:
+        trust.require([without_password(url)], run.path)
+
+
+def _connect_to_read(url: str) -> TrialStorage:
+    """Opens a database without writing to it.
+
+    Raises:
+        UserError: If it cannot be reached, or holds no study.
+    """
+    file = sqlite_path(url)
+    if file is not None and not file.is_file():
+        # SQLite would create an empty one.
+        raise UserError(f"--storage {url}: no such file; start the search first.")
+    return connect(url, skip_table_creation=True)
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:
@@ -147,11 +178,9 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     Raises:
         UserError: If the storage has no study of that name, or the folder is in use.
     """
-    file = sqlite_path(storage)
-    if file is not None and not file.is_file():
-        # SQLite would create an empty one.
-        raise UserError(f"--storage {storage}: no such file; start the search first.")
-    study = _load(connect(storage), name, None)
+    refuse_password(storage)
+    study = _load(_connect_to_read(storage), name, None)
+    trust.tell([without_password(storage)])
     values = {**study.user_attrs["config"], "storage": storage}
     config = config_class(values).model_validate(values)
     return RunFolder.create(path, config, study_name=name)

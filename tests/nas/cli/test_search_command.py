@@ -124,7 +124,7 @@ def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> N
     monkeypatch.setattr(Evaluator, "evaluate", interrupt_the_second)
     outcome = nas("search", "--run", tmp_path / "run", *tiny, "--trials", 2)
     assert outcome.code == 130
-    assert outcome.err == "nas: interrupted; what is finished is kept.\n"
+    assert outcome.err == "nas: interrupted; what is finished is kept: continue with --resume.\n"
     assert [record.failure for record in _records(tmp_path / "run")] == [None, INTERRUPTED]
 
     assert nas("search", "--run", tmp_path / "run", "--resume").code == 0
