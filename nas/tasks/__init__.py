@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.tasks.antispoofing.task import AntiSpoofingTask
     from nas.tasks.check_report import CheckReport
     from nas.tasks.classification.augmentation import AugmentationSettings
     from nas.tasks.classification.dataset import ClassificationDataset
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Address",
+    "AntiSpoofingTask",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -49,6 +51,7 @@ __all__ = [
 
 _MODULES = {
     "Address": "task",
+    "AntiSpoofingTask": "antispoofing.task",
     "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
