@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.cli.values import assignments, default_run, given, names_in, with_assigned
 from nas.errors import UserError
 
 _NEEDED = {
@@ -22,6 +22,9 @@ def distill(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     model: Annotated[str | None, typer.Option(help="The student: a timm network.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs that the network takes, for example rgb,depth.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="A run of nas train, or a model file.")
@@ -68,6 +71,7 @@ def distill(
             "task": task,
             "data": str(data) if data else None,
             "model.name": model,
+            "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
             "teacher": str(teacher) if teacher else None,
             "losses": [_loss(name, single) for name in methods] or None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.cli.values import assignments, default_run, given, names_in, with_assigned
 
 _NEEDED = {"model": "--model is missing; name a network, for example --model resnet18."}
 
@@ -22,6 +22,9 @@ def train(
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     model: Annotated[
         str | None, typer.Option(help="timm network; the backbone, for segmentation.")
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs that the network takes, for example rgb,depth.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -45,6 +48,7 @@ def train(
             "task": task,
             "data": str(data) if data else None,
             "model.name": model,
+            "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
             "training.epochs": epochs,
             "seed": seed,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         load_segmentation,
         names,
         register,
+        told_kind,
     )
     from nas.tasks.segmentation.dataset import SegmentationDataset
     from nas.tasks.segmentation.task import SegmentationTask
@@ -47,6 +48,7 @@ __all__ = [
     "load_segmentation",
     "names",
     "register",
+    "told_kind",
 ]
 
 _MODULES = {
@@ -69,6 +71,7 @@ _MODULES = {
     "load_segmentation": "registry",
     "names": "registry",
     "register": "registry",
+    "told_kind": "registry",
 }
 
 

@@ -84,6 +84,25 @@ def kinds() -> dict[str, str]:
     return {name: _kind(_TASKS.get(name)) for name in names()}
 
 
+def told_kind(name_or_path: str | Path) -> str:
+    """The kind of a task as far as it is told without reading any image; empty if it is not.
+
+    Args:
+        name_or_path: As for `load`.
+    """
+    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if is_object(name):
+        return str(kept(name, "task").kind)
+    if name in names() or (":" in name and not path.exists()):
+        try:
+            return _kind(_TASKS.get(name))
+        except UnknownNameError:
+            return ""
+    file = path / _FILE if path.is_dir() else path
+    values = read_yaml(file) if file.is_file() else None
+    return str(values.get("kind", "")) if isinstance(values, dict) else ""
+
+
 def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> Task:
     """Loads a task; images are read when they are first used.
 
