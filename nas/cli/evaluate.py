@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.values import names_in
 from nas.errors import UserError
 
 
@@ -21,6 +22,10 @@ def evaluate(
         typer.Option(
             help="Its views: flip, or for classifiers ten_crop, which is then the default."
         ),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="Inputs to take away, for example depth,ir; repeat it for several rows."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
@@ -39,5 +44,6 @@ def evaluate(
         ("none", views) if tta else ("none",),  # type: ignore[arg-type]
         device,
         str(data) if data else None,
+        [names_in(names, "--missing") or [] for names in missing or ()],
     )
     Console().print(evaluation_table(evaluation))

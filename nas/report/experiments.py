@@ -48,7 +48,7 @@ def evaluation_table(evaluation: RunEvaluation) -> Table:
     table = _table(evaluation.split.capitalize(), evaluation.seeds)
     for views, figures in evaluation.figures.items():
         for key, values in figures.items():
-            table.add_row(_NAMES[key] + _VIEWS[views], *_cells(values))
+            table.add_row(_NAMES[key] + _VIEWS.get(views, f", {views}"), *_cells(values))
     return table
 
 
