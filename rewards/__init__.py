@@ -17,7 +17,13 @@ from rewards.confusion import SegmentationMeter
 from rewards.declaration import WHOLE_SET, Metric
 from rewards.errors import RewardError
 from rewards.penalty import Drop, Penalty, automatic_base
-from rewards.registry import metric, metric_address, metrics, register_metric
+from rewards.registry import (
+    is_importable_metric,
+    metric,
+    metric_address,
+    metrics,
+    register_metric,
+)
 from rewards.reward import Reward
 from rewards.scores import class_scores, fastnas_quality, group_scores, macro, score
 
@@ -39,6 +45,7 @@ __all__ = [
     "fastnas_quality",
     "group_scores",
     "hter_at",
+    "is_importable_metric",
     "macro",
     "metric",
     "metric_address",
