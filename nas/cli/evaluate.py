@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.values import names_in
 from nas.errors import UserError
 
 
@@ -21,6 +22,10 @@ def evaluate(
     views: Annotated[
         str | None,
         typer.Option(help="Views for --tta: flip, or ten_crop (classifiers only, their default)."),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="Inputs to take away, for example depth,ir; repeat it for several rows."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
@@ -40,7 +45,8 @@ def evaluate(
     from nas.api.trainings import evaluate as scored
     from nas.report.experiments import evaluation_table
 
-    found = scored(run, split, tta=tta, views=views, data=data, device=device)
+    patterns = [names_in(names, "--missing") or [] for names in missing or ()]
+    found = scored(run, split, tta=tta, views=views, data=data, missing=patterns, device=device)
     Console().print(evaluation_table(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ class Monitor:
     smaller_is_better: bool = False
 
     def prefers(self, score: float, other: float) -> bool:
-        """Whether a score is better than another one."""
+        """Whether a score is better than another one; what is not defined is never better."""
+        if math.isnan(other):
+            return not math.isnan(score)
         return score < other if self.smaller_is_better else score > other
 
 
