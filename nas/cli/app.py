@@ -16,11 +16,13 @@ import typer
 from nas.cli import (
     benchmark,
     distill,
+    doctor,
     evaluate,
     export,
     latency,
     pareto,
     retrain,
+    runs,
     search,
     spaces,
     status,
@@ -48,6 +50,8 @@ app.command("search")(search.search)
 app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.command("trust")(trust.trust)
+app.command("doctor")(doctor.doctor)
+app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)

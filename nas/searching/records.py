@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from optuna import Study
@@ -18,6 +19,8 @@ LOST = "worker lost"
 """Failure of a trial whose worker died, which is not the fault of the candidate."""
 SURPLUS = "surplus: the number of trials asked for was already reached"
 """Failure of a trial that found no place; it was never trained."""
+VOID = "void"
+"""Attribute of a study: reasons by the number of the trial, as finished trials cannot change."""
 INTERRUPTED = "interrupted"
 """Failure of a trial that the user stopped."""
 
@@ -48,6 +51,7 @@ class TrialRecord:
         repeats: Number of the first trial of the same network, or None if this is the first.
         beyond: Limits that the candidate is beyond, by cost. Of a complete trial, a measurement
             after the training has found this.
+        void: Why the user has declared the result void, or None.
         started: Local time of the start, or None.
         finished: Local time of the end, or None.
     """
@@ -71,6 +75,7 @@ class TrialRecord:
     failure: str | None
     repeats: int | None
     beyond: Breaches
+    void: str | None
     started: datetime | None
     finished: datetime | None
 
@@ -81,7 +86,8 @@ class TrialRecord:
 
 def read_records(study: Study) -> list[TrialRecord]:
     """Every trial of a study, in the order of their numbers."""
-    return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+    void = study.user_attrs.get(VOID, {})
+    return [record_of(trial, void) for trial in study.get_trials(deepcopy=False)]
 
 
 def complete_records(study: Study) -> list[TrialRecord]:
@@ -89,9 +95,15 @@ def complete_records(study: Study) -> list[TrialRecord]:
     return [record for record in read_records(study) if record.is_complete]
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """Reads one trial."""
+def record_of(trial: FrozenTrial, void: Mapping[str, str] = MappingProxyType({})) -> TrialRecord:
+    """Reads one trial.
+
+    Args:
+        trial: The trial.
+        void: Reasons by number of what was declared void; it goes for repeats of a trial too.
+    """
     attributes = trial.user_attrs
+    first = attributes.get(REPEATS)
     return TrialRecord(
         number=trial.number,
         state=trial.state.name.lower(),
@@ -110,7 +122,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         details=attributes.get("details", {}),
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),
-        repeats=attributes.get(REPEATS),
+        repeats=first,
+        void=void.get(str(trial.number), void.get(str(first))),
         beyond=breaches_of(attributes),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
