@@ -171,7 +171,9 @@ def _own_name(found: Any) -> str:
     if isinstance(name, str):
         return name
     if not hasattr(found, "__name__"):
-        raise ValueError(f"{found!r} is neither a class nor a function, so it cannot be registered.")
+        raise ValueError(
+            f"{found!r} is neither a class nor a function, so it cannot be registered."
+        )
     return str(found.__name__)
 
 

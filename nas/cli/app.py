@@ -16,12 +16,14 @@ import typer
 from nas.cli import (
     benchmark,
     distill,
+    doctor,
     evaluate,
     export,
     latency,
     mutual,
     pareto,
     retrain,
+    runs,
     search,
     spaces,
     status,
@@ -49,6 +51,8 @@ app.command("search")(search.search)
 app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.command("trust")(trust.trust)
+app.command("doctor")(doctor.doctor)
+app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)

@@ -30,7 +30,7 @@ def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
             raise UserError(f"{option} {text!r}: expected KEY=VALUE, for example trials=50.")
         try:
             values[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(f"{option} {text!r}: the value is not YAML.") from error
     return values
 

@@ -16,7 +16,7 @@ from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
-from nas.searching.images import candidates_of, load_task
+from nas.searching.images import candidates_of, candidates_of_run, load_task
 from nas.searching.run_folder import RunFolder
 
 ONNX = ".onnx"
@@ -95,7 +95,7 @@ def candidates_named(name: str, size: tuple[int, int] | None = None) -> Candidat
     """
     path = Path(name)
     if path.is_dir():
-        return candidates_in(RunFolder.open(path).config(), size)
+        return candidates_of_run(RunFolder.open(path), size)
     if path.suffix in _YAML:
         return candidates_in(load_config(path, {}), size)
     try:
@@ -111,7 +111,7 @@ def _candidate(run: RunFolder, selection: Selection, size: tuple[int, int] | Non
             f"{run.path}: say which candidate: --best, --trial N or --genotype '[[...]]'."
         )
     (choice,) = select(run, selection)
-    candidates = candidates_in(run.config(), size)
+    candidates = candidates_of_run(run, size)
     return NamedNetwork(
         name=f"{choice.name} of {run.path}",
         source=candidates.network(choice.genotype),

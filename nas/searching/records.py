@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from optuna import Study
@@ -14,6 +15,9 @@ from nas.controllers.failures import failure_of
 from nas.controllers.sampler import BEYOND
 from nas.searching.limits import Breaches, breaches_of
 from nas.searching.repeats import REPEATS
+
+VOID = "void"
+"""Attribute of a study: reasons by the number of the trial, as finished trials cannot change."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class TrialRecord:
         repeats: Number of the first trial of the same network, or None if this is the first.
         beyond: Limits that the candidate is beyond, by cost. Of a complete trial, a measurement
             after the training has found this.
+        void: Why the user has declared the result void, or None.
         started: Local time of the start, or None.
         finished: Local time of the end, or None.
     """
@@ -65,6 +70,7 @@ class TrialRecord:
     failure: str | None
     repeats: int | None
     beyond: Breaches
+    void: str | None
     started: datetime | None
     finished: datetime | None
 
@@ -75,7 +81,8 @@ class TrialRecord:
 
 def read_records(study: Study) -> list[TrialRecord]:
     """Every trial of a study, in the order of their numbers."""
-    return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+    void = study.user_attrs.get(VOID, {})
+    return [record_of(trial, void) for trial in study.get_trials(deepcopy=False)]
 
 
 def complete_records(study: Study) -> list[TrialRecord]:
@@ -83,9 +90,15 @@ def complete_records(study: Study) -> list[TrialRecord]:
     return [record for record in read_records(study) if record.is_complete]
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """Reads one trial."""
+def record_of(trial: FrozenTrial, void: Mapping[str, str] = MappingProxyType({})) -> TrialRecord:
+    """Reads one trial.
+
+    Args:
+        trial: The trial.
+        void: Reasons by number of what was declared void; it goes for repeats of a trial too.
+    """
     attributes = trial.user_attrs
+    first = attributes.get(REPEATS)
     return TrialRecord(
         number=trial.number,
         state=trial.state.name.lower(),
@@ -104,7 +117,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         details=attributes.get("details", {}),
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),
-        repeats=attributes.get(REPEATS),
+        repeats=first,
+        void=void.get(str(trial.number), void.get(str(first))),
         beyond=breaches_of(attributes),
         started=trial.datetime_start,
         finished=trial.datetime_complete,

@@ -126,6 +126,12 @@ class RunFolder:
             raise UserError(f"{self.info_path}: not a JSON file ({error}).") from error
         return content
 
+    def note(self, key: str, value: Any) -> None:
+        """Adds something to ``run.json``, once."""
+        info = self.info()
+        if key not in info:
+            write_json(self.info_path, {**info, key: value})
+
     @property
     def study_name(self) -> str:
         return str(self.info()["study"])

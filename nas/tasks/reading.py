@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,13 +166,24 @@ def _refuse_many_bits(path: Path, image: Image.Image) -> None:
 
 
 def _opened(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file():
+        # A pipe would wait for somebody to write to it.
+        raise UserError(f"{path}: this is not a file; remove it.")
     try:
-        image = Image.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path)
         # The tile list, which tells the stored mode, is gone once the pixels are loaded.
         image.info["stored_mode"] = _tile_mode(image)
         image.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UserError(
+            f"{path}: the image is too large to be read, with more than {most:.0f} megapixels; "
+            "scale it down."
+        ) from error
     # Pillow raises SyntaxError for a broken PNG and ValueError for damaged chunks.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         reason = " ".join(str(error).split()) if error.args else type(error).__name__
         raise UserError(f"{path}: not a readable image ({reason}).") from error
     return image

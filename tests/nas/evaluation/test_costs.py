@@ -10,7 +10,7 @@ from torch import nn
 import latency
 from latency import Counts, LatencyError, count_of_maps
 from latency.costs import Figure, Source, create_cost
-from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras
+from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras, second_opinion
 from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
 from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
@@ -203,3 +203,42 @@ def test_a_counted_network_is_left_as_it_was():
 def test_a_wrong_shape_of_a_map_is_refused():
     with pytest.raises(LatencyError, match=r"\(5, 6, 6\) is not four positive integers"):
         count_of_maps(Sum(), [(1, 3, 8, 8), (5, 6, 6)])
+
+
+class Counted:
+    """Candidates of which one in two computes nothing."""
+
+    input_shape = (1, 3, 8, 8)
+
+    def __init__(self, network):
+        self._network, self.drawn = network, []
+
+    def sample(self, rng):
+        self.drawn.append(rng.random())
+        return len(self.drawn)
+
+    def counts(self, genotype):
+        return latency.Counts(0, 0, 0) if genotype % 2 else latency.Counts(1, 1, 2)
+
+    def network(self, genotype):
+        assert genotype % 2 == 0
+        return self._network
+
+
+class HalfFunctional(torch.nn.Conv2d):
+    def forward(self, images):
+        return torch.nn.functional.conv2d(super().forward(images), self.weight)
+
+
+def test_a_search_hears_of_counts_that_differ_from_those_of_thop():
+    candidates = Counted(HalfFunctional(3, 3, 1, bias=False))
+    assert "and thop 576: " in str(second_opinion(candidates, random.Random(0)))
+    assert len(candidates.drawn) == 2
+    assert not hasattr(candidates.network(2), "total_ops")
+
+
+def test_it_hears_nothing_where_they_agree_or_nothing_computes(monkeypatch):
+    plain = Counted(torch.nn.Conv2d(3, 3, 1, bias=False))
+    assert second_opinion(plain, random.Random(0)) is None
+    monkeypatch.setattr(plain, "counts", lambda genotype: latency.Counts(0, 0, 0))
+    assert second_opinion(plain, random.Random(0)) is None
