@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
-from nas.tasks.inputs import channel_range
 
 
 class SelectInputs(nn.Module):
@@ -38,9 +37,15 @@ class SelectInputs(nn.Module):
         """The inputs that are taken."""
         self.channels = sum(inputs[name] for name in names)
         """Channels of the result."""
-        self._ranges = [channel_range(inputs, name) for name in names]
+        self._ranges = [_range(inputs, name) for name in names]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images N x selected channels x H x W of images N x all channels x H x W."""
         parts = [images[:, start:stop] for start, stop in self._ranges]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _range(inputs: Mapping[str, int], name: str) -> tuple[int, int]:
+    names = list(inputs)
+    start = sum(inputs[before] for before in names[: names.index(name)])
+    return start, start + inputs[name]
