@@ -5,7 +5,7 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := nas search_spaces rewards latency open_registry examples scripts tests benchmarks
+SOURCES := nas search_spaces rewards latency open_registry user_folders examples scripts tests benchmarks
 # What computes, and takes minutes at most.
 NUMERICAL_TESTS := tests/rewards tests/search_spaces tests/nas/distillation tests/nas/models \
 	tests/nas/training tests/nas/kinds tests/nas/experiments
@@ -14,7 +14,7 @@ MADE_FROM := setup.cfg pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 .PHONY: help install test test-portable demo lint format hooks clean clean-all
 
-help: ## Show what can be made
+help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with the nas command in it
@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.installed-dev ## Format the code and mend what can be mended
+format: $(VENV)/.installed-dev ## Format the code and fix lint errors
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

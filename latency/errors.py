@@ -1,4 +1,4 @@
-"""Errors that a caller can mend, and warnings; each is one sentence."""
+"""Errors that a caller can fix, and warnings; each is one sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ class LatencyError(ValueError):
 
 class UnavailableError(LatencyError):
     """A device, a library or a provider that is not there, so that something else would run."""
+
+
+class BusyError(LatencyError):
+    """A device on which another process measures without end."""
 
 
 class ExportError(LatencyError):

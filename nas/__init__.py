@@ -1,8 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill` and `evaluate` do without a search; `load` gives back a
-network, and `describe` says how to feed it.
+candidate in full; `train`, `distill` and `evaluate` do without a search, and `mutual` trains
+networks that learn from each other; `load` gives back a network, and `describe` says how to feed
+it.
 """
 
 from __future__ import annotations
@@ -11,22 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import (
-        Retrained,
-        Run,
-        TrainedRun,
-        distill,
-        evaluate,
-        open,
-        retrain,
-        search,
-        train,
-    )
+    from nas.api.mutual import MutualRun, mutual
+    from nas.api.results import Retrained, Run, TrainedRun
+    from nas.api.searches import open, retrain, search
+    from nas.api.trainings import distill, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
     from nas.results import Records
 
 __all__ = [
+    "MutualRun",
     "Records",
     "Retrained",
     "Run",
@@ -36,6 +31,7 @@ __all__ = [
     "distill",
     "evaluate",
     "load",
+    "mutual",
     "open",
     "retrain",
     "search",
@@ -43,10 +39,21 @@ __all__ = [
 ]
 
 _MODULES = {
+    "MutualRun": "nas.api.mutual",
     "Records": "nas.results",
+    "Retrained": "nas.api.results",
+    "Run": "nas.api.results",
+    "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
     "describe": "nas.kinds.network_file",
+    "distill": "nas.api.trainings",
+    "evaluate": "nas.api.trainings",
     "load": "nas.kinds.network_file",
+    "mutual": "nas.api.mutual",
+    "open": "nas.api.searches",
+    "retrain": "nas.api.searches",
+    "search": "nas.api.searches",
+    "train": "nas.api.trainings",
 }
 
 
@@ -54,4 +61,4 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for: `nas --help` has no use for torch.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES.get(name, "nas.api")), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

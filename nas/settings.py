@@ -51,10 +51,24 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         return yaml.safe_load(read_text(path))
+    except RecursionError as error:
+        raise UserError(f"{path}: it is nested too deep to be a configuration.") from error
     # YAML raises ValueError for a date such as 2024-13-45, and others for what no parser expects.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a YAML file ({reason}).") from error
+
+
+def read_values(path: Path | None) -> dict[str, Any]:
+    """The keys and values of a YAML file; an empty file has none, and neither has None.
+
+    Raises:
+        UserError: If the file cannot be read, or holds something else.
+    """
+    values = {} if path is None else read_yaml(path) or {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, found {type(values).__name__}.")
+    return values
 
 
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
-TOP_LEVEL = ("latency", "nas", "open_registry", "rewards", "search_spaces")
+TOP_LEVEL = ("latency", "nas", "open_registry", "rewards", "search_spaces", "user_folders")
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from latency.errors import LatencyError, UnavailableError
+from latency.errors import BusyError, LatencyError, UnavailableError
+from user_folders import temporary_folder
+
+PATIENCE = 900.0
+"""Seconds that a measurement waits for those of other processes; the longest take minutes."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,35 @@ def check_present(device: Device) -> None:
         )
 
 
-def device_lock(device: Device) -> FileLock:
-    """A lock that measurements on one physical device share, whatever process they run in."""
+@contextmanager
+def device_lock(device: Device, patience: float = PATIENCE) -> Iterator[Path]:
+    """Holds a lock that a user's measurements on one physical device share, in all processes.
+
+    Args:
+        device: The device.
+        patience: Seconds to wait for it.
+
+    Yields:
+        The file of the lock.
+
+    Raises:
+        BusyError: If another process has held it for so long.
+    """
     name = "cpu"
     if device.kind == "cuda":
         # The index depends on CUDA_VISIBLE_DEVICES, the UUID does not.
         name = str(torch.cuda.get_device_properties(device.index).uuid)
-    # Other users of the machine must be able to take the lock too.
-    return FileLock(Path(tempfile.gettempdir(), f"latency-{name}.lock"), mode=0o666)
+    # In a folder of the user: anybody could hold a lock for ever that all users share.
+    path = temporary_folder() / f"latency-{name}.lock"
+    lock = FileLock(path, timeout=patience)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BusyError(
+            f"another process has been measuring on {device} for {patience:.0f} s; wait for it or "
+            f"end it (it holds {path})."
+        ) from error
+    try:
+        yield path
+    finally:
+        lock.release()

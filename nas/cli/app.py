@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +16,11 @@ import typer
 from nas.cli import (
     benchmark,
     distill,
+    doctor,
     evaluate,
     export,
     latency,
+    mutual,
     pareto,
     retrain,
     runs,
@@ -26,9 +29,11 @@ from nas.cli import (
     status,
     tasks,
     train,
+    trust,
     worker,
 )
 from nas.errors import UserError
+from nas.files import DiskFullError, is_disk_full
 from nas.terminal import say
 
 FAILED = 1
@@ -37,7 +42,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="nas",
-    help="Search small networks for your device, with distillation from a large one.",
+    help="Search for small networks for your device, with distillation from a large one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,11 +51,15 @@ app = typer.Typer(
 app.command("search")(search.search)
 app.command("worker")(worker.worker)
 app.command("status")(status.status)
+app.command("trust")(trust.trust)
+app.command("doctor")(doctor.doctor)
+app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
 app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
+app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
@@ -59,13 +68,17 @@ app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
+_CONTINUED = ("worker", "train", "distill", "retrain")
+"""Commands that go on where they stopped when they are repeated."""
 
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show tracebacks; goes anywhere.")] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show tracebacks; may stand anywhere on the command line.")
+    ] = False,
 ) -> None:
-    """Search small networks for your device, with distillation from a large one."""
+    """Search for small networks for your device, with distillation from a large one."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
 
@@ -80,15 +93,26 @@ def run() -> None:
     except SystemExit as end:
         # Typer turns Ctrl-C into this code, and says nothing.
         if end.code == INTERRUPTED:
-            _say("interrupted; what is finished is kept.")
+            _say(f"interrupted; what is finished is kept{_how_to_go_on(arguments)}.")
         raise
     except Exception as error:  # noqa: BLE001  the end of the line: say it in a sentence
         _end(error, FAILED, debugging)
 
 
+def _how_to_go_on(arguments: list[str]) -> str:
+    command = next((one for one in arguments if not one.startswith("-")), "")
+    if command == "search":
+        return ": continue with --resume"
+    return ": repeat the command to continue" if command in _CONTINUED else ""
+
+
 def _end(error: Exception, code: int, debugging: bool) -> None:
     if debugging:
         traceback.print_exception(error)
+    if is_disk_full(error) and not isinstance(error, UserError):
+        # A writer that named no file; what it was is told by the system alone, if at all.
+        error = DiskFullError(getattr(error, "filename", None) or Path.cwd())
+        code = WRONG_USE
     text = " ".join(str(error).split()) or type(error).__name__
     known = isinstance(error, UserError) or type(error).__module__.startswith("nas.")
     if not known:

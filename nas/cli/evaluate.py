@@ -7,36 +7,54 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.values import names_in
 from nas.errors import UserError
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of nas train or nas distill.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder made by nas train, nas distill or nas mutual.")
+    ],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
     tta: Annotated[
-        bool, typer.Option("--tta", help="Score with test-time augmentation too.")
+        bool, typer.Option("--tta", help="Also score with test-time augmentation.")
     ] = False,
     views: Annotated[
         str | None,
-        typer.Option(
-            help="Its views: flip, or for classifiers ten_crop, which is then the default."
-        ),
+        typer.Option(help="Views for --tta: flip, or ten_crop (classifiers only, their default)."),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="Inputs to take away, for example depth,ir; repeat it for several rows."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
 ) -> None:
-    """Score the networks of a run: the figures of its kind of task, over its seeds."""
+    """Score the networks of a training run, averaged over seeds."""
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
-    from nas.experiments.evaluation import evaluate_run
+    from nas.mutual_learning.run import CONFIG
+
+    if (run / CONFIG).is_file():
+        if tta:
+            raise UserError(f"{run}: --tta is for runs of nas train and nas distill; leave it out.")
+        _evaluate_paths(run, split, data, device)
+        return
+    from nas.api.trainings import evaluate as scored
     from nas.report.experiments import evaluation_table
     from nas.terminal import plain_console
 
-    evaluation = evaluate_run(
-        run,
-        split,
-        ("none", views) if tta else ("none",),  # type: ignore[arg-type]
-        device,
-        str(data) if data else None,
-    )
-    plain_console().print(evaluation_table(evaluation))
+    patterns = [names_in(names, "--missing") or [] for names in missing or ()]
+    found = scored(run, split, tta=tta, views=views, data=data, missing=patterns, device=device)
+    plain_console().print(evaluation_table(found))
+
+
+def _evaluate_paths(run: Path, split: str, data: Path | None, device: str) -> None:
+    from nas.mutual_learning.run import evaluate_mutual
+    from nas.report.mutual import ensembles_table, paths_table
+    from nas.terminal import plain_console
+
+    summary = evaluate_mutual(run, split, device, str(data) if data else None)
+    console = plain_console()
+    console.print(paths_table(summary))
+    console.print(ensembles_table(summary))

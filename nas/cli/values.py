@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
+from nas.api.folders import RUNS
 from nas.errors import UserError
 from nas.nested import flattened
-
-RUNS = Path("runs")
 
 
 def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
@@ -31,7 +30,7 @@ def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
             raise UserError(f"{option} {text!r}: expected KEY=VALUE, for example trials=50.")
         try:
             values[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(f"{option} {text!r}: the value is not YAML.") from error
     return values
 
@@ -57,6 +56,24 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
     return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
 
 
+def names_in(text: str | None, option: str) -> list[str] | None:
+    """Names that are divided by commas; None where nothing was typed.
+
+    Args:
+        text: What was typed.
+        option: Where, for the message.
+
+    Raises:
+        UserError: If a name is empty.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UserError(f"{option} {text!r}: expected names divided by commas.")
+    return names
+
+
 def one_of(names: Sequence[str]) -> str:
     """Names as a sentence lists them, for example "cpu, cuda or mps"."""
     *first, last = names
@@ -66,11 +83,6 @@ def one_of(names: Sequence[str]) -> str:
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were typed."""
     return {key: value for key, value in options.items() if value is not None}
-
-
-def default_run(name: str) -> Path:
-    """The folder of a run that is named after its networks, some of which have slashes."""
-    return RUNS / name.replace("/", "-")
 
 
 def latest_run() -> Path:

@@ -12,30 +12,37 @@ from nas.terminal import say
 
 
 def worker(
-    run: Annotated[Path, typer.Argument(help="Run folder; made here if --storage is given.")],
+    run: Annotated[Path, typer.Argument(help="Run folder; created if --storage is given.")],
     index: Annotated[int, typer.Option(help="Number of this worker on its machine.", min=0)] = 0,
     storage: Annotated[
         str | None, typer.Option(help="Database URL of a search that another machine started.")
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Name of the study there; the run folder's name.")
+        str | None,
+        typer.Option(help="Name of the study in --storage; default: the run folder's name."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the images on this machine, if elsewhere.")
     ] = None,
 ) -> None:
-    """Join a search from another process or machine, until it is complete."""
+    """Join a search from another process or machine until it is complete."""
+    from nas import trust
     from nas.searching.assembly import standard
     from nas.searching.run_folder import RunFolder
-    from nas.searching.study import join_study
+    from nas.searching.storage import without_password
+    from nas.searching.study import join_study, require_trusted
     from nas.searching.worker import run_worker
 
     if storage is None:
         if study is not None:
             raise UserError("--study needs the --storage that holds it.")
         folder = RunFolder.open(run)
+        require_trusted(folder, folder.config().storage)
     elif run.exists():
         folder = RunFolder.open(run)
+        if folder.config().storage != storage:
+            raise UserError(f"--storage {without_password(storage)}: the run has another one.")
+        trust.tell([without_password(storage)])
     else:
         folder = join_study(run, storage, study or run.name)
     run_worker(folder, index, standard, data=data)

@@ -47,9 +47,10 @@ class PreferenceSearch(Learner):
     """Asks models of the objectives which candidate improves most on what a preference has.
 
     A preference is a direction in the space of objectives: how much gain in one is worth how much
-    in another. Its best candidate is the one whose box of gains, measured from the worst values
-    seen, reaches farthest in that direction; averaged over all preferences, this measures the
-    hypervolume of the front (Zhang and Golovin 2020, https://arxiv.org/abs/2006.04655). For a
+    in another. Its best candidate is the one whose box of gains, measured from the worst quality
+    seen and from beyond the largest costs, reaches farthest in that direction; averaged over all
+    preferences, this measures the hypervolume of the front (Zhang and Golovin 2020,
+    https://arxiv.org/abs/2006.04655). For a
     trial, some preferences are drawn at random, and the candidate with the largest expected
     improvement for one of them is proposed (random scalarisations, Paria et al. 2019,
     https://arxiv.org/abs/1805.12168; Knowles 2006, https://doi.org/10.1109/TEVC.2005.851274).

@@ -12,6 +12,9 @@ Array = NDArray[np.float64]
 _STEEPEST = 20.0
 """Largest exponent when a tail is restored: what is further down is as bad as can be."""
 
+_BEYOND_SEEN = 0.5
+"""How far the reference of costs lies beyond the costliest seen, as a share of the range seen."""
+
 
 @dataclass(frozen=True)
 class LowerTail:
@@ -51,8 +54,10 @@ class Scales:
 
     All arrays have the shape (..., objectives): the quality, then the costs with their sign
     changed. Models take the quality with a shortened tail and the costs as they are, because
-    costs are often sums. Preferences take what is gained over the worst, as a share of what the
-    best gains.
+    costs are often sums. Preferences take what is gained over a reference, as a share of what the
+    best gains. The reference is the worst quality seen, and a cost beyond the costliest seen:
+    otherwise what costs more than the first few trials would gain nothing, however good it is,
+    and never be tried.
 
     Args:
         gains: What is known, of shape (trials, objectives).
@@ -60,13 +65,15 @@ class Scales:
 
     def __init__(self, gains: Array) -> None:
         self._tail = LowerTail.of(gains[:, 0])
-        self._worst = gains.min(axis=0)
-        extent = gains.max(axis=0) - self._worst
+        best, worst = gains.max(axis=0), gains.min(axis=0)
+        self._reference = worst.copy()
+        self._reference[1:] -= _BEYOND_SEEN * (best - worst)[1:]
+        extent = best - self._reference
         self._extent = np.where(extent > 0, extent, 1.0)
 
     def relative(self, gains: Array) -> Array:
         """Gains as a preference takes them."""
-        return (gains - self._worst) / self._extent
+        return (gains - self._reference) / self._extent
 
     def modelled(self, gains: Array) -> Array:
         """Gains as a model takes them."""
@@ -79,4 +86,4 @@ class Scales:
 
     def modelled_of_relative(self, relative: Array) -> Array:
         """The inverse of `relative_of_modelled`."""
-        return self.modelled(relative * self._extent + self._worst)
+        return self.modelled(relative * self._extent + self._reference)

@@ -16,10 +16,8 @@ from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
-from nas.searching.continuing import StudyData
-from nas.searching.images import candidates_of, load_task
+from nas.searching.images import candidates_of, candidates_of_run, load_task
 from nas.searching.run_folder import RunFolder
-from nas.searching.study import read_study
 
 ONNX = ".onnx"
 _YAML = (".yaml", ".yml")
@@ -97,7 +95,7 @@ def candidates_named(name: str, size: tuple[int, int] | None = None) -> Candidat
     """
     path = Path(name)
     if path.is_dir():
-        return candidates_in(RunFolder.open(path).config(), size)
+        return candidates_of_run(RunFolder.open(path), size)
     if path.suffix in _YAML:
         return candidates_in(load_config(path, {}), size)
     try:
@@ -113,24 +111,13 @@ def _candidate(run: RunFolder, selection: Selection, size: tuple[int, int] | Non
             f"{run.path}: say which candidate: --best, --trial N or --genotype '[[...]]'."
         )
     (choice,) = select(run, selection)
-    candidates = _candidates_of_run(run, size)
+    candidates = candidates_of_run(run, size)
     return NamedNetwork(
         name=f"{choice.name} of {run.path}",
         source=candidates.network(choice.genotype),
         input_shape=candidates.input_shape,
         family=candidates.family,
     )
-
-
-def _candidates_of_run(run: RunFolder, size: tuple[int, int] | None) -> Candidates:
-    """The candidates of a run; its study tells what they need to know of its images."""
-    config, data = run.config(), StudyData.of(read_study(run))
-    if data is None or not data.classes or not isinstance(config, ImageSearchConfig):
-        # An older run.
-        return candidates_in(config, size)
-    shape = (1, data.input_shape[1], *(size or data.input_shape[2:]))
-    space, settings = make_space(config), config.evaluation
-    return config.kind.candidates(space, settings, len(data.classes), shape)
 
 
 def _family(description: NetworkDescription, shape: tuple[int, int, int, int]) -> str | None:

@@ -13,6 +13,7 @@ import latency
 from latency.exporting.export import OPSETS
 from nas.deployment.int8 import Int8Options
 from nas.errors import UserError
+from nas.files import naming_full_disks
 
 DEFAULT_OPSET = 18
 
@@ -60,8 +61,10 @@ def write_onnx(
 
     Raises:
         ExportError: If it cannot be exported, or the file computes something else.
+        DiskFullError: If there is no room for it.
     """
-    latency.export_onnx(network, shape, path, options.opset, options.dynamic_batch)
+    with naming_full_disks(path):
+        latency.export_onnx(network, shape, path, options.opset, options.dynamic_batch)
     return {
         "opset": options.opset,
         "dynamic_batch": options.dynamic_batch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 
 import latency
 from latency.costs import Cost, Source
+from latency.counting.thop_check import thop_warning
 from nas.evaluation.evaluation import EmptyNetworkError
 from nas.evaluation.failures import reasons
 from nas.evaluation.known import Known, Remembered
@@ -21,6 +23,7 @@ from search_spaces.genotype import Genotype
 
 LATENCY = "latency"
 """The cost in milliseconds."""
+_DRAWS = 50
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,26 @@ class CostMeter:
             cost.name: {"source": _source(cost)} | figures[cost.name].details for cost in more
         }
         return Known(known.costs | costs, known.details | details)
+
+
+def second_opinion(candidates: Candidates, rng: random.Random) -> str | None:
+    """Whether thop counts the multiply-accumulates of one candidate as we do.
+
+    Args:
+        candidates: The networks of a search.
+        rng: Draws the candidate.
+
+    Returns:
+        A sentence where the two counts differ by more than 10 %, else None; None too where no
+        candidate that was drawn is a network.
+    """
+    for _ in range(_DRAWS):
+        genotype = candidates.sample(rng)
+        # Building draws random weights.
+        with torch.random.fork_rng(devices=[]):
+            if candidates.counts(genotype).macs > 0:
+                return thop_warning(candidates.network(genotype), candidates.input_shape)
+    return None
 
 
 def _source(cost: Cost) -> str:

@@ -61,7 +61,7 @@ def run_experiment(
 ) -> Summary:
     """Trains every seed that the folder lacks.
 
-    A run that was cut off goes on from its last epoch, and more seeds can be asked for later.
+    An interrupted run resumes from its last epoch, and more seeds can be asked for later.
 
     Args:
         config: What is trained, and how.
@@ -202,7 +202,8 @@ class _Experiment:
         return record
 
     def _save(self, network: nn.Module, results: list[StageResult]) -> None:
-        description = NetworkDescription.of(self.config.model, self.task)
+        model = kind_of(self.task).as_trained(self.config.model, self.task)
+        description = NetworkDescription.of(model, self.task)
         *earlier, last = results
         files = {self.folder / "stages" / f"{r.name}.safetensors": r.weights for r in earlier}
         files |= {

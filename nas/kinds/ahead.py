@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -44,7 +45,8 @@ def beside(train: Train, announce: Announce) -> Iterator[Announce]:
     process = context.Process(target=_run, args=(train, messages), daemon=True)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    process.start()
+    with _interrupts_held():
+        process.start()
 
     def both(what: str, record: EpochRecord, epochs: int) -> None:
         announce(what, record, epochs)
@@ -66,6 +68,22 @@ def pays_off(device: torch.device) -> bool:
     return device.type == "cpu" and cores > 1
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C goes to all processes of a terminal; one that starts in here does not get it.
+
+    It has nothing to say of it, and is ended by this one.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _run(train: Train, messages: Any) -> None:
     torch.set_num_threads(1)
     try:
@@ -81,7 +99,7 @@ def _finish(process: BaseProcess, messages: Any, announce: Announce) -> None:
     if process.exitcode:
         raise RuntimeError(
             f"the training beside this one died with exit code {process.exitcode}; "
-            "its last epoch is kept, so it goes on when the command is repeated"
+            "its last epoch is kept, so repeating the command resumes it"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SerializeAsAny
 from torch import nn
 
+from nas import trust
 from nas.errors import UserError
 from nas.kinds.registry import kind_named
 from nas.models.network_settings import NetworkSettings
@@ -19,6 +20,7 @@ from nas.models.weights import (
     read_tensors,
     save_described,
 )
+from nas.objects import is_object
 from nas.settings import Settings, read_yaml, validate
 from nas.tasks import Task
 
@@ -80,15 +82,19 @@ def save_network(network: nn.Module, description: NetworkDescription, path: Path
         path: The file.
     """
     settings = description.network.as_built(network)
+    trust.tell(code_named(settings))
     description = description.model_copy(update={"network": settings})
     save_described(network, description.model_dump_json(), path)
 
 
-def load(path: str | Path) -> nn.Module:
+def load(path: str | Path, *, own: bool = False) -> nn.Module:
     """Loads a network that ``nas retrain``, ``train`` or ``distill`` made.
 
     Args:
         path: The file, or the folder that holds it as ``model.safetensors``.
+        own: Run the code that the file names to build its network (a network or a search space of
+            one's own), although no such network was trained on this machine. Only for files of
+            people whom you trust.
 
     Returns:
         The network in evaluation mode. Its input is normalised images N x channels x H x W, its
@@ -96,9 +102,12 @@ def load(path: str | Path) -> nn.Module:
         `describe` tells the classes and the normalisation.
 
     Raises:
-        UserError: If there is no such file or it was not made by this toolkit.
+        UserError: If there is no such file, it was not made by this toolkit, or it names code
+            without `own`.
     """
     path = network_file(path)
+    if own:
+        trust_code_of(path)
     return load_described(path, describe(path))
 
 
@@ -123,11 +132,7 @@ def describe(path: str | Path, task: Task | None = None) -> NetworkDescription:
     path = network_file(path)
     if is_former_teacher(path):
         return _former_teacher(path.parent / FORMER_TEACHER, task)
-    values = read_described(path)
-    if "kind" not in values:
-        # Older files of searched segmentation networks.
-        network = {key: values.pop(key) for key in _OLD if key in values}
-        values = {"kind": "segmentation", "network": network, **values}
+    values = _described(path)
     network_settings = _settings_in(values, path)
     return validate(NetworkDescription, {**values, "network": network_settings}, str(path))
 
@@ -165,10 +170,45 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
 
 
 def _settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:
-    kind = kind_named(str(values["kind"]))
+    found = _unchecked_settings_in(values, path)
+    trust.require(code_named(found), path)
+    return found
+
+
+def _unchecked_settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:
+    kind = kind_named(str(values.get("kind")))
     found = values.get("network")
     searched = isinstance(found, dict) and "genotype" in found
     return validate(kind.searched_settings if searched else kind.model_settings, found, str(path))
+
+
+def code_named(network: NetworkSettings) -> list[str]:
+    """Import paths, and places outside timm, that are needed to build a network."""
+    found = network.model_dump()
+    names = [found.get("name"), found.get("space"), (found.get("encoder") or {}).get("name")]
+    # The name of an object leads to nothing but what this process was given.
+    return [name for name in names if name and ":" in name and not is_object(name)]
+
+
+def trust_code_of(path: Path) -> list[str]:
+    """Allows the code that a network file names, and tells its import paths.
+
+    Raises:
+        UserError: If there is no such file or it was not made by this toolkit.
+    """
+    values = _described(path)
+    names = code_named(_unchecked_settings_in(values, path))
+    trust.tell(names)
+    return names
+
+
+def _described(path: Path) -> dict[str, Any]:
+    values = read_described(path)
+    if "kind" in values:
+        return values
+    # Older files of searched segmentation networks.
+    network = {key: values.pop(key) for key in _OLD if key in values}
+    return {"kind": "segmentation", "network": network, **values}
 
 
 def _former_teacher(path: Path, task: Task | None) -> NetworkDescription:

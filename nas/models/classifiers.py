@@ -18,6 +18,7 @@ from nas.models.network_settings import NetworkSettings
 from nas.models.own import create_own, is_own
 from nas.models.stems import Stem, find_stem
 from nas.models.timm_errors import one_line, refused_by_timm
+from nas.models.timm_options import check_options
 from nas.models.weights import load_tensors, read_tensors
 from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
 
@@ -150,6 +151,7 @@ def _create_small(settings: ClassifierSettings, num_classes: int, in_channels: i
 def _create_timm(
     settings: ClassifierSettings, num_classes: int, input_size: tuple[int, int], in_channels: int
 ) -> nn.Module:
+    check_options(settings.options, f"classifier {settings.name!r}")
     name, options = settings.name, {**settings.options, **channels_option(in_channels)}
     if ":" not in name:  # timm's own prefix for networks on a hub or in a folder
         _check_name(name)

@@ -14,6 +14,7 @@ from nas.errors import UserError
 from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.own import create_own, is_own
 from nas.models.timm_errors import refused_by_timm
+from nas.models.timm_options import check_options
 from nas.models.weights import load_tensors, read_tensors
 from nas.settings import Settings
 from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
@@ -157,6 +158,7 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.Module:
     if is_own(settings.name):
         return create_own(settings.name, in_channels=in_channels, **settings.options)
+    check_options(settings.options, f"encoder {settings.name!r}")
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"encoder {settings.name!r}", pretrained):
         return timm.create_model(

@@ -33,6 +33,8 @@ class SelectInputs(nn.Module):
             raise UserError(f"there is no input {unknown[0]!r}; known: {', '.join(inputs)}.")
         if not names or len(set(names)) < len(names):
             raise UserError(f"inputs: {list(names)} must name at least one input, and each once.")
+        self.names = tuple(names)
+        """The inputs that are taken."""
         self.channels = sum(inputs[name] for name in names)
         """Channels of the result."""
         self._ranges = [_range(inputs, name) for name in names]

@@ -91,7 +91,12 @@ def read_described(path: Path) -> dict[str, Any]:
             f"{path}: it has no description of a network; was it made by nas retrain, train or "
             "distill?"
         )
-    values: dict[str, Any] = json.loads(metadata[_KEY])
+    try:
+        values = json.loads(metadata[_KEY])
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: its description of a network is damaged.")
     return values
 
 

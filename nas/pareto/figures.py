@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nas.files import replacing
 from nas.pareto.objectives import Objective, ParetoError
 from nas.terminal import visible
 
@@ -150,9 +151,9 @@ def save(
     with paper_style():
         for name in formats:
             path = stem.with_name(f"{stem.name}.{name}")
-            with warnings.catch_warnings():
+            with replacing(path) as temporary, warnings.catch_warnings():
                 # A character that no font has is drawn as a box, which the reader sees.
                 warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                figure.savefig(path, format=name, dpi=DPI, metadata=_FORMATS[name])
+                figure.savefig(temporary, format=name, dpi=DPI, metadata=_FORMATS[name])
             written.append(path)
     return written

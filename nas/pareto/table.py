@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nas.files import replacing
 from nas.pareto.candidates import Series, check_searches, front_of
 from nas.pareto.objectives import Objective, ParetoError
 
@@ -67,7 +68,10 @@ def write_csv(path: str | Path, rows: Sequence[Mapping[str, object]]) -> Path:
     keys = list(dict.fromkeys(key for row in rows for key in row))
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(target) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, keys, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

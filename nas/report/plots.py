@@ -7,6 +7,7 @@ from pathlib import Path
 
 from latency.costs import declared
 from nas.errors import UserError
+from nas.files import DiskFullError, is_disk_full
 from nas.pareto.candidates import Series
 from nas.pareto.figures import save
 from nas.pareto.objectives import Objective
@@ -85,10 +86,24 @@ def _label(cost: str) -> str:
     return cost if known is None else known.label
 
 
+def plots_of(run: Path) -> Path:
+    """The folder for the plots of a run.
+
+    Raises:
+        UserError: If it is a link: a run that somebody else made could lead anywhere by it.
+    """
+    folder = run / "plots"
+    if folder.is_symlink():
+        raise UserError(f"{folder}: this is a link; name a folder for plots with --output.")
+    return folder
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(folder) from error
         raise UserError(f"{folder}: cannot make a folder for plots ({error.strerror}).") from error
 
 

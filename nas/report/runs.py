@@ -69,6 +69,8 @@ class Snapshot:
         if not records and self.complete:
             beyond = any(record.beyond for record in self.complete)
             reason = "cut short or measured beyond a limit" if beyond else "cut short"
+            if any(record.void for record in self.complete):
+                reason += " or declared void"
             raise UserError(
                 f"{self.path}: every finished trial was {reason}; wait for one that is trained to "
                 "its end."
@@ -125,9 +127,11 @@ def trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The complete trials that repeat no other, were trained to their end and are within limits.
 
     A candidate that was cut short had less training than these, so that it does not compare with
-    them. One that was measured beyond a limit of the search is of no use, however good it is.
+    them. One that was measured beyond a limit of the search is of no use, however good it is, nor
+    is one that the user has declared void.
     """
-    return [r for r in without_repeats(records) if r.stopped is None and not r.beyond]
+    found = without_repeats(records)
+    return [r for r in found if r.stopped is None and not r.beyond and r.void is None]
 
 
 def values_of(record: TrialRecord, reward: Reward) -> dict[str, float]:

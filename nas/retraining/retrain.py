@@ -59,7 +59,7 @@ def retrain(
     """Retrains one candidate into ``retrain/NAME`` of its run.
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
-    test split is read once, at the end. A training that was cut off goes on from its last epoch.
+    test split is read once, at the end. An interrupted training resumes from its last epoch.
 
     Args:
         run: The run folder.
@@ -191,7 +191,8 @@ class _Work:
     def save(self, network: nn.Module, genotype: Genotype, path: Path) -> nn.Module:
         """Writes the network as it is deployed, and returns it."""
         deployed = self.config.kind.deployed(network)
-        save_network(deployed, NetworkDescription.of(self._found(genotype), self.task), path)
+        found = self.config.kind.as_trained(self._found(genotype), self.task)
+        save_network(deployed, NetworkDescription.of(found, self.task), path)
         return deployed
 
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
@@ -283,7 +284,7 @@ def _identity(choice: Choice, options: RetrainOptions) -> str:
         "seed": options.seed,
         "opset": options.export.opset,
     }
-    # A folder of before these options were there keeps its identity.
+    # Folders that are older than these options keep their identity.
     if options.export.dynamic_batch:
         settings["dynamic_batch"] = True
     if options.export.int8 is not None:

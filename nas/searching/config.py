@@ -20,10 +20,13 @@ from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
-from nas.kinds.registry import kind_named
-from nas.settings import Settings, overridden, read_yaml, validate
+from nas.kinds.registry import kind_named, kind_names
+from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
+
+TASK_KIND = "task_kind"
+"""The key of the kind of the task, where it differs from that of the search space."""
 
 
 def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
@@ -33,7 +36,7 @@ def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
         try:
             return find(name)
         except ValueError:
-            # Whoever creates it says what is wrong.
+            # The registry that creates it reports the error.
             return name
         except UserError:
             return name
@@ -48,7 +51,7 @@ def _own_cost(cost: Any, imports: list[Any]) -> Any:
     try:
         address = COSTS.address(cost)
     except ValueError:
-        # Whoever looks for it says what is wrong, and a table has costs of its own.
+        # The search reports unknown costs later, and a table has costs of its own.
         return cost
     source, colon, _ = address.rpartition(":")
     if not colon:
@@ -156,8 +159,8 @@ class PromotionSettings(Settings):
     1 / `reduction` of all candidates that reached the rung before it.
 
     Attributes:
-        reduction: Of so many candidates at a rung, about one goes on.
-        at_once: So many candidates go on at each rung before any is compared.
+        reduction: About 1 / `reduction` of the candidates at a rung go on.
+        at_once: Number of candidates that go on at each rung before any is compared.
     """
 
     reduction: float = Field(default=3.0, gt=1)
@@ -181,12 +184,12 @@ class SearchConfig(Settings):
         device: "auto", "cpu" or for example "cuda:0"; "auto" spreads workers over the GPUs.
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
-        failures_in_a_row: That many failing candidates without a success between end the search.
+        failures_in_a_row: Consecutive failing candidates that end the search.
         executor: What starts the workers, by its name or import path; null works in this process
             with one worker, and in local processes with several.
         imports: Modules and files that register what the other settings name; they are imported
             first, by workers too. A cost that is given by an import path adds its own.
-        beyond_in_a_row: So do that many candidates beyond the limits without one within.
+        beyond_in_a_row: Consecutive candidates beyond the limits that end the search.
     """
 
     space: SpaceSettings = SpaceSettings()
@@ -341,8 +344,8 @@ class ImageSearchConfig(SearchConfig):
 
     @property
     def kind(self) -> AnyKind:
-        """The kind of its task, which the search space decides."""
-        return kind_named(search_spaces.kind(self.space.name))
+        """The kind of its task, which the search space decides unless the task is of another."""
+        return kind_named(getattr(self, TASK_KIND, None) or search_spaces.kind(self.space.name))
 
     @property
     def has_teacher(self) -> bool:
@@ -358,10 +361,22 @@ def image_config(name: str) -> type[ImageSearchConfig]:
         UserError: If there is no such kind.
     """
     kind = kind_named(name)
+    more: dict[str, Any] = {}
+    if kind.space_kind is not None:
+        more[TASK_KIND] = (Literal[name], name)
+    if kind.default_metric != RewardSettings.model_fields["metric"].default:
+        reward = create_model(
+            f"{name.capitalize()}RewardSettings",
+            __base__=RewardSettings,
+            __module__=__name__,
+            metric=(RewardSettings.model_fields["metric"].annotation, kind.default_metric),
+        )
+        more["reward"] = (reward, reward())
     return create_model(
         f"{name.capitalize()}SearchConfig",
         __base__=ImageSearchConfig,
         __module__=__name__,
+        **more,
         task=(str, kind.default_task),
         space=(SpaceSettings, SpaceSettings(name=kind.default_space)),
         retraining=(kind.retraining_settings, kind.retraining_settings()),
@@ -382,8 +397,11 @@ class TableSearchConfig(SearchConfig):
     Attributes:
         table: The file; see `nas.evaluation.table`.
         dataset: Which of its data sets counts.
+        failures_in_a_row: As above, but a failure is a candidate without a row, which costs no
+            time and is common in a table of a part of its space.
     """
 
+    failures_in_a_row: int = Field(default=200, ge=1)
     space: SpaceSettings = SpaceSettings(name="nasbench201")
     reward: TableRewardSettings = TableRewardSettings()
     table: str
@@ -396,15 +414,17 @@ class TableSearchConfig(SearchConfig):
 
 
 def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
-    """The configuration that raw values are meant for: told by a table, or by the space."""
+    """The configuration that raw values are meant for: told by a table, the task or the space."""
     if values.get("table") is not None:
         return TableSearchConfig
+    if values.get(TASK_KIND) is not None:
+        return image_config(str(values[TASK_KIND]))
     space = values.get("space")
     name = space.get("name") if isinstance(space, Mapping) else None
     try:
         return image_config(search_spaces.kind(str(name)) if name else "segmentation")
     except search_spaces.SpaceError:
-        # Whoever creates the space says what is wrong.
+        # The registry of spaces reports the error.
         return image_config("segmentation")
 
 
@@ -420,13 +440,29 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     Raises:
         UserError: If the file cannot be read, or a key or value is wrong.
     """
-    values = {} if path is None else read_yaml(path) or {}
+    values = read_values(path)
     source = "configuration" if path is None else str(path)
-    if not isinstance(values, dict):
-        validate(SearchConfig, values, source)
     resolved = overridden(values, overrides)
+    resolved = _with_task_kind(resolved)
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.
-    table = {"table": resolved["table"]} if config is TableSearchConfig else {}
-    validate(config, {**table, **values}, source)
+    told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
+    validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
     return validate(config, resolved, "configuration" if overrides else source)
+
+
+def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the kind of their task, where it borrows the search space of another."""
+    space, task = values.get("space"), values.get("task")
+    named = space.get("name") if isinstance(space, Mapping) else None
+    if TASK_KIND in values or named is None or not isinstance(task, str):
+        return values
+    name = nas.tasks.told_kind(task)
+    try:
+        borrows = name in kind_names() and kind_named(name).space_kind is not None
+        if not borrows or kind_named(name).space_kind != search_spaces.kind(str(named)):
+            return values
+    except search_spaces.SpaceError:
+        # Whoever creates the space says what is wrong.
+        return values
+    return {**values, TASK_KIND: name}

@@ -30,13 +30,9 @@ class StudyData:
     Attributes:
         fingerprints: Changes with its content, by what it is: task, teacher, encoder weights,
             table.
-        classes: Names of the classes; none for a table.
-        input_shape: 1 x channels x height x width of an image; empty for a table.
     """
 
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    classes: tuple[str, ...] = ()
-    input_shape: tuple[int, ...] = ()
 
     @property
     def task(self) -> str | None:
@@ -53,7 +49,7 @@ class StudyData:
         record = study.user_attrs.get(_DATA)
         if record is None:
             return None
-        return cls(record["fingerprints"], tuple(record["classes"]), tuple(record["input_shape"]))
+        return cls(record["fingerprints"])
 
 
 _CHANGED = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import nas.tasks
 import rewards
 from nas.errors import UserError
+from nas.evaluation.costs import second_opinion
 from nas.evaluation.evaluator import Evaluator
 from nas.files import fingerprint_of
 from nas.kinds.ahead import Announce
@@ -26,6 +28,9 @@ from nas.tasks import Task
 from nas.training.device import resolve_device
 from rewards import Reward, RewardError
 from search_spaces.space import SearchSpace
+
+DEPLOYED = "deployed"
+"""Where ``run.json`` tells what candidates are built for: the number of classes, and the input."""
 
 
 class ImageAssembly:
@@ -99,11 +104,19 @@ class ImageAssembly:
         device = str(resolve_device(config.device))
         # Before anything is trained: a search whose limits leave nothing ends here.
         candidates = candidates_of(config, self.space(config), task)
+        if not run.study_path.is_file():
+            self._cross_check(candidates, config.seed)
+        run.note(DEPLOYED, {"classes": task.num_classes, "input_shape": candidates.input_shape})
         config = resolved(config, candidates, device, self._say)
         prepared = self.prepared(run, config, device)
         if prepared.teacher is not None:
             self._say(f"teacher: {prepared.teacher.remark}")
         return config
+
+    def _cross_check(self, candidates: Candidates, seed: int) -> None:
+        warning = second_opinion(candidates, random.Random(seed))
+        if warning is not None:
+            self._say(f"costs: {warning}")
 
     def parts(self, run: RunFolder, config: SearchConfig, device: str) -> Parts:
         """Everything that a worker needs."""
@@ -193,7 +206,7 @@ def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
         weights = Path(encoder.weights).expanduser()
         named = not weights.is_file()
         fingerprints["encoder weights"] = encoder.weights if named else fingerprint_of(weights)
-    return StudyData(fingerprints, task.classes, task.input_shape)
+    return StudyData(fingerprints)
 
 
 def candidates_of(
@@ -212,8 +225,32 @@ def candidates_of(
         prepared: What candidates share.
         size: Height and width of the image; the task's unless given.
     """
-    shape = (*task.input_shape[:2], *(size or task.input_size))
+    one = config.kind.image_shape(task, config.evaluation)
+    shape = (*one[:2], *(size or task.input_size))
     return config.kind.candidates(space, config.evaluation, task.num_classes, shape, prepared)
+
+
+def candidates_of_run(run: RunFolder, size: tuple[int, int] | None = None) -> Candidates:
+    """The networks of a search with random weights, without its images.
+
+    Args:
+        run: The run folder.
+        size: Height and width of the image; the task's unless given.
+
+    Raises:
+        UserError: If the search has no networks; or its task cannot be loaded, which runs of older
+            versions need.
+    """
+    config = run.config()
+    if not isinstance(config, ImageSearchConfig):
+        raise UserError("a search in a table builds no networks, so they have no latency.")
+    known = run.info().get(DEPLOYED)
+    if known is None:
+        return candidates_of(config, make_space(config), load_task(config), size=size)
+    batch, channels, *task_size = known["input_shape"]
+    shape = (batch, channels, *(size or task_size))
+    space = make_space(config)
+    return config.kind.candidates(space, config.evaluation, known["classes"], shape, None)
 
 
 def reward_on(task: Task, config: ImageSearchConfig) -> Reward:

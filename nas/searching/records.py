@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.controllers.sampler import BEYOND, EMPTY
+from nas.controllers.failures import failure_of
+from nas.controllers.sampler import BEYOND
 from nas.searching.limits import Breaches, breaches_of
 from nas.searching.repeats import REPEATS
 
-LOST = "worker lost"
-"""Failure of a trial whose worker died, which is not the fault of the candidate."""
-SURPLUS = "surplus: the number of trials asked for was already reached"
-"""Failure of a trial that found no place; it was never trained."""
-INTERRUPTED = "interrupted"
-"""Failure of a trial that the user stopped."""
+VOID = "void"
+"""Attribute of a study: reasons by the number of the trial, as finished trials cannot change."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class TrialRecord:
         repeats: Number of the first trial of the same network, or None if this is the first.
         beyond: Limits that the candidate is beyond, by cost. Of a complete trial, a measurement
             after the training has found this.
+        void: Why the user has declared the result void, or None.
         started: Local time of the start, or None.
         finished: Local time of the end, or None.
     """
@@ -71,6 +70,7 @@ class TrialRecord:
     failure: str | None
     repeats: int | None
     beyond: Breaches
+    void: str | None
     started: datetime | None
     finished: datetime | None
 
@@ -81,7 +81,8 @@ class TrialRecord:
 
 def read_records(study: Study) -> list[TrialRecord]:
     """Every trial of a study, in the order of their numbers."""
-    return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+    void = study.user_attrs.get(VOID, {})
+    return [record_of(trial, void) for trial in study.get_trials(deepcopy=False)]
 
 
 def complete_records(study: Study) -> list[TrialRecord]:
@@ -89,9 +90,15 @@ def complete_records(study: Study) -> list[TrialRecord]:
     return [record for record in read_records(study) if record.is_complete]
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """Reads one trial."""
+def record_of(trial: FrozenTrial, void: Mapping[str, str] = MappingProxyType({})) -> TrialRecord:
+    """Reads one trial.
+
+    Args:
+        trial: The trial.
+        void: Reasons by number of what was declared void; it goes for repeats of a trial too.
+    """
     attributes = trial.user_attrs
+    first = attributes.get(REPEATS)
     return TrialRecord(
         number=trial.number,
         state=trial.state.name.lower(),
@@ -110,32 +117,14 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         details=attributes.get("details", {}),
         origin=attributes.get("origin", {}),
         failure=failure_of(trial),
-        repeats=attributes.get(REPEATS),
+        repeats=first,
+        void=void.get(str(trial.number), void.get(str(first))),
         beyond=breaches_of(attributes),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )
 
 
-def failure_of(trial: FrozenTrial) -> str | None:
-    """The reason why a trial failed, or None if it did not."""
-    if trial.state != TrialState.FAIL:
-        return None
-    # Optuna offers no call to add a reason to the trial of another worker.
-    reason: str = trial.user_attrs.get("failure", LOST)
-    return reason
-
-
 def is_beyond_limits(trial: FrozenTrial) -> bool:
     """True for a candidate that was not trained because it is beyond a limit of the search."""
     return trial.state == TrialState.PRUNED and BEYOND in trial.user_attrs
-
-
-def is_empty(trial: FrozenTrial) -> bool:
-    """True for a candidate that is no network: no path leads from the image to the logits."""
-    return trial.state == TrialState.FAIL and EMPTY in trial.user_attrs
-
-
-def is_candidate_failure(trial: FrozenTrial) -> bool:
-    """True if the candidate itself failed, not its worker."""
-    return failure_of(trial) not in (None, LOST, SURPLUS, INTERRUPTED)

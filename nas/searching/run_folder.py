@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,14 @@ from typing import Any
 import yaml
 
 from nas.errors import UserError
-from nas.files import read_json, write_json, write_text
+from nas.files import (
+    DiskFullError,
+    is_disk_full,
+    naming_full_disks,
+    read_json,
+    write_json,
+    write_text,
+)
 from nas.nested import flattened
 from nas.searching.config import LOCATIONS, SearchConfig, config_class
 from nas.searching.provenance import provenance
@@ -48,16 +54,26 @@ class RunFolder:
             if any(path.iterdir()):
                 raise UserError(_in_use(path))
             # "x": of two searches that start at the same time, exactly one gets the folder.
-            with run.info_path.open("x", encoding="utf-8") as file:
-                info = {"study": study_name or path.resolve().name, **provenance()}
-                file.write(json.dumps(info, indent=2) + "\n")
+            with run.info_path.open("x", encoding="utf-8"):
+                pass
         except FileExistsError as error:
             raise UserError(_in_use(path)) from error
         except OSError as error:
+            if is_disk_full(error):
+                raise DiskFullError(path) from error
             raise UserError(f"{path}: cannot make a run folder ({error.strerror}).") from error
-        run.save_config(config)
-        for folder in (run.cache, run.plots, run.retrain, run.logs):
-            folder.mkdir()
+        try:
+            with naming_full_disks(path):
+                write_json(
+                    run.info_path, {"study": study_name or path.resolve().name, **provenance()}
+                )
+                run.save_config(config)
+                for folder in (run.cache, run.plots, run.retrain, run.logs):
+                    folder.mkdir()
+        except DiskFullError:
+            # The same command can then use the folder.
+            run.discard_if_new()
+            raise
         return run
 
     @classmethod
@@ -135,6 +151,12 @@ class RunFolder:
         if not isinstance(content, dict):
             raise UserError(f"{self.info_path}: expected keys and values.")
         return content
+
+    def note(self, key: str, value: Any) -> None:
+        """Adds something to ``run.json``, once."""
+        info = self.info()
+        if key not in info:
+            write_json(self.info_path, {**info, key: value})
 
     @property
     def study_name(self) -> str:

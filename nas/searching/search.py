@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-import nas.tasks
+from nas import trust
 from nas.errors import UserError
 from nas.searching.assembly import Assembly
 from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
@@ -24,13 +24,17 @@ from nas.searching.executors import create_executor
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
+from nas.searching.storage import without_password
 from nas.searching.study import (
     check_storage,
     create_study,
     known_study,
+    require_trusted,
     working_storage,
 )
-from nas.settings import validate
+from nas.settings import overridden, validate
+
+_DATA = "data"
 
 
 def start(
@@ -89,24 +93,13 @@ def resume(
     """
     run = RunFolder.open(path)
     config = run.config()
-    values = config.model_dump(mode="json")
-    moved = changes.get("data")
-    if moved is not None and isinstance(config, ImageSearchConfig):
-        config = config.with_data(moved)
-        values |= {"task": config.task, "data": config.data}
-    for key, value in changes.items():
-        if key == "data" or (key in LOCATIONS and agrees(value_at(values, key), _found(value))):
-            # The study knows what lies there.
-            continue
-        if key in CHANGEABLE:
-            values[key] = value
-        elif not agrees(value_at(values, key), value):
-            raise UserError(
-                f"{path}: {key!r} cannot be changed with --resume (only "
-                f"{', '.join(CHANGEABLE)}); start a new search for that."
-            )
+    if "storage" in changes and config.storage is not None:
+        _check_agreement(path, config, {"storage": changes["storage"]})
+        trust.tell([without_password(config.storage)])
+    require_trusted(run, config.storage)
     if changes:
-        config = validate(type(config), values, "--resume")
+        _check_agreement(path, config, changes)
+        config = _changed(config, changes)
     # Before anything is trained for a search that cannot go on.
     study = known_study(run)
     if study is not None:
@@ -117,6 +110,36 @@ def resume(
         run.save_config(config)
     _search(run, assembly.prepare(run, config), assembly, import_path, look)
     return run
+
+
+def _check_agreement(path: Path, config: SearchConfig, changes: Mapping[str, Any]) -> None:
+    """Refuses changes that would make another search of a run.
+
+    Raises:
+        UserError: With the first of them.
+    """
+    known = config.model_dump(mode="json")
+    for key, value in changes.items():
+        if key in (*CHANGEABLE, _DATA):
+            continue
+        if key in LOCATIONS:
+            # As configurations save it.
+            given = validate(type(config), overridden(known, {key: value}), "--resume")
+            value = value_at(given.model_dump(mode="json"), key)
+        if not agrees(value_at(known, key), value):
+            raise UserError(
+                f"{path}: {key!r} cannot be changed with --resume (only "
+                f"{', '.join(CHANGEABLE)}); start a new search for that."
+            )
+
+
+def _changed(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
+    """A configuration with the values that may change, and its images where they are now."""
+    moved = changes.get(_DATA)
+    if moved is not None and isinstance(config, ImageSearchConfig):
+        config = config.with_data(moved)
+    taken = {key: value for key, value in changes.items() if key in CHANGEABLE}
+    return validate(type(config), {**config.model_dump(mode="json"), **taken}, "--resume")
 
 
 def _search(
@@ -132,11 +155,6 @@ def _search(
         study = create_study(storage, run, config, assembly.space(config), assembly.data(config))
         executor.run(run, study, Places(study, storage, config.grace), look)
         _check_complete(study)
-
-
-def _found(value: Any) -> Any:
-    """A place as configurations save it."""
-    return nas.tasks.address(value) if isinstance(value, str) else value
 
 
 def _check_complete(study: optuna.Study) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sqlite3
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from nas.errors import UserError
 
 # Seconds that a worker waits for its turn to use the file.
 _SQLITE_TIMEOUT = 120
+_PASSWORD_KEYS = ("password", "passwd", "sslpassword")
+PASSWORD = "NAS_STORAGE_PASSWORD"
+"""The variable that may hold the password of a storage."""
 
 
 class TrialStorage(RDBStorage):
@@ -188,36 +192,51 @@ def connect(place: str | Path, **options: Any) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
     Args:
-        place: A SQLAlchemy URL, or the path of a SQLite file, which may have any name: in a URL
-            some characters mean something else.
+        place: A SQLAlchemy URL, whose password the variable ``NAS_STORAGE_PASSWORD`` may give; or
+            the path of a SQLite file, which may have any name.
         options: Options of Optuna's storage.
 
     Raises:
-        UserError: If it cannot be reached or its driver is missing.
+        UserError: If it is no URL, it cannot be reached or its driver is missing.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    url, engine = str(place), dict[str, Any](pool_pre_ping=True)
-    if isinstance(place, Path):
-        path = place.resolve()
-        url = "sqlite:///study.db"  # tells SQLAlchemy that it is a file; `creator` tells which
-        engine = {
-            "creator": lambda: sqlite3.connect(
-                path, timeout=_SQLITE_TIMEOUT, check_same_thread=False
-            )
-        }
-    elif url.startswith("sqlite"):
-        engine = {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
+    url, engine = _of_file(place) if isinstance(place, Path) else _of_url(place)
+    told = place if isinstance(place, Path) else without_password(place)
     try:
         return TrialStorage(url, engine_kwargs=engine, **options)
     except ImportError as error:
         raise UserError(
-            f"--storage {_without_password(url)} needs a database driver: {error.__cause__}; "
+            f"--storage {told} needs a database driver: {error.__cause__}; "
             "for PostgreSQL install the extra 'postgresql'."
         ) from error
     except (SQLAlchemyError, OptunaError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        told = place if isinstance(place, Path) else _without_password(url)
         raise UserError(f"cannot use the storage {told}: {reason}.") from error
+
+
+def _of_file(path: Path) -> tuple[str, dict[str, Any]]:
+    """What opens a SQLite file; in a URL some characters of its name would mean something else."""
+    file = path.resolve()
+
+    def opened() -> sqlite3.Connection:
+        return sqlite3.connect(file, timeout=_SQLITE_TIMEOUT, check_same_thread=False)
+
+    # The URL tells SQLAlchemy that it is a file, and `creator` which.
+    return "sqlite:///study.db", {"creator": opened}
+
+
+def _of_url(url: str) -> tuple[str, dict[str, Any]]:
+    """What opens the database of a URL.
+
+    Raises:
+        UserError: If it is no URL.
+    """
+    _check_url(url)
+    if url.startswith("sqlite"):
+        return url, {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
+    password = os.environ.get(PASSWORD)
+    arguments = {"connect_args": {"password": password}} if password else {}
+    return url, {"pool_pre_ping": True, **arguments}
 
 
 def serialise_sqlite(engine: Engine) -> None:
@@ -264,7 +283,45 @@ def sqlite_path(url: str) -> Path | None:
     return Path(str(parts.database))
 
 
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}" if at else url
+def without_password(url: str) -> str:
+    """The URL of a database as it may be shown and saved."""
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        _, at, tail = url.rpartition("@")
+        return f"...@{tail}" if at else url
+    parts = parts._replace(password=None).difference_update_query(_PASSWORD_KEYS)
+    return parts.render_as_string(hide_password=False)
+
+
+def refuse_password(url: str) -> None:
+    """Refuses the URL of a database that holds a password.
+
+    Raises:
+        UserError: One sentence that says where it belongs.
+    """
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        # Whoever connects says what is wrong.
+        return
+    if parts.password is not None or parts.query.keys() & set(_PASSWORD_KEYS):
+        raise UserError(
+            f"--storage {without_password(url)}: leave the password out, as others of this machine "
+            f"can read commands and run folders; set {PASSWORD}, or use the file of the database's "
+            "client, such as ~/.pgpass."
+        )
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = make_url(url)
+    except ArgumentError as error:
+        raise UserError(
+            f"the storage {without_password(url)!r} is no database URL; write for example "
+            "postgresql://user@host/name, or sqlite:////folder/file.db."
+        ) from error
+    if parts.get_backend_name() == "sqlite" and sqlite_path(url) is None:
+        raise UserError(
+            f"the storage {url!r} names no file; write sqlite:////folder/file.db, or leave it out."
+        )

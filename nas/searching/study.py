@@ -14,7 +14,9 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
+from nas import trust
 from nas.errors import UserError
+from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
 from nas.searching.continuing import StudyData, check_data, record_data
 from nas.searching.run_folder import RunFolder
@@ -24,8 +26,10 @@ from nas.searching.storage import (
     TrialStorage,
     connect,
     merge_log,
+    refuse_password,
     serialise_sqlite,
     sqlite_path,
+    without_password,
 )
 from search_spaces.space import SearchSpace
 
@@ -54,7 +58,9 @@ def working_storage(
     if storage.engine.name == "sqlite":
         serialise_sqlite(storage.engine)
     try:
-        yield storage
+        file = run.study_path if config.storage is None else sqlite_path(config.storage)
+        with naming_full_disks(file or Path("the database")):
+            yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -63,13 +69,15 @@ def working_storage(
 
 
 def check_storage(config: SearchConfig) -> None:
-    """Refuses a database that cannot be reached.
+    """Refuses a database that cannot be reached; otherwise the user is known to trust it.
 
     Raises:
         UserError: With the reason.
     """
     if config.storage is not None:
+        refuse_password(config.storage)
         connect(config.storage).engine.dispose()
+        trust.tell([without_password(config.storage)])
 
 
 def create_study(
@@ -150,19 +158,22 @@ def read_study(run: RunFolder) -> optuna.Study:
     """Opens the study of a run for reading; the run folder may be read-only.
 
     Raises:
-        UserError: If there is no study yet, or it lacks trials that it had.
+        UserError: If there is no study yet, it lacks trials that it had, or the run names a
+            database that the user never used.
     """
     url = run.config().storage
     if url is None and not (run.study_path.is_file() and run.study_path.stat().st_size):
         if run.known_trials() is not None:
             raise UserError(_lost(run, "is gone or empty"))
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
+    require_trusted(run, url)
+    storage = _connect_to_read(url or run.study_path)
     try:
-        study = _load(connect(url or run.study_path), run.study_name, None)
+        study = _load(storage, run.study_name, None)
     except UserError:
         if run.known_trials() is None:
             raise
-        raise UserError(_lost(run, "holds no such study any more")) from None
+        raise UserError(_lost(run, "is not there any more")) from None
     check_whole(run, study)
     return study
 
@@ -195,11 +206,43 @@ def check_whole(run: RunFolder, study: optuna.Study) -> None:
 
 
 def _lost(run: RunFolder, what: str) -> str:
+    file = run.study_path.name
+    remedy = "bring its database back"
+    if run.config().storage is None:
+        remedy = (
+            f"bring {file} back together with {file}-wal, if there is one beside it (nas runs copy "
+            "copies a run as a whole)"
+        )
     return (
-        f"{run.path}: its study {what}; bring {run.study_path.name} back together with "
-        f"{run.study_path.name}-wal, if there is one beside it (nas runs copy copies a run as a "
-        f"whole), or delete {run.memory_path} to go on with what is left."
+        f"{run.path}: its study {what}; {remedy}, or delete {run.memory_path} to go on with what "
+        "is left."
     )
+
+
+def require_trusted(run: RunFolder, url: str | None) -> None:
+    """Refuses a database that a run names and the user never used on this machine.
+
+    Raises:
+        UserError: With what to do.
+    """
+    if url is not None:
+        trust.require([without_password(url)], run.path)
+
+
+def _connect_to_read(place: str | Path) -> TrialStorage:
+    """Opens a database without writing to it.
+
+    Args:
+        place: As for `connect`.
+
+    Raises:
+        UserError: If it cannot be reached, or holds no study.
+    """
+    file = place if isinstance(place, Path) else sqlite_path(place)
+    if file is not None and not file.is_file():
+        # SQLite would create an empty one.
+        raise UserError(f"--storage {place}: no such file; start the search first.")
+    return connect(place, skip_table_creation=True)
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:
@@ -208,13 +251,12 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     Raises:
         UserError: If the storage has no study of that name, or the folder is in use.
     """
-    file = sqlite_path(storage)
-    if file is not None and not file.is_file():
-        # SQLite would create an empty one.
-        raise UserError(f"--storage {storage}: no such file; start the search first.")
-    study = _load(connect(storage), name, None)
+    refuse_password(storage)
+    study = _load(_connect_to_read(storage), name, None)
     values = {**study.user_attrs["config"], "storage": storage}
     config = config_class(values).model_validate(values)
+    # As the configuration spells it: a relative path of a file has become an absolute one.
+    trust.tell([without_password(str(config.storage))])
     return RunFolder.create(path, config, study_name=name)
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.tasks.antispoofing.task import AntiSpoofingTask
     from nas.tasks.check_report import CheckReport
     from nas.tasks.classification.augmentation import AugmentationSettings
     from nas.tasks.classification.dataset import ClassificationDataset
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nas.tasks.in_memory import from_datasets
     from nas.tasks.registry import (
         address,
+        is_importable,
         kinds,
         load,
         load_classification,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         moved,
         names,
         register,
+        told_kind,
     )
     from nas.tasks.segmentation.dataset import SegmentationDataset
     from nas.tasks.segmentation.task import SegmentationTask
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Address",
+    "AntiSpoofingTask",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -42,6 +46,7 @@ __all__ = [
     "address",
     "check",
     "from_datasets",
+    "is_importable",
     "kinds",
     "load",
     "load_classification",
@@ -49,10 +54,12 @@ __all__ = [
     "moved",
     "names",
     "register",
+    "told_kind",
 ]
 
 _MODULES = {
     "Address": "task",
+    "AntiSpoofingTask": "antispoofing.task",
     "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
@@ -65,6 +72,7 @@ _MODULES = {
     "address": "registry",
     "check": "data_check",
     "from_datasets": "in_memory",
+    "is_importable": "registry",
     "kinds": "registry",
     "load": "registry",
     "load_classification": "registry",
@@ -72,6 +80,7 @@ _MODULES = {
     "moved": "registry",
     "names": "registry",
     "register": "registry",
+    "told_kind": "registry",
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,27 +102,32 @@ class ImageReader:
     def treatment(self, path: Path) -> tuple[str, ...]:
         """What is done with a file besides decoding it, as clauses; the pixels are not read.
 
-        A cached digest of a file says nothing of this, so that both belong together. What cannot
-        be opened has no treatment.
+        What cannot be opened has no treatment.
+        """
+        clauses = [] if path.suffix.lower() == _ARRAY else _turning(path)
+        conversion = self.conversion(path)
+        return tuple([*clauses, conversion] if conversion else clauses)
+
+    def conversion(self, path: Path) -> str:
+        """How the values of a file become 8 bits per channel, as a clause; empty if they are that.
+
+        It belongs to the digest of a file: another range gives other pixels.
         """
         if path.suffix.lower() == _ARRAY:
-            return ()
-        try:
-            with Image.open(path) as image:
-                orientation = _orientation(image)
-                clauses = [f"turned upright ({orientation})"] if orientation in _UPRIGHT else []
-                if _is_deep(image):
-                    clauses.append(f"scaled to 8 bits from {self._told_range(image)}")
-                elif not isinstance(self.channels, int) and _is_transparent(image):
-                    clauses.append("laid on white where they are transparent")
-                return tuple(clauses)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            return ()
+            return "" if self.value_range is None else f"scaled to 8 bits from {self._range()}"
+        with _header(path) as image:
+            if image is None:
+                return ""
+            if _is_deep(image):
+                return f"scaled to 8 bits from {self._range(image)}"
+            if not isinstance(self.channels, int) and _is_transparent(image):
+                return "laid on white where they are transparent"
+        return ""
 
-    def _told_range(self, image: Image.Image) -> str:
+    def _range(self, image: Image.Image | None = None) -> str:
         if self.value_range is not None:
             return "{:g} to {:g}".format(*self.value_range)
-        return "0 to 65535" if _is_16_bit(image) else "no range"
+        return "0 to 65535" if image is not None and _is_16_bit(image) else "no range"
 
     def _bands(self, path: Path, channels: int) -> np.ndarray:
         pixels = _read_array(path) if path.suffix.lower() == _ARRAY else _read_stored(path)
@@ -194,7 +201,7 @@ def content_of(pixels: np.ndarray) -> str:
     ).hexdigest()
 
 
-def mask_palette(path: Path) -> dict[int, tuple[int, int, int]]:
+def mask_palette(path: Path) -> dict[int, tuple[int, ...]]:
     """The colour of each value of a mask with a palette; empty for one without.
 
     Raises:
@@ -265,6 +272,28 @@ def _read_stored(path: Path) -> np.ndarray:
         return _upright(np.stack(pages, axis=-1), image)
 
 
+@contextmanager
+def _header(path: Path) -> Iterator[Image.Image | None]:
+    """An image whose pixels are not read; None if it is not readable, which its reader tells."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path) if path.is_file() else None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        image = None
+    if image is None:
+        yield None
+        return
+    with image:
+        yield image
+
+
+def _turning(path: Path) -> list[str]:
+    with _header(path) as image:
+        orientation = 1 if image is None else _orientation(image)
+    return [f"turned upright ({orientation})"] if orientation in _UPRIGHT else []
+
+
 def _is_deep(image: Image.Image) -> bool:
     """Whether an image has more than 8 bits per channel, which Pillow would clip."""
     return image.mode.startswith(("I", "F"))
@@ -295,13 +324,24 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _opened(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file():
+        # A pipe would wait for somebody to write to it.
+        raise UserError(f"{path}: this is not a file; remove it.")
     try:
-        image = Image.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path)
         # The tile list, which tells the stored mode, is gone once the pixels are loaded.
         image.info["stored_mode"] = _tile_mode(image)
         image.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UserError(
+            f"{path}: the image is too large to be read, with more than {most:.0f} megapixels; "
+            "scale it down."
+        ) from error
     # Pillow raises SyntaxError for a broken PNG and ValueError for damaged chunks.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         if _is_pointer(path):
             raise UserError(
                 f"{path}: Git LFS has not fetched this file; run git lfs pull."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.files import replacing
 from nas.models.weights import save_tensors
 
 
@@ -36,16 +38,25 @@ def load_weights(module: nn.Module, path: Path) -> None:
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Writes tensors and plain values in one step; a kill leaves the previous file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    # An open file, as PyTorch hides why it cannot write to a path.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Reads what `save_checkpoint` wrote, or None if there is no file."""
+    """Reads what `save_checkpoint` wrote, or None if there is no file.
+
+    Raises:
+        UserError: If it is damaged, or holds anything but tensors and plain values.
+    """
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"checkpoint {path}: it cannot be read; delete it to begin this training again."
+        ) from error
     return state
 
 

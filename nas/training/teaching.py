@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,7 @@ class Teaching:
     """
 
     distiller: Distiller | None = None
+    _: KW_ONLY
     known: KnownLogits | None = None
     identity: str = ""
     task_weight: float = 1.0

@@ -52,6 +52,11 @@ def test_a_function_is_registered_under_its_own_name(codecs):
     assert codecs.get("spell") is spell
 
 
+def test_what_has_no_name_is_refused(codecs):
+    with pytest.raises(ValueError, match="3 is neither a class nor a function"):
+        codecs.register(3)
+
+
 def test_a_given_name_counts_more_than_the_attribute(codecs):
     @codecs.register("other")
     class Own:

@@ -235,22 +235,63 @@ def test_with_a_compiler_that_fails_torch_is_used(monkeypatch, loaded_anew, tmp_
     assert not list(tmp_path.rglob("*.so"))
 
 
-def test_a_damaged_library_is_not_used(monkeypatch, loaded_anew, tmp_path):
-    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
-    path = tmp_path / "native" / f"kernels-{library._key()}.so"
-    path.parent.mkdir()
-    path.write_bytes(b"no library")
-    assert library.load() is None
-
-
 @needs_kernels
 def test_the_kernels_are_compiled_once(monkeypatch, loaded_anew, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
     assert library.load() is not None
-    assert [path.suffix for path in (tmp_path / "native").iterdir()] == [".so"]
+    assert {path.suffix for path in (tmp_path / "native").iterdir()} == {".so", ".sha256"}
     monkeypatch.setattr(library.subprocess, "run", None)
     library.load.cache_clear()
     assert library.load() is not None
+
+
+@needs_kernels
+@pytest.mark.parametrize("spoil", ["shorten", "exchange", "open_to_others", "link"])
+def test_a_library_that_may_not_be_ours_is_compiled_again(
+    monkeypatch, loaded_anew, tmp_path, spoil
+):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    assert library.load() is not None
+    (path,) = (tmp_path / "native").glob("*.so")
+    right = path.read_bytes()
+    if spoil == "shorten":
+        path.write_bytes(right[: len(right) // 2])
+    elif spoil == "exchange":
+        path.write_bytes(right + b"!")
+    elif spoil == "open_to_others":
+        path.chmod(0o666)
+    else:
+        path.symlink_to(path.rename(tmp_path / "elsewhere.so"))
+    library.load.cache_clear()
+    assert library.load() is not None
+    assert not path.is_symlink()
+    assert path.stat().st_mode & 0o077 == 0
+    assert library._digest(path.read_bytes()) == path.with_suffix(".sha256").read_bytes()
+
+
+@needs_kernels
+def test_the_folder_of_the_kernels_is_closed_to_others(monkeypatch, loaded_anew, tmp_path):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    tmp_path.chmod(0o777)
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native").chmod(0o777)
+    assert library.load() is not None
+    assert (tmp_path / "native").stat().st_mode & 0o777 == 0o700
+
+
+@needs_kernels
+@pytest.mark.parametrize("variables", [{"NAS_CACHE": ""}, {"XDG_CACHE_HOME": ""}])
+def test_no_kernel_of_the_working_folder_is_loaded(monkeypatch, loaded_anew, tmp_path, variables):
+    (tmp_path / "home").mkdir()
+    for name, value in {"HOME": str(tmp_path / "home"), **variables}.items():
+        monkeypatch.setenv(name, value)
+    for name in {"NAS_CACHE", "XDG_CACHE_HOME"} - variables.keys():
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert library.load() is not None
+    assert not list((tmp_path / "work").iterdir())
+    assert list((tmp_path / "home").rglob("*.so"))
 
 
 @needs_kernels

@@ -9,9 +9,10 @@ from latency.devices.identity import DeviceIdentity
 from latency.predicting.calibration import Prediction
 from latency.predicting.predictor import Predictor, load_predictor, save_predictor, shared_predictor
 from latency.tracing.operators import Operator
+from nas.files import naming_full_disks
 from nas.kinds.candidates import Candidates
-from nas.tasks.faces.cache import cache_folder
 from search_spaces.genotype import Genotype
+from user_folders import cache_folder
 
 
 class Forecast:
@@ -63,11 +64,12 @@ class Forecast:
             ms: Its latency in milliseconds, best the `normalised_ms` of a comparable `Latency`.
         """
         operators = self._candidates.operators(genotype)
-        if self._version_of_file() is None:
-            # Somebody has cleared the cache.
-            save_predictor(self._predictor, self._path)
-        with shared_predictor(self._path, self.device) as predictor:
-            predictor.observe(self._candidates.family, operators, ms)
+        with naming_full_disks(self._path):
+            if self._version_of_file() is None:
+                # Somebody has cleared the cache.
+                save_predictor(self._predictor, self._path)
+            with shared_predictor(self._path, self.device) as predictor:
+                predictor.observe(self._candidates.family, operators, ms)
         self._predictor, self._version = predictor, self._version_of_file()
 
     def _latest(self) -> Predictor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from filelock import FileLock
@@ -13,6 +15,7 @@ from latency.predicting.predictor import clear_unreadable
 from nas.evaluation.latency.calibration import Calibrated, calibrate
 from nas.evaluation.latency.forecast import Forecast, predictor_path
 from nas.evaluation.latency.settings import LatencySettings
+from nas.files import naming_full_disks
 from nas.kinds.candidates import Candidates
 
 
@@ -38,8 +41,7 @@ def ready_forecast(
     """
     identity = latency.identify(device, settings.threads, settings.engine)
     path = predictor_path(identity)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".calibration.lock"), mode=0o666):
+    with naming_full_disks(path), _alone(path):
         clear_unreadable(path, identity)
         if path.is_file():
             forecast = Forecast(candidates, identity, path)
@@ -58,6 +60,13 @@ def ready_forecast(
             )
         say(_told(found, time.perf_counter() - start))
         return Forecast(candidates, identity, path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".calibration.lock"), mode=0o666):
+        yield
 
 
 def _told(found: Calibrated, seconds: float) -> str:

@@ -58,7 +58,7 @@ class FileSource(ClassificationSource):
         total = hashlib.blake2b(repr(self._centre_crop).encode(), digest_size=16)
         for name, label in zip(self.names, self.labels.tolist(), strict=True):
             path = self._root / name
-            content = f"{_content(path)}{''.join(self._reader.treatment(path))}"
+            content = f"{file_digest(path)}{self._reader.conversion(path)}"
             total.update(f"{label} {composed(name)} {content}\n".encode())
         return total.hexdigest()
 
@@ -83,13 +83,13 @@ class FileSource(ClassificationSource):
             pixels = self._reader.read(self._root / self.names[row])
             images[row] = fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
 
-        with _threads() as threads:
+        with reading_threads() as threads:
             for _ in threads.map(fill, range(len(self.names))):
                 pass
         return torch.from_numpy(images), torch.from_numpy(self.labels)
 
     def inspect(self) -> Iterator[ImageInspection]:
-        with _threads() as threads:
+        with reading_threads() as threads:
             yield from threads.map(self._inspect, self.names)
 
     def _inspect(self, name: str) -> ImageInspection:
@@ -126,13 +126,19 @@ def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.nda
     return resize(pixels, size, (max(left, 0), max(top, 0), right, bottom))
 
 
-def _content(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Hash of the bytes of a file.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     try:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _threads() -> ThreadPoolExecutor:
+def reading_threads() -> ThreadPoolExecutor:
+    """Threads to read images with, a core for each."""
     # Pillow decodes and resizes without the interpreter's lock.
     return ThreadPoolExecutor(os.cpu_count())

@@ -21,11 +21,12 @@ from nas.tasks.faces.anatomy import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from nas.tasks.faces.cache import cache_folder, read_arrays, write_arrays
+from nas.tasks.faces.cache import read_arrays, write_arrays
 from nas.tasks.faces.drawing import draw_faces
 from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
 from nas.tasks.segmentation.task import SegmentationTask
 from nas.tasks.task import SPLITS
+from user_folders import cache_folder
 
 _ARRAYS = ("images", "masks")
 # All other files of this package decide what a face looks like.

@@ -76,7 +76,7 @@ class FolderSource(SegmentationSource):
         total = hashlib.blake2b(digest_size=16)
         for file in self.files:
             total.update(composed(file.name).encode())
-            total.update("".join(self._reader.treatment(file.image)).encode())
+            total.update(self._reader.conversion(file.image).encode())
             for path in (file.image, file.mask):
                 total.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
         return total.hexdigest()

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 
 import pytest
 import torch
-from filelock import Timeout
 
 from latency import Device, LatencyError, UnavailableError, device_lock, parse_device
 from latency.devices.device import Placement, check_present
+from latency.errors import BusyError
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,9 @@ def _take_lock(folder: str, queue: multiprocessing.Queue) -> None:
 
     tempfile.tempdir = folder
     try:
-        with device_lock(Device("cpu")).acquire(timeout=0):
+        with device_lock(Device("cpu"), patience=0):
             queue.put("taken")
-    except Timeout:
+    except BusyError:
         queue.put("busy")
 
 
@@ -80,4 +81,18 @@ def test_the_lock_of_a_gpu_is_named_by_what_does_not_depend_on_visibility(monkey
         uuid = "1234-abcd"
 
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: Properties)
-    assert device_lock(Device("cuda", 3)).lock_file == str(tmp_path / "latency-1234-abcd.lock")
+    with device_lock(Device("cuda", 3)) as path:
+        assert path.name == "latency-1234-abcd.lock"
+
+
+def test_a_lock_that_is_never_given_back_ends_with_a_sentence():
+    sentence = "another process has been measuring on cpu for 0 s; wait for it or end it (it holds "
+    with device_lock(Device("cpu")) as path, pytest.raises(BusyError) as refused:
+        device_lock(Device("cpu"), patience=0).__enter__()
+    assert str(refused.value) == f"{sentence}{path})."
+
+
+def test_the_lock_lies_where_no_other_user_can_hold_it():
+    with device_lock(Device("cpu")) as path:
+        assert path.parent.stat().st_mode & 0o077 == 0
+        assert path.parent.stat().st_uid == os.getuid()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from contextlib import contextmanager
 
 import pytest
 import torch
-from filelock import Timeout
 from torch import nn
 
 from latency import (
@@ -22,6 +22,7 @@ from latency import (
 )
 from latency.engines.clocks import Timing
 from latency.engines.engine import Prepared
+from latency.errors import BusyError
 
 SHAPE = (1, 3, 24, 32)
 
@@ -60,8 +61,9 @@ class FakeEngine:
 
     def _run(self):
         try:
-            device_lock(Device("cpu")).acquire(timeout=0)
-        except Timeout:
+            with device_lock(Device("cpu"), patience=0):
+                pass
+        except BusyError:
             self.held.append(True)
 
 
@@ -189,12 +191,13 @@ def test_a_measurement_holds_the_lock_of_its_device(segmenter, monkeypatch):
     engine = install(monkeypatch, FakeEngine(quiet(5.0)))
     measure(segmenter, SHAPE, runs=20, warmup=1)
     assert len(engine.held) == 61
-    device_lock(Device("cpu")).acquire(timeout=0).lock.release()
+    with device_lock(Device("cpu"), patience=0):
+        pass
 
 
 def test_measurements_leave_nothing_but_the_lock(segmenter, tmp_path, capfd, recwarn):
     measure(segmenter, SHAPE, runs=20, warmup=1)
-    assert {entry.name for entry in tmp_path.iterdir()} <= {"latency-cpu.lock"}
+    assert {entry.name for entry in tmp_path.iterdir()} <= {f"nas-{os.getuid()}"}
     assert capfd.readouterr() == ("", "")
     assert [entry for entry in recwarn if entry.category is not NoiseWarning] == []
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from nas.controllers.failures import INTERRUPTED
 from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError
 from nas.evaluation.evaluator import Evaluator
-from nas.searching.records import INTERRUPTED, complete_records, read_records
+from nas.searching.records import complete_records, read_records
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 from search_spaces.genotype import Genotype
@@ -124,7 +125,7 @@ def test_ctrl_c_keeps_the_finished_trials(nas, tmp_path, tiny, monkeypatch) -> N
     monkeypatch.setattr(Evaluator, "evaluate", interrupt_the_second)
     outcome = nas("search", "--run", tmp_path / "run", *tiny, "--trials", 2)
     assert outcome.code == 130
-    assert outcome.err == "nas: interrupted; what is finished is kept.\n"
+    assert outcome.err == "nas: interrupted; what is finished is kept: continue with --resume.\n"
     assert [record.failure for record in _records(tmp_path / "run")] == [None, INTERRUPTED]
 
     assert nas("search", "--run", tmp_path / "run", "--resume").code == 0

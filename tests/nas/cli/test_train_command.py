@@ -36,7 +36,10 @@ def test_an_interrupted_training_goes_on(train, monkeypatch) -> None:
         patch.setattr(Loop, "epoch", interrupted)
         outcome = train()
     assert outcome.code == 130
-    assert outcome.err == "nas: interrupted; what is finished is kept.\n"
+    assert (
+        outcome.err
+        == "nas: interrupted; what is finished is kept: repeat the command to continue.\n"
+    )
     outcome = train()
     assert outcome.code == 0, outcome.err
     lines = [line.split() for line in outcome.out.splitlines() if " epoch " in line]

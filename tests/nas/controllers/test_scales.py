@@ -40,10 +40,15 @@ def test_width_is_positive_where_the_lower_half_is_all_the_same(
     assert LowerTail.of(np.array(values)).width == pytest.approx(width)
 
 
-def test_relative_gains_reach_from_the_worst_to_the_best_of_each() -> None:
+def test_relative_gains_reach_from_the_reference_to_the_best_of_each() -> None:
     relative = Scales(GAINS).relative(GAINS)
-    assert relative[:, 1] == pytest.approx([0.75, 1, 0.25, 0.5, 0])
+    # The costs seen are 1 to 5, and their reference is 7.
+    assert relative[:, 1] == pytest.approx([5 / 6, 1, 3 / 6, 4 / 6, 2 / 6])
     assert relative[[0, 3], 0].tolist() == [1, 0]
+
+
+def test_what_costs_more_than_anything_seen_has_a_gain_all_the_same() -> None:
+    assert Scales(GAINS).relative(np.array([[0.9, -6.0]]))[0, 1] > 0
 
 
 def test_costs_are_modelled_as_they_are() -> None:

@@ -10,8 +10,8 @@ from torch import nn
 import latency
 from latency import Counts, LatencyError, count_of_maps
 from latency.costs import Figure, Source, create_cost
-from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras
-from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras, second_opinion
+from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
 from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
@@ -52,10 +52,12 @@ def test_costs_are_those_of_the_whole_deployed_network(space, encoder, size):
         assert meter.counts(genotype) == counted(meter, encoder, genotype, size)
 
 
-def test_costs_of_a_candidate_whose_cell_is_empty(space, encoder):
+def test_a_candidate_whose_cell_is_empty_is_refused_before_it_is_trained(space, encoder):
     meter = meter_of(space, encoder, (32, 32))
     genotype = space.parse("[[10,[0,0,10,10]],[[3,2],[3,0]]]")
-    assert meter.counts(genotype) == counted(meter, encoder, genotype, (32, 32))
+    assert meter.counts(genotype)["macs"] == 0
+    with pytest.raises(EmptyNetworkError, match="no path leads from the image to the logits"):
+        meter.known(genotype)
 
 
 def test_the_encoder_is_included_and_left_alone(space, encoder):
@@ -201,3 +203,42 @@ def test_a_counted_network_is_left_as_it_was():
 def test_a_wrong_shape_of_a_map_is_refused():
     with pytest.raises(LatencyError, match=r"\(5, 6, 6\) is not four positive integers"):
         count_of_maps(Sum(), [(1, 3, 8, 8), (5, 6, 6)])
+
+
+class Counted:
+    """Candidates of which one in two computes nothing."""
+
+    input_shape = (1, 3, 8, 8)
+
+    def __init__(self, network):
+        self._network, self.drawn = network, []
+
+    def sample(self, rng):
+        self.drawn.append(rng.random())
+        return len(self.drawn)
+
+    def counts(self, genotype):
+        return latency.Counts(0, 0, 0) if genotype % 2 else latency.Counts(1, 1, 2)
+
+    def network(self, genotype):
+        assert genotype % 2 == 0
+        return self._network
+
+
+class HalfFunctional(torch.nn.Conv2d):
+    def forward(self, images):
+        return torch.nn.functional.conv2d(super().forward(images), self.weight)
+
+
+def test_a_search_hears_of_counts_that_differ_from_those_of_thop():
+    candidates = Counted(HalfFunctional(3, 3, 1, bias=False))
+    assert "and thop 576: " in str(second_opinion(candidates, random.Random(0)))
+    assert len(candidates.drawn) == 2
+    assert not hasattr(candidates.network(2), "total_ops")
+
+
+def test_it_hears_nothing_where_they_agree_or_nothing_computes(monkeypatch):
+    plain = Counted(torch.nn.Conv2d(3, 3, 1, bias=False))
+    assert second_opinion(plain, random.Random(0)) is None
+    monkeypatch.setattr(plain, "counts", lambda genotype: latency.Counts(0, 0, 0))
+    assert second_opinion(plain, random.Random(0)) is None

@@ -64,12 +64,18 @@ def test_an_unknown_backbone_is_named():
 
 @pytest.mark.parametrize(
     "options",
-    [{"bogus": 1}, {"pretrained": True}, {"out_indices": [9]}, {"act_layer": "bogus"}],
+    [{"patch_size": 1}, {"act_layer": "bogus"}],
     ids=lambda options: next(iter(options)),
 )
 def test_an_option_that_the_backbone_cannot_take_is_refused(options):
     with pytest.raises(UserError, match=f"encoder '{SMALL}' cannot be made"):
         make(**options)
+
+
+@pytest.mark.parametrize("option", ["bogus", "pretrained", "out_indices", "checkpoint_path"])
+def test_an_option_that_does_not_shape_the_backbone_is_refused(option):
+    with pytest.raises(UserError, match=f"encoder '{SMALL}': the option '{option}' is not one"):
+        make(**{option: 1})
 
 
 @pytest.mark.parametrize(("name", "strides"), [(SMALL, (4, 64)), ("resnet18", (3, 4))])

@@ -54,7 +54,13 @@ def test_task_encoder_and_teacher_are_made_once_in_a_search_of_one_process(
     count(preparation, "prepare_encoder")
     count(preparation, "trained_teacher")
     config = image_config("segmentation").model_validate(CONFIG)
-    run = search.start(config, tmp_path / "run", StandardAssembly(), IMPORT_PATH)
+    said: list[str] = []
+    monkeypatch.setattr("nas.searching.images.second_opinion", lambda found, rng: "they differ.")
+    assembly = StandardAssembly(say=said.append)
+    run = search.start(config, tmp_path / "run", assembly, IMPORT_PATH)
+    assert said.count("costs: they differ.") == 1
+    search.resume(tmp_path / "run", assembly, IMPORT_PATH)
+    assert said.count("costs: they differ.") == 1
     assert len(complete_records(read_study(run))) == 2
     assert calls == {"load": 1, "prepare_encoder": 1, "trained_teacher": 1}
 

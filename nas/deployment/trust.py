@@ -1,0 +1,31 @@
+"""Allows what a run or a network file of somebody else names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas import trust
+from nas.kinds.network_file import trust_code_of
+from nas.models.weights import network_file
+from nas.searching.run_folder import RunFolder
+from nas.searching.storage import without_password
+
+
+def trust_place(place: Path) -> list[str]:
+    """Allows the database that a run names, or the code that a network file names.
+
+    Args:
+        place: A run folder, or the file or folder of a network.
+
+    Returns:
+        What is allowed from now on.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    if not (place / "run.json").is_file():
+        return trust_code_of(network_file(place))
+    storage = RunFolder.open(place).config().storage
+    names = [] if storage is None else [without_password(storage)]
+    trust.tell(names)
+    return names
