@@ -252,7 +252,8 @@ def distill(
         teacher: A run of `train`, a network file, or any module that gives the task's logits.
         method: A loss by its name or import path, or several as the keys of `TermSettings`. Stages
             in `config` take its place.
-        weight: Of a single loss; the published one unless given.
+        weight: Of a single loss; unless given, the published one on logits and a measured one on
+            features, see `nas.distillation.TermSettings`.
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
         weights: As for `train`.
         epochs: As for `train`.
@@ -520,6 +521,7 @@ class Run:
                 options,
                 lambda stage, record, total: shown[0](choice.name, record, total),
                 shown[0],
+                shown[1],
             )
         return Retrained(options.folder(self.folder, choice), metrics)
 

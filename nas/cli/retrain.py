@@ -156,4 +156,5 @@ def _retrain(folder: Any, choice: Choice, options: Any) -> dict[str, Any]:
                 f"{choice.name} {stage}" if options.stages else choice.name, record, epochs
             ),
             progress.show,
+            progress.say,
         )

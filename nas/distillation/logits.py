@@ -200,6 +200,7 @@ class ChannelWise(DistillationLoss):
         # As the authors add it to the cross-entropy.
         weight=3.0,
         weight_on_features=50.0,
+        balance=0.5,
         maps_only=True,
     )
 

@@ -37,9 +37,14 @@ class TermSettings(Settings):
     Attributes:
         method: A loss, by its name or import path; `nas.distillation.describe` lists them. It is
             kept as what another process has to be told.
-        weight: Factor of the loss, from 0. Without weight and ratio it is the published one, which
-            the loss declares.
+        weight: Factor of the loss, from 0. Without weight, ratio and balance, it is the published
+            one on logits, and measured by the balance that the loss declares on features.
         ratio: Instead of the weight, see `nas.distillation.weighting.ratio_weight`.
+        balance: Instead of the weight: how long the gradient of the weighted loss is when training
+            begins, as a multiple of that of the labels' loss, on the parameters that it reaches.
+        warmup: Share of the training over which the weight rises from 0.
+        decay_to: Share of the weight that is left at the end of the training, reached linearly;
+            0.25 takes FitNets' weight of 4 to 1.
         options: Of the loss. `mgd` learns its channels from the networks.
         student: Where the student's features are: a module path, ``stride=16``, ``stride=last``
             or ``penultimate``. ``logits`` is for losses that compare features and logits alike.
@@ -47,9 +52,14 @@ class TermSettings(Settings):
             only.
     """
 
+    later = ("balance", "warmup", "decay_to")
+
     method: str
     weight: float | None = None
     ratio: float | None = None
+    balance: float | None = None
+    warmup: float | None = None
+    decay_to: float | None = None
     options: dict[str, Any] = {}
     student: str | None = None
     teacher: str | None = None
@@ -85,12 +95,28 @@ class TermSettings(Settings):
 
     @property
     def factor(self) -> float:
-        """The weight, given, by ratio or published."""
+        """The weight, given, by ratio or published; with a balance, until it is measured."""
         if self.weight is not None:
             return self.weight
         if self.ratio is not None:
             return ratio_weight(self.ratio, self.info)
         return self.info.default_weight(self.compares)
+
+    @property
+    def gradient_share(self) -> float | None:
+        """The balance, given or declared by the loss, or None where the weight is known."""
+        if self.balance is not None:
+            return self.balance
+        if self.weight is not None or self.ratio is not None or self.compares == "logits":
+            return None
+        return self.info.balance
+
+    def course(self, progress: float) -> float:
+        """The share of the weight that counts at a point of the training, from 0 to 1."""
+        share = 1.0 if self.decay_to is None else 1 + (self.decay_to - 1) * progress
+        if self.warmup is not None and progress < self.warmup:
+            share *= progress / self.warmup
+        return share
 
     def _require_options(self) -> None:
         # On this device a loss with convolutions draws no random numbers.
@@ -98,11 +124,22 @@ class TermSettings(Settings):
             create_loss(self.method, **(_options(self, ((1, 1), (1, 1)), "classification")))
 
     def _require_one_weight(self) -> None:
-        if self.weight is not None and self.ratio is not None:
-            raise ValueError(f"{self.method!r} has a weight and a ratio; give one of them")
-        for name, value in (("weight", self.weight), ("ratio", self.ratio)):
-            if value is not None:
-                require_not_negative(name, value)
+        given = {
+            name: value
+            for name in ("weight", "ratio", "balance")
+            if (value := getattr(self, name)) is not None
+        }
+        if len(given) > 1:
+            first, second, *_ = given
+            raise ValueError(f"{self.method!r} has a {first} and a {second}; give one of them")
+        for name, value in given.items():
+            require_not_negative(name, value)
+        if self.balance == 0:
+            raise ValueError("balance must be above 0; leave the loss out instead")
+        if self.warmup is not None and not 0 < self.warmup <= 1:
+            raise ValueError(f"warmup must be above 0 and at most 1, not {self.warmup!r}")
+        if self.decay_to is not None:
+            require_not_negative("decay_to", self.decay_to)
 
     def _require_places(self) -> None:
         compares = self.info.compares

@@ -90,7 +90,8 @@ def run_experiment(
     for seed in range(config.seed, config.seed + config.seeds):
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
-        records.append(experiment.finished() or experiment.train(_named(name, config, on_epoch)))
+        told = _named(name, config, on_epoch)
+        records.append(experiment.finished() or experiment.train(told, say))
         experiment.tidy()
     summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
@@ -156,7 +157,7 @@ class _Experiment:
             for path in self.folder.glob(f"{stage.name}.pt*"):
                 path.unlink()
 
-    def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
+    def train(self, on_epoch: OnEpoch, say: Callable[[str], None]) -> dict[str, Any]:
         task = self.task
         kind = kind_of(task)
         with seeded(self.seed, "weights"):
@@ -168,6 +169,7 @@ class _Experiment:
             folder=self.folder,
             teacher=_stage_teacher(self.teacher),
             on_epoch=on_epoch,
+            say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
         )
         write_text(self.folder / LOG, _log(results))
         record = self._record(network, results)
@@ -185,6 +187,7 @@ class _Experiment:
                 "epoch": best.epoch,
                 "score": best.score,
                 "scores": best.scores,
+                "loss_weights": result.losses,
                 "validation": {key: card.figures[key] for key in kind.figures},
             }
         record: dict[str, Any] = finite_only(

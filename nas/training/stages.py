@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -60,11 +60,19 @@ class StageTeacher:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage came to: its training, and the network's weights after it."""
+    """What a stage came to.
+
+    Attributes:
+        name: Of the stage.
+        fit: Its training.
+        weights: Of the network after it.
+        losses: Weights of the losses towards the teacher, by their names.
+    """
 
     name: str
     fit: FitResult
     weights: dict[str, Tensor]
+    losses: dict[str, float]
 
 
 def try_stages(
@@ -95,6 +103,7 @@ def train_stages(
     folder: Path,
     teacher: StageTeacher | None = None,
     on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> list[StageResult]:
     """Trains a network stage by stage; it ends with the weights of the last stage.
 
@@ -107,6 +116,7 @@ def train_stages(
         folder: Where the checkpoint of each stage is kept.
         teacher: What the losses of the stages lead to.
         on_epoch: Told (name of the stage, the epoch, its number of epochs).
+        say: Told what is measured before a stage.
 
     Raises:
         UserError: If a stage names a module that is not there, cannot work, or its checkpoint is
@@ -122,9 +132,10 @@ def train_stages(
     for stage in stages:
         start = stage.start or (results[-1].name if results else INITIAL)
         network.load_state_dict(states[start])
-        fit = runner.run(stage, folder / f"{stage.name}.pt", start, on_epoch)
+        path = folder / f"{stage.name}.pt"
+        fit, losses = runner.run(stage, path, start, on_epoch, say)
         states[stage.name] = checkpoint.snapshot(network)
-        results.append(StageResult(stage.name, fit, states[stage.name]))
+        results.append(StageResult(stage.name, fit, states[stage.name], losses))
     return results
 
 
@@ -146,9 +157,11 @@ class _Runner:
         path: Path,
         start: str,
         on_epoch: Callable[[str, EpochRecord, int], None],
-    ) -> FitResult:
+        say: Callable[[str], None],
+    ) -> tuple[FitResult, dict[str, float]]:
         settings, subject = self._settings(stage), self.subject
-        return fit(
+        teaching = replace(self._teaching(stage, start), say=say)
+        result = fit(
             subject.recipe,
             subject.network,
             subject.task,
@@ -156,10 +169,11 @@ class _Runner:
             device=subject.device,
             seed=derive(self.seed, stage.name),
             quality=subject.quality,
-            teaching=self._teaching(stage, start),
+            teaching=teaching,
             resume=path,
             on_epoch=lambda record: on_epoch(stage.name, record, settings.epochs),
         )
+        return result, dict(teaching.distiller.weights) if teaching.distiller else {}
 
     def _settings(self, stage: StageSettings) -> StageTraining:
         common = self.subject.common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -45,6 +45,7 @@ class Teaching:
         task_weight: Weight of the loss on the labels.
         frozen: Modules that stay as they are, batch-norm statistics included, and parameters.
         rates: Factors of the learning rate, by module.
+        say: Told of weights that are measured.
     """
 
     distiller: Distiller | None = None
@@ -53,6 +54,7 @@ class Teaching:
     task_weight: float = 1.0
     frozen: tuple[Part, ...] = ()
     rates: Mapping[nn.Module, float] = field(default_factory=dict)
+    say: Callable[[str], None] = field(default=lambda sentence: None, compare=False)
 
     def __post_init__(self) -> None:
         if self.task_weight == 0 and self.distiller is None:

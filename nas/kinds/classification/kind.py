@@ -300,7 +300,7 @@ class ClassificationKind(
             distiller = make_distiller(task, term, candidate, teacher).to(device)
         teaching = Teaching(distiller=distiller, known=prepared.known)
         training = training_of(self, candidate, task, own.fit, device, seed, teaching, self.quality)
-        steps = len(training.loop.batches)
+        training.begin()
         return Phase(
             name=TRAINING,
             loop=training.loop,
@@ -308,7 +308,7 @@ class ClassificationKind(
             score=lambda: self.score(candidate.eval(), task, "validation", device),
             end=f"epoch {own.epochs}",
             rungs=own.rungs,
-            scale=lambda step: training.schedule.factor(step, steps),
+            scale=training.scale,
             seed=training.seed,
         )
 

@@ -199,7 +199,8 @@ class ClassifierDistillationSettings(Settings):
     Attributes:
         enabled: Whether there is a teacher at all.
         method: A loss; `nas.distillation.describe` lists them.
-        weight: Of the loss; null is the published one.
+        weight: Of the loss; null is the published one on logits, and on features one that is
+            measured for every candidate.
         options: Of the loss, for example ``temperature``.
     """
 

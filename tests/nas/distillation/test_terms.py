@@ -116,10 +116,34 @@ def test_the_losses_of_several_places_are_summed_with_their_gradient():
         ({"ratio": 0.5}, 1),
         ({"ratio": 0.7}, 7 / 3),
         ({}, 100),
+        ({"balance": 0.5}, 100),
     ],
 )
 def test_the_factor_is_given_by_ratio_or_published(settings, factor):
     assert TermSettings(method="hint", **settings).factor == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({"method": "hint"}, TermSettings(method="hint").info.balance),
+        ({"method": "hint", "balance": 0.3}, 0.3),
+        ({"method": "soft_target", "balance": 0.3}, 0.3),
+        ({"method": "hint", "weight": 1}, None),
+        ({"method": "hint", "ratio": 0.5}, None),
+        ({"method": "soft_target"}, None),
+        ({"method": "mgd", "student": "logits"}, None),
+    ],
+)
+def test_features_are_balanced_where_nothing_else_is_said(settings, share):
+    assert TermSettings(**settings).gradient_share == share
+
+
+def test_what_older_versions_lacked_is_in_no_dump_unless_it_is_set():
+    plain = TermSettings(method="hint", weight=2)
+    assert "balance" not in plain.model_dump() | {"method": repr(plain)}
+    assert "decay_to" not in repr(plain)
+    assert TermSettings(method="hint", decay_to=0.25).model_dump()["decay_to"] == 0.25
 
 
 def test_every_method_makes_settings():
@@ -137,6 +161,10 @@ def test_settings_draw_no_random_numbers():
     [
         ({"method": "soft_targte"}, "did you mean 'soft_target'"),
         ({"method": "hint", "weight": 1, "ratio": 0.5}, "a weight and a ratio"),
+        ({"method": "hint", "weight": 1, "balance": 0.5}, "a weight and a balance"),
+        ({"method": "hint", "balance": 0}, "balance must be above 0"),
+        ({"method": "hint", "warmup": 1.5}, "warmup must be above 0 and at most 1"),
+        ({"method": "hint", "decay_to": -1}, "decay_to must be 0 or above"),
         ({"method": "hint", "weight": -1}, "weight must be 0 or above"),
         ({"method": "hint", "ratio": float("inf")}, "ratio must be 0 or above"),
         ({"method": "hint", "options": {"scalling": "mean"}}, "did you mean 'scaling'"),
