@@ -116,6 +116,7 @@ class Distiller(nn.Module):
         self._until = None if until is None else places[0].find(until)
         if self._until is not None:
             _require_before(places[0], self._paths[0], self._until, needs_logits)
+        self._end = None if needs_logits else _last(places[0], self._paths[0])
         self._teacher_until = None if needs_logits else _last(places[1], self._paths[1])
         self._teacher_is_checked = False
         device = next((p.device for p in student.parameters()), torch.device("cpu"))
@@ -165,6 +166,13 @@ class Distiller(nn.Module):
             ]
         ).sum()
         return DistillationStep(logits, auxiliary, losses, total, teacher_outputs.get(OUTPUT))
+
+    def stop_early(self) -> None:
+        """Ends the student's run where its last features are compared.
+
+        What lies behind learns nothing from terms on features alone.
+        """
+        self._until = self._end
 
     def measured(self, weights: Mapping[str, float]) -> None:
         """Takes the measured weights of terms; until then they have the published ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,7 @@ from nas.distillation.base import Compared, DistillationLoss, LossInfo
 from nas.distillation.dry_run import Shape
 from nas.distillation.losses import address, create_loss, find
 from nas.distillation.options import require_not_negative
-from nas.distillation.places import LAST_STRIDE, PENULTIMATE, STRIDE, Places
+from nas.distillation.places import PENULTIMATE, STRIDE, Places
 from nas.distillation.weighting import ratio_weight
 from nas.settings import Settings
 
@@ -31,8 +32,9 @@ class TermSettings(Settings):
     """A loss towards the teacher.
 
     Without places, losses on logits take the logits, and losses on features the places that they
-    declare: the last map at the coarsest stride, those at the two coarsest strides (the sum of
-    both), or the vector before the classifier.
+    declare: the coarsest map that has one size in both networks, the two coarsest ones (the sum of
+    both), or the vector before the classifier. A loss that takes vectors as well takes that vector
+    where the networks have no such map.
 
     Attributes:
         method: A loss, by its name or import path; `nas.distillation.describe` lists them. It is
@@ -202,12 +204,11 @@ class Term(nn.Module):
 class Comparison(nn.Module):
     """A loss between a module of the student and one of the teacher."""
 
-    def __init__(
-        self, student_path: str, teacher_path: str, adapter: nn.Module, loss: DistillationLoss
-    ):
+    def __init__(self, student: Spot, teacher: Spot, adapter: nn.Module, loss: DistillationLoss):
         super().__init__()
-        self.student_path = student_path
-        self.teacher_path = teacher_path
+        self.student_path = student.path
+        self.teacher_path = teacher.path
+        self._pooled = (student.pooled, teacher.pooled)
         self.adapter = adapter
         self.loss = loss
 
@@ -218,8 +219,12 @@ class Comparison(nn.Module):
         targets: Tensor | None = None,
     ) -> Tensor:
         """A scalar."""
-        adapted = self.adapter(student[self.student_path])
-        given = (adapted, teacher[self.teacher_path])
+        features = (student[self.student_path], teacher[self.teacher_path])
+        of_student, of_teacher = (
+            maps.flatten(2).mean(2) if pooled else maps
+            for maps, pooled in zip(features, self._pooled, strict=True)
+        )
+        given = (self.adapter(of_student), of_teacher)
         loss: Tensor = self.loss(*given, targets) if self.loss.needs_targets else self.loss(*given)
         return loss
 
@@ -234,42 +239,84 @@ def create_term(settings: TermSettings, student: Places, teacher: Places, kind: 
         ValueError: If a place does not exist, or the loss is not defined for what is there.
     """
     comparisons = [
-        _create_comparison(settings, paths, shapes, kind)
-        for paths, shapes in _compared(settings, student, teacher)
+        _create_comparison(settings, *spots, kind)
+        for spots in _compared(settings, student, teacher)
     ]
     return Term(settings, comparisons)
 
 
 def _create_comparison(
-    settings: TermSettings, paths: tuple[str, str], shapes: tuple[Shape, Shape], kind: Kind
+    settings: TermSettings, student: Spot, teacher: Spot, kind: Kind
 ) -> Comparison:
+    shapes = (student.shape, teacher.shape)
     adapter: nn.Module = nn.Identity()
     # Logits need no adapter, but losses on maps have to find some.
     if settings.compares == "features" or "features" in settings.info.compares:
         adapter = adapter_for(settings.info, *shapes)
     loss = create_loss(settings.method, **_options(settings, shapes, kind))
-    return Comparison(*paths, adapter, loss)
+    return Comparison(student, teacher, adapter, loss)
 
 
-def _compared(
-    settings: TermSettings, student: Places, teacher: Places
-) -> list[tuple[tuple[str, str], tuple[Shape, Shape]]]:
-    """Paths of student and teacher, and the shapes there, for each comparison."""
+@dataclass(frozen=True)
+class Spot:
+    """What is compared of a network.
+
+    Attributes:
+        path: Of the module; the empty one is the logits.
+        shape: Of what is compared.
+        pooled: Whether that is the mean of the module's map over its positions.
+    """
+
+    path: str
+    shape: Shape
+    pooled: bool = False
+
+
+def _compared(settings: TermSettings, student: Places, teacher: Places) -> list[tuple[Spot, Spot]]:
+    """What of student and teacher is compared, for each comparison."""
     if settings.compares == "logits":
         # Sizes of logits may differ: those of the teacher are brought to the student's.
         size = student.logits[2:]
-        return [((OUTPUT, OUTPUT), (student.logits, teacher.logits[:2] + size))]
+        return [(Spot(OUTPUT, student.logits), Spot(OUTPUT, teacher.logits[:2] + size))]
     if settings.student is not None:
         place = settings.teacher if settings.teacher is not None else settings.student
-        pairs = [(student.find(settings.student), teacher.find(place))]
-    elif settings.info.place == "two_last" and student.strides and teacher.strides:
-        strides = (list(student.strides.values())[-2:], list(teacher.strides.values())[-2:])
-        # A network may have one stride only; the coarsest ones belong together.
-        pairs = list(zip(reversed(strides[0]), reversed(strides[1]), strict=False))[::-1]
-    else:
-        place = PENULTIMATE if settings.info.place == "penultimate" else LAST_STRIDE
-        pairs = [(student.find(place), teacher.find(place))]
-    return [(pair, (student.shape(pair[0]), teacher.shape(pair[1]))) for pair in pairs]
+        return [(_spot(student, settings.student), _spot(teacher, place))]
+    info = settings.info
+    if info.place != "penultimate":
+        pairs = _maps_of_one_size(info, student, teacher)
+        if pairs:
+            return [(_spot(student, one), _spot(teacher, other)) for one, other in pairs]
+        if info.maps_only:
+            sizes = " and ".join(_sizes_told(places) for places in (student, teacher))
+            raise ValueError(
+                f"{info.name!r} compares maps of one size, and student and teacher have none: "
+                f"{sizes}; give places in both, or choose a loss that compares logits or vectors"
+            )
+    return [(_spot(student, PENULTIMATE), _spot(teacher, PENULTIMATE))]
+
+
+def _spot(places: Places, place: str) -> Spot:
+    path = places.find(place)
+    shape = places.shape(path)
+    if place == PENULTIMATE and path != PENULTIMATE and len(shape) == 4:
+        return Spot(path, shape[:2], pooled=True)
+    return Spot(path, shape)
+
+
+def _maps_of_one_size(info: LossInfo, student: Places, teacher: Places) -> list[tuple[str, str]]:
+    """Paths of the maps that a loss compares by default, the finest first."""
+    count = 2 if info.place == "two_last" else 1
+    ours, theirs = student.sizes, teacher.sizes
+    common = [(path, theirs[size]) for size, path in ours.items() if size in theirs]
+    if not common and not info.equal_sizes:
+        # The coarsest ones belong together; one network may have fewer.
+        common = list(zip(reversed(ours.values()), reversed(theirs.values()), strict=False))[::-1]
+    return common[-count:]
+
+
+def _sizes_told(places: Places) -> str:
+    sizes = ", ".join(f"{height}x{width}" for height, width in places.sizes)
+    return sizes or ("tokens" if places.has_tokens else "no maps")
 
 
 def _options(settings: TermSettings, shapes: tuple[Shape, Shape], kind: Kind) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
-from nas.distillation.places import LAST_STRIDE, survey
 from nas.errors import UserError, sentence
 from nas.settings import overridden, validate
 from nas.tasks import Task
@@ -197,20 +196,22 @@ class _Runner:
     def _distiller(self, stage: StageSettings) -> Distiller | None:
         if not stage.losses or self.teacher is None:
             return None
-        subject, shape = self.subject, self.subject.task.input_shape
+        subject = self.subject
         try:
             with seeded(self.seed, "distiller", stage.name):
-                return Distiller(
+                distiller = Distiller(
                     stage.losses,
                     subject.network,
                     self.teacher.network,
-                    shape,
+                    subject.task.input_shape,
                     num_classes=subject.task.num_classes,
                     kind=subject.recipe.outputs,
-                    until=_until(stage, subject.network, shape),
                 )
         except ValueError as error:
             raise UserError(sentence(str(error))) from error
+        if stage.task_weight == 0:
+            distiller.stop_early()
+        return distiller
 
 
 @contextmanager
@@ -220,18 +221,3 @@ def _named(stage: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"stage {stage}: {error}" if stage else str(error)) from error
-
-
-def _until(stage: StageSettings, network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
-    """Where the student's run may stop: what lies behind a single hint learns nothing from it."""
-    if stage.task_weight > 0 or len(stage.losses) > 1 or stage.losses[0].compares != "features":
-        return None
-    (loss,) = stage.losses
-    place = loss.student
-    if place is None and loss.info.place == "last":
-        place = LAST_STRIDE
-    if place is None:
-        return None
-    places = survey(network, input_shape)
-    # A run stops after the first call of a module, and the last one is compared.
-    return None if places.find(place) in places.repeated else place

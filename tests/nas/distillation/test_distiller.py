@@ -8,6 +8,10 @@ import torch
 from torch import nn
 
 from nas.distillation import IGNORED_TARGET, Distiller, TermSettings, create_loss, names
+from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
+
+# isort: split
+import timm
 
 SHAPE = (1, 3, 16, 16)
 
@@ -429,3 +433,23 @@ def test_the_description_tells_terms_apart(student, teacher):
         )
     }
     assert len(descriptions) == 4
+
+
+def test_masked_generation_joins_networks_of_other_strides_on_small_images():
+    student = timm.create_model("mobilenetv2_050", num_classes=5)
+    teacher = timm.create_model("resnet18", num_classes=5)
+    model = Distiller([term("mgd")], student, teacher, (1, 3, 64, 64), num_classes=5)
+    loss = model.step(torch.rand(2, 3, 64, 64)).losses["mgd"]
+    assert loss.requires_grad
+    assert model.terms["mgd"].student_paths == ("bn2",)
+    small = Distiller([term("mgd")], student, teacher, (1, 3, 32, 32), num_classes=5)
+    assert small.terms["mgd"].student_paths == ("blocks.4",)
+
+
+def test_a_student_stops_early_where_its_last_features_are_compared(student, teacher, images):
+    model = distiller([term("hint", student="stage2", teacher="stage2")], student, teacher)
+    model.stop_early()
+    assert model.step(images).logits is None
+    model = distiller(["soft_target"], student, teacher)
+    model.stop_early()
+    assert model.step(images).logits is not None
