@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from nas.errors import UserError
 from nas.training.loop import Batch
 from nas.training.recipe import BatchLoss
 from nas.training.seeding import seeded
+from nas.training.teaching import as_in_training
 
 _BATCHES = 8
 
@@ -48,7 +48,7 @@ def balance(
     parameters = [p for p in network.parameters() if p.requires_grad]
     labels = dict.fromkeys(distiller.balances, 0.0)
     terms = dict.fromkeys(distiller.balances, 0.0)
-    with _as_in_training(network, frozen_statistics), seeded("balance"):
+    with as_in_training(network, frozen_statistics), seeded("balance"):
         for batch in itertools.islice(batches, _BATCHES):
             of_labels, losses = loss.parts(batch)
             reference = _gradients(of_labels, parameters)
@@ -96,21 +96,3 @@ def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor
 
 def _squares(gradients: Iterable[Tensor | None]) -> float:
     return float(sum(g.double().square().sum() for g in gradients if g is not None))
-
-
-@contextmanager
-def _as_in_training(network: nn.Module, frozen_statistics: Sequence[nn.Module]) -> Iterator[None]:
-    """The modes of a training; modes and statistics are afterwards what they were."""
-    modes = {module: module.training for module in network.modules()}
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
-    network.train()
-    for module in frozen_statistics:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)

@@ -171,3 +171,37 @@ def test_frozen_parts_are_left_out(corners, student, teacher):
         prepared(corners, student, part).begin()
     assert part.distiller.weights != whole.distiller.weights
     assert isinstance(student.stem, nn.Module)
+
+
+def check(corners, student, teaching):
+    kind_of(corners).check(student, corners, SETTINGS, teaching)
+
+
+def test_a_loss_whose_gradient_is_zero_everywhere_is_refused(corners, student, teacher):
+    # Attention maps of one position are all 1.
+    student.pool, teacher.pool = nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(1)
+    student.head, teacher.head = nn.Linear(8, 3), nn.Linear(8, 3)
+    term = {"method": "attention", "student": "pool", "teacher": "pool"}
+    with pytest.raises(UserError, match="'attention' has no gradient where it is compared"):
+        check(corners, student, taught(corners, student, teacher, term))
+
+
+def test_a_copy_of_the_teacher_may_learn_from_it(corners, make_net):
+    student, teacher = make_net(), make_net()
+    before = snapshot(student)
+    check(corners, student, taught(corners, student, teacher, {"method": "attention"}))
+    after = student.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+
+
+def test_the_range_of_a_teacher_is_checked_on_images_of_the_task(corners, student, teacher):
+    # Grey images have equal channels, noise has not.
+    teacher.register_forward_hook(
+        lambda module, inputs, output: output * (1e6 if _is_grey(inputs[0]) else 1.0)
+    )
+    with pytest.raises(UserError, match="the teacher's logits reach"):
+        check(corners, student, taught(corners, student, teacher, {"method": "soft_target"}))
+
+
+def _is_grey(batch):
+    return torch.equal(batch[:, 0], batch[:, 1])
