@@ -31,6 +31,8 @@ from nas.training.stages import StageResult, StageTeacher, Subject, train_stages
 from nas.training.trainer import EpochRecord
 
 LOG = "log.csv"
+_CLEAR_LEAD = 0.01
+"""By less than this a teacher is hardly better than its student."""
 OnEpoch = Callable[[str, EpochRecord, int], None]
 
 
@@ -49,6 +51,21 @@ class Summary:
     teacher: dict[str, float] | None
     validation: dict[str, list[float]]
     stages: dict[str, list[float]]
+
+    @property
+    def hardly_taught(self) -> str:
+        """What is to be said of a teacher that is hardly better than its students; else empty."""
+        if self.teacher is None:
+            return ""
+        figure = next(iter(self.validation))
+        theirs, ours = self.teacher[figure], statistics.fmean(self.validation[figure])
+        if theirs - ours > _CLEAR_LEAD:
+            return ""
+        return (
+            f"the teacher's {figure.replace('_', ' ')} of {theirs:.3f} is hardly better than the "
+            f"student's {ours:.3f}, so it had little to teach: expect no gain over a training "
+            "with the labels alone, and look for a better teacher"
+        )
 
 
 def run_experiment(
@@ -95,6 +112,8 @@ def run_experiment(
         experiment.tidy()
     summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
+    if summary.hardly_taught:
+        say(summary.hardly_taught)
     return summary
 
 

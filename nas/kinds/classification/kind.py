@@ -172,7 +172,12 @@ class ClassificationKind(
 
     def schedule(self, settings: ClassifierFitSettings) -> Schedule:
         return Schedule(
-            settings.schedule, settings.epochs, settings.warmup, settings.milestones, settings.gamma
+            settings.schedule,
+            settings.epochs,
+            settings.warmup,
+            settings.milestones,
+            settings.gamma,
+            settings.cycle_epochs,
         )
 
     def monitors(self, settings: ClassifierFitSettings) -> tuple[Monitor, ...]:

@@ -36,6 +36,8 @@ class ClassifierFitSettings(StageTraining):
         schedule: cosine, constant, poly or step.
         milestones: Shares of the training after which the schedule ``step`` lowers the rate.
         gamma: Factor of ``step``.
+        cycle_epochs: Epochs in which the schedule ``cosine`` falls before it rises again; null falls
+            once, over the whole training.
         warmup: Share of the training with a rising rate, which is never 0.
         clip: Largest norm of the gradient; null does not clip.
         polyak: Decay of the running average of the weights (EMA); null trains without.
@@ -54,6 +56,8 @@ class ClassifierFitSettings(StageTraining):
         patience: Stop after so many epochs without a better score; null never stops early.
     """
 
+    later = ("cycle_epochs",)
+
     epochs: int = Field(30, ge=1)
     batch_size: int = Field(64, ge=2)
     optimiser: OptimiserName = "adamw"
@@ -63,6 +67,7 @@ class ClassifierFitSettings(StageTraining):
     schedule: ScheduleName = "cosine"
     milestones: tuple[float, ...] = (0.5, 0.75)
     gamma: float = Field(0.1, gt=0, lt=1)
+    cycle_epochs: int | None = Field(None, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
     clip: float | None = Field(None, gt=0)
     polyak: float | None = Field(None, gt=0, lt=1)
@@ -107,6 +112,7 @@ class ClassifierFitSettings(StageTraining):
             ("momentum", self.optimiser == "sgd", "optimiser sgd"),
             ("milestones", self.schedule == "step", "schedule step"),
             ("gamma", self.schedule == "step", "schedule step"),
+            ("cycle_epochs", self.schedule == "cosine", "schedule cosine"),
             ("mixing_alpha", self.mixing != "none", "mixing mixup or cutmix"),
         ):
             changed = getattr(self, key) != type(self).model_fields[key].default
