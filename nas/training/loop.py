@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from nas.training.cpu_faults import around_cpu_faults
 from nas.training.update import Update
 
 Inputs = Any
@@ -80,10 +81,11 @@ class Loop:
         self.network.train()
         for module in self.frozen_statistics:
             module.eval()
-        losses = [
-            self._step(batch, scale(index * len(self.batches) + number))
-            for number, batch in enumerate(self.batches.epoch(index))
-        ]
+        with around_cpu_faults(self.network):
+            losses = [
+                self._step(batch, scale(index * len(self.batches) + number))
+                for number, batch in enumerate(self.batches.epoch(index))
+            ]
         mean = float(torch.stack(losses).mean())
         if not math.isfinite(mean):
             raise DivergedError(f"the loss became {mean} in epoch {index}")

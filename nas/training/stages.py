@@ -133,6 +133,12 @@ def train_stages(
         network.load_state_dict(states[start])
         path = folder / f"{stage.name}.pt"
         fit, losses = runner.run(stage, path, start, on_epoch, say)
+        if not fit.learned:
+            first, last = fit.history[0].loss, fit.history[-1].loss
+            say(
+                f"{stage.name}: the loss did not fall (from {first:.4g} in the first epoch to "
+                f"{last:.4g} in the last); check the learning rate, the precision and the data"
+            )
         states[stage.name] = checkpoint.snapshot(network)
         results.append(StageResult(stage.name, fit, states[stage.name], losses))
     return results

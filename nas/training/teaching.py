@@ -13,6 +13,7 @@ from nas.distillation.base import DistillationLoss
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import OUTPUT, Term
 from nas.errors import UserError, sentence
+from nas.training.cpu_faults import around_cpu_faults
 from nas.training.freezing import Part, frozen
 from nas.training.seeding import seeded
 from nas.training.trainer import Monitor
@@ -195,7 +196,8 @@ def as_in_training(network: nn.Module, frozen_statistics: Sequence[nn.Module]) -
     for module in frozen_statistics:
         module.eval()
     try:
-        yield
+        with around_cpu_faults(network):
+            yield
     finally:
         for module, training in modes.items():
             module.training = training

@@ -65,6 +65,12 @@ class FitResult:
     best: EpochRecord
     weights: dict[str, dict[str, Tensor]] = field(compare=False, repr=False)
 
+    @property
+    def learned(self) -> bool:
+        """Whether the loss ever fell below that of the first epoch, if there were several."""
+        first, *later = [record.loss for record in self.history]
+        return not later or min(later) < first
+
 
 @dataclass(frozen=True)
 class Training:

@@ -36,7 +36,7 @@ class ClassifierFitSettings(StageTraining):
         schedule: cosine, constant, poly or step.
         milestones: Shares of the training after which the schedule ``step`` lowers the rate.
         gamma: Factor of ``step``.
-        cycle_epochs: Epochs in which the schedule ``cosine`` falls before it rises again; null falls
+        cycle_epochs: Epochs in which the schedule ``cosine`` falls before it rises; null falls
             once, over the whole training.
         warmup: Share of the training with a rising rate, which is never 0.
         clip: Largest norm of the gradient; null does not clip.
