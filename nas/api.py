@@ -232,7 +232,7 @@ def distill(
     task: str | Path | Task,
     model: str | nn.Module,
     teacher: str | Path | nn.Module | TrainedRun,
-    method: str | Sequence[Mapping[str, Any]] = "soft_target",
+    method: str | Sequence[Mapping[str, Any]] = "dist",
     *,
     weight: float | None = None,
     run: str | Path | None = None,

@@ -37,7 +37,7 @@ def retrain(
     ] = None,
     distill_method: Annotated[
         list[str] | None,
-        typer.Option("--distill.method", help="Loss towards the teacher; logit_mse unless given."),
+        typer.Option("--distill.method", help="Loss towards the teacher; retraining_losses of the search unless given."),
     ] = None,
     distill_weight: Annotated[
         float | None, typer.Option("--distill.weight", help="Weight of that loss.")

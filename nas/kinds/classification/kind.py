@@ -79,7 +79,7 @@ class ClassificationKind(
     training_settings = ClassifierFitSettings
     evaluation_settings = ClassifierEvaluationSettings
     retraining_settings = ClassifierRetrainingSettings
-    retraining_losses = (TermSettings(method="soft_target"),)
+    retraining_losses = (TermSettings(method="dist"),)
 
     # -- training in full
 

@@ -204,14 +204,15 @@ class ClassifierDistillationSettings(Settings):
 
     Attributes:
         enabled: Whether there is a teacher at all.
-        method: A loss; `nas.distillation.describe` lists them.
+        method: A loss; `nas.distillation.describe` lists them. The default gained most in a short
+            training (docs/results.md).
         weight: Of the loss; null is the published one on logits, and on features one that is
             measured for every candidate.
         options: Of the loss, for example ``temperature``.
     """
 
     enabled: bool = True
-    method: str = "soft_target"
+    method: str = "dist"
     weight: float | None = Field(None, gt=0)
     options: dict[str, Any] = {}
 
