@@ -14,7 +14,7 @@ MADE_FROM := setup.cfg pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 .PHONY: help install test test-portable demo lint format hooks clean clean-all
 
-help: ## Show what can be made
+help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with the nas command in it
@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.installed-dev ## Format the code and mend what can be mended
+format: $(VENV)/.installed-dev ## Format the code and fix lint errors
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

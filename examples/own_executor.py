@@ -49,6 +49,6 @@ class OneByOne:
 
 
 def _after(trials: int) -> Callable[[], bool]:
-    """What a worker asks before each trial: False so many times, then True."""
+    """What a worker asks before each trial: False a number of times, then True."""
     answers = iter([False] * trials)
     return lambda: next(answers, True)

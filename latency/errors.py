@@ -1,4 +1,4 @@
-"""Errors that a caller can mend, and warnings; each is one sentence."""
+"""Errors that a caller can fix, and warnings; each is one sentence."""
 
 from __future__ import annotations
 

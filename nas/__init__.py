@@ -11,17 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import (
-        Retrained,
-        Run,
-        TrainedRun,
-        distill,
-        evaluate,
-        open,
-        retrain,
-        search,
-        train,
-    )
+    from nas.api.results import Retrained, Run, TrainedRun
+    from nas.api.searches import open, retrain, search
+    from nas.api.trainings import distill, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
     from nas.results import Records
@@ -44,9 +36,18 @@ __all__ = [
 
 _MODULES = {
     "Records": "nas.results",
+    "Retrained": "nas.api.results",
+    "Run": "nas.api.results",
+    "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
     "describe": "nas.kinds.network_file",
+    "distill": "nas.api.trainings",
+    "evaluate": "nas.api.trainings",
     "load": "nas.kinds.network_file",
+    "open": "nas.api.searches",
+    "retrain": "nas.api.searches",
+    "search": "nas.api.searches",
+    "train": "nas.api.trainings",
 }
 
 
@@ -54,4 +55,4 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for: `nas --help` has no use for torch.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES.get(name, "nas.api")), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

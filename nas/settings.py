@@ -85,6 +85,18 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
+def read_values(path: Path | None) -> dict[str, Any]:
+    """The keys and values of a YAML file; an empty file has none, and neither has None.
+
+    Raises:
+        UserError: If the file cannot be read, or holds something else.
+    """
+    values = {} if path is None else read_yaml(path) or {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, found {type(values).__name__}.")
+    return values
+
+
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values with some replaced.
 

@@ -9,7 +9,13 @@ from rewards.confusion import SegmentationMeter
 from rewards.declaration import WHOLE_SET, Metric
 from rewards.errors import RewardError
 from rewards.penalty import Drop, Penalty, automatic_base
-from rewards.registry import metric, metric_address, metrics, register_metric
+from rewards.registry import (
+    is_importable_metric,
+    metric,
+    metric_address,
+    metrics,
+    register_metric,
+)
 from rewards.reward import Reward
 from rewards.scores import class_scores, fastnas_quality, group_scores, macro, score
 
@@ -26,6 +32,7 @@ __all__ = [
     "class_scores",
     "fastnas_quality",
     "group_scores",
+    "is_importable_metric",
     "macro",
     "metric",
     "metric_address",

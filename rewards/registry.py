@@ -92,3 +92,15 @@ def metric_address(found: str | Metric) -> str:
         return _METRICS.address(found)
     except UnknownNameError as error:
         raise RewardError(str(error)) from error
+
+
+def is_importable_metric(found: str | Metric) -> bool:
+    """Whether other processes find the metric by its `metric_address`.
+
+    Raises:
+        RewardError: If there is no such metric.
+    """
+    try:
+        return _METRICS.is_importable(found)
+    except UnknownNameError as error:
+        raise RewardError(str(error)) from error

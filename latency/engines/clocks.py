@@ -42,7 +42,7 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """Time that passes, whoever uses the processor."""
+    """Time that passes, including that of other processes on the processor."""
 
     name = "wall"
 

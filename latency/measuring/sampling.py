@@ -40,7 +40,7 @@ class Samples:
         return len(self.candidate)
 
     def last(self, runs: int) -> Samples:
-        """The last so many."""
+        """The most recent runs."""
         return Samples(self.candidate[-runs:], self.reference[-runs:], self.after[-runs:])
 
     def joined(self, later: Samples) -> Samples:
@@ -84,7 +84,7 @@ def warm_up(candidate: TimedRun, reference: TimedRun, fewest: int) -> list[float
 
 
 def sample(candidate: TimedRun, reference: TimedRun, runs: int) -> Samples:
-    """Times so many runs of the candidate in turns with the reference, which begins and ends."""
+    """Times runs of the candidate alternating with the reference, which comes first and last."""
     turns = [reference()]
     for _ in range(runs):
         turns += [candidate(), reference()]
@@ -95,7 +95,7 @@ def quietest(samples: Samples, runs: int) -> Samples:
     """The runs of the candidate in the quietest moments, in the order in which they were made.
 
     How quiet a moment was, the slower of the reference's runs before and after it tells. The
-    candidate's own time has no say, or its luck would be chosen too.
+    candidate's own time has no say; otherwise selection would favour lucky runs.
 
     Args:
         samples: The runs to choose from.

@@ -60,7 +60,7 @@ def cuda_provider(device: Device, stream: int | None = None) -> Provider:
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """Options of a quiet session that uses so many CPU threads.
+    """Options of a session that logs nothing and uses a number of CPU threads.
 
     Raises:
         LatencyError: If threads is below 1.

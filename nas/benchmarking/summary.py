@@ -87,7 +87,7 @@ class Summary:
         return Spread.of([getattr(repetition, figure) for repetition in self.repetitions])
 
     def share(self, evaluations: int) -> Spread:
-        """The share of the true front's hypervolume after so many evaluations."""
+        """The share of the true front's hypervolume after a number of evaluations."""
         return Spread.of([repetition.shares[evaluations] for repetition in self.repetitions])
 
 

@@ -35,7 +35,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="nas",
-    help="Search small networks for your device, with distillation from a large one.",
+    help="Search for small networks for your device, with distillation from a large one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,9 +60,11 @@ _DEBUG = "--debug"
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show tracebacks; goes anywhere.")] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show tracebacks; may stand anywhere on the command line.")
+    ] = False,
 ) -> None:
-    """Search small networks for your device, with distillation from a large one."""
+    """Search for small networks for your device, with distillation from a large one."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
 

@@ -20,52 +20,57 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    space: Annotated[str, typer.Argument(help="Search space that the table is of.")],
+    space: Annotated[str, typer.Argument(help="Search space of the table.")],
     table: Annotated[Path, typer.Option(help="Table of trained candidates (.npz).")],
     controller: Annotated[
-        list[str] | None, typer.Option(help="Controller; repeat it to compare several.")
+        list[str] | None, typer.Option(help="Controller; repeat to compare several.")
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="KEY=VALUE of the controller, NAME.KEY=VALUE where there are several."
+            "--set", help="KEY=VALUE for the controller, or NAME.KEY=VALUE if there are several."
         ),
     ] = None,
     space_settings: Annotated[
-        list[str] | None, typer.Option("--space.set", help="KEY=VALUE of a size of the space.")
+        list[str] | None, typer.Option("--space.set", help="KEY=VALUE for an option of the space.")
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option(help="Data set of the table; all of them unless given.")
+        list[str] | None, typer.Option(help="Data set of the table; default: all.")
     ] = None,
-    trials: Annotated[int, typer.Option(help="Evaluations of every search.")] = 100,
-    seeds: Annotated[int, typer.Option(help="Searches of every controller.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the first search; they count up.")] = 0,
+    trials: Annotated[int, typer.Option(help="Evaluations per search.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Searches per controller.")] = 200,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the first search; the others follow.")
+    ] = 0,
     penalty: Annotated[
         list[str] | None,
-        typer.Option(help="Cost of the table to be low, too; repeat it for several."),
+        typer.Option(help="Cost to penalise; repeat for several."),
     ] = None,
     exponent: Annotated[
         list[float] | None,
         typer.Option(
-            help="Exponent of the penalties; with several, as many searches share the evaluations."
+            help="Exponent of the penalties; repeat to split the evaluations between searches."
         ),
     ] = None,
     base: Annotated[
-        float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+        float | None,
+        typer.Option(help="Cost at which a penalty is neutral; default: the space's median."),
     ] = None,
     at: Annotated[
         list[int] | None,
-        typer.Option(help="Evaluations after which the hypervolume is told; repeat it."),
+        typer.Option(
+            help="Report the hypervolume after this many evaluations; repeat for several."
+        ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that share the searches.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="File for the figures of every search, .csv or .json.")
+        Path | None, typer.Option(help="Write the results of every search to a .csv or .json file.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Picture of the mean course, .png, .svg or .pdf.")
+        Path | None, typer.Option(help="Plot the mean progress as .png, .svg or .pdf.")
     ] = None,
 ) -> None:
-    """Play searches on a table of trained candidates, to compare controllers in seconds."""
+    """Compare controllers in seconds by searching a table of trained candidates."""
     from nas.benchmarking.benchmark import load_board, make_contenders, run
     from nas.benchmarking.settings import BenchmarkSettings
     from nas.settings import validate

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.api.folders import default_run
+from nas.cli.values import assignments, given, with_assigned
 from nas.errors import UserError
 
 _NEEDED = {
-    key: f"--{key} is missing; give it, or a --config that holds it."
-    for key in ("task", "model", "teacher")
+    key: f"--{key.partition('.')[0]} is missing; give it, or a --config that holds it."
+    for key in ("task", "model.name", "teacher")
 }
 
 
@@ -27,12 +28,12 @@ def distill(
         Path | None, typer.Option(help="A run of nas train, or a model file.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Loss towards the teacher; repeat it for several.")
+        list[str] | None, typer.Option(help="Distillation loss; repeat for several.")
     ] = None,
     weight: Annotated[float | None, typer.Option(help="Weight of the loss.")] = None,
     ratio: Annotated[
         float | None,
-        typer.Option(help="Weight as a share r: r / (1 - r) below 1, r itself from there on."),
+        typer.Option(help="Alternative to --weight: r / (1 - r) if r is below 1, else r."),
     ] = None,
     balance: Annotated[
         float | None,
@@ -42,7 +43,7 @@ def distill(
         ),
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE of the loss, for example temperature=4.")
+        list[str] | None, typer.Option(help="KEY=VALUE for the loss, for example temperature=4.")
     ] = None,
     student_place: Annotated[
         str | None,
@@ -54,21 +55,21 @@ def distill(
     config: Annotated[
         Path | None, typer.Option(help="YAML file with any of the settings, stages included.")
     ] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder; runs/MODEL-METHOD unless given.")
-    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder; default: runs/MODEL-METHOD.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the first training.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many trainings.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the first training.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of trainings, each with its own seed.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of any setting.")
+        list[str] | None, typer.Option("--set", help="KEY=VALUE for any setting.")
     ] = None,
     list_losses: Annotated[
         bool, typer.Option("--list", help="List the losses with their papers.")
     ] = False,
 ) -> None:
-    """Train a network to follow another one; a training that was cut off continues."""
+    """Train a network with distillation from a teacher; an interrupted training is resumed."""
     if list_losses:
         _list()
         return

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
-from nas.settings import overridden, read_yaml
+from nas.nested import flattened
+from nas.settings import overridden, read_values
 
 
 def run(
@@ -21,7 +22,7 @@ def run(
     Args:
         values: Settings of the experiment by dotted key.
         folder: Of the run.
-        needed: What is said where a setting is missing, by its key.
+        needed: What is said where a setting is missing, by its dotted key.
         config: A YAML file with further settings, or None.
 
     Raises:
@@ -29,21 +30,13 @@ def run(
     """
     from rich.console import Console
 
-    from nas.api import run_experiment
+    from nas.api.trainings import run_experiment
     from nas.report.experiments import summary_table
 
-    merged = _merged(values, config)
+    merged = flattened(overridden(read_values(config), values))
     for key, sentence in needed.items():
         if merged.get(key) is None:
             raise UserError(sentence)
     found = run_experiment(values, folder, config=config)
     Console().print(summary_table(found.summary))
     print(f"run: {folder}")
-
-
-def _merged(values: Mapping[str, Any], config: Path | None) -> dict[str, Any]:
-    """What the file says, with what was typed in its place."""
-    base = (read_yaml(config) or {}) if config else {}
-    if not isinstance(base, dict):
-        raise UserError(f"{config}: expected keys and values, found {type(base).__name__}.")
-    return overridden(base, values)

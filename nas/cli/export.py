@@ -17,28 +17,30 @@ _ONNX = ".onnx"
 
 def export(
     network: Annotated[
-        Path, typer.Argument(help="File or folder of nas retrain, nas train or nas distill.")
+        Path, typer.Argument(help="File or folder made by nas retrain, nas train or nas distill.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The ONNX file; beside the weights unless given.")
+        Path | None, typer.Option(help="The ONNX file; default: beside the weights.")
     ] = None,
     opset: Opset = 18,
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
     int8_images: Int8Images = None,
     task: Annotated[
-        str | None, typer.Option(help="The network's task, if no file tells which it was.")
+        str | None, typer.Option(help="The network's task, where no file records it.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of the task, for example size=64.")
+        list[str] | None, typer.Option("--set", help="KEY=VALUE for the task, for example size=64.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of the images for int8.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for choosing the int8 calibration images.")
+    ] = 0,
     device: Annotated[
-        str, typer.Option(help="Where the float32 network is scored: auto, cpu or cuda:N.")
+        str, typer.Option(help="Device for scoring the float32 network: auto, cpu or cuda:N.")
     ] = "auto",
 ) -> None:
-    """Write a trained network as ONNX file, and as int8 beside it with --int8."""
+    """Export a trained network to ONNX, and with --int8 to an int8 version as well."""
     if out is not None and out.suffix != _ONNX:
         raise UserError(f"--out {out}: the name has to end in {_ONNX}.")
     options = export_options(opset, dynamic_batch, int8, int8_images, seed)
@@ -59,7 +61,7 @@ def export(
     named = NamedTask(task, data, assignments(settings or ()))
     if is_self_contained(path) and not int8:
         if named != NamedTask(options={}):
-            raise UserError("--task, --data and --set tell the images for --int8; give that too.")
+            raise UserError("--task, --data and --set choose the images for --int8; give that too.")
         images = None
     else:
         images = task_of_training(path, named)

@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from nas.deployment.onnx_export import ExportOptions
 
 Opset = Annotated[int, typer.Option(help="Opset of the ONNX file.")]
-DynamicBatch = Annotated[
-    bool, typer.Option("--dynamic-batch", help="Leave the number of images open in the file.")
-]
+DynamicBatch = Annotated[bool, typer.Option("--dynamic-batch", help="Allow any batch size.")]
 Int8 = Annotated[
-    bool, typer.Option("--int8", help="Write an int8 version too, and compare it on the images.")
+    bool, typer.Option("--int8", help="Also write an int8 version and compare its scores.")
 ]
 Int8Images = Annotated[
-    int | None, typer.Option(help="Training images that int8 is calibrated with; 64.")
+    int | None, typer.Option(help="Number of training images for int8 calibration; default: 64.")
 ]
 
 

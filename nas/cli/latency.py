@@ -32,7 +32,7 @@ class _MeasuresByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_MeasuresByDefault,
-    help="How long a network takes: nas latency RUN --trial N, or nas latency MODEL.",
+    help="Measure the latency of a network: nas latency RUN --trial N, or nas latency MODEL.",
     no_args_is_help=True,
 )
 
@@ -42,7 +42,7 @@ Engine = Annotated[
 ]
 Threads = Annotated[int, typer.Option(help="CPU threads of one operator.")]
 Size = Annotated[
-    str | None, typer.Option(help="HEIGHTxWIDTH of the image, if not that of the task.")
+    str | None, typer.Option(help="Image size as HEIGHTxWIDTH; default: that of the task.")
 ]
 
 
@@ -50,35 +50,36 @@ Size = Annotated[
 def measure(
     network: Annotated[
         Path | None,
-        typer.Argument(help="Run folder, a network of ours, or an ONNX file; the latest run."),
+        typer.Argument(help="Run folder, saved network or ONNX file; default: the latest run."),
     ] = None,
     trial: Annotated[int | None, typer.Option(help="Number of a trial of the run.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="The trial of the highest reward.")] = False,
-    genotype: Annotated[str | None, typer.Option(help="Nested form of a genotype.")] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="The trial with the highest reward.")
+    ] = False,
+    genotype: Annotated[str | None, typer.Option(help="Genotype as text.")] = None,
     device: Device = "cpu",
     engine: Engine = "onnxruntime",
     threads: Threads = 1,
     runs: Annotated[int, typer.Option(help="Timed runs, at least 20.")] = 30,
     allow_fallback: Annotated[
-        bool, typer.Option("--allow-fallback", help="Take the CPU where the device is missing.")
+        bool, typer.Option("--allow-fallback", help="Use the CPU if the device is missing.")
     ] = False,
     size: Size = None,
-    layers: Annotated[bool, typer.Option("--layers", help="Say where the time goes.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Show the time per layer.")] = False,
     depth: Annotated[
-        int | None, typer.Option(help="Parts of a module's path that tell layers apart; all.")
+        int | None,
+        typer.Option(help="Group layers by this many parts of their module path; default: all."),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Layers that are listed and drawn.")] = 30,
+    rows: Annotated[int, typer.Option(help="Number of layers to show.")] = 30,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the layers into this PNG, SVG or PDF.")
+        Path | None, typer.Option(help="Plot the layers to a PNG, SVG or PDF file.")
     ] = None,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Say how many bytes it needs at most.")
-    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Also report peak memory.")] = False,
     energy: Annotated[
-        bool, typer.Option("--energy", help="Measure its energy too, which takes 4 seconds.")
+        bool, typer.Option("--energy", help="Also measure energy, which takes 4 seconds.")
     ] = False,
 ) -> None:
-    """Measure a network, and predict it where the device has been calibrated (the default)."""
+    """Measure the latency of a network (the default command), and predict it if calibrated."""
     _check(depth, rows, plot)
     from rich.console import Console
 
@@ -123,16 +124,17 @@ def measure(
 @app.command("calibrate")
 def calibrate(
     space: Annotated[
-        str, typer.Option(help="Search space, run folder, or YAML file with a search's settings.")
+        str,
+        typer.Option(help="Search space, run folder, or YAML file with the settings of a search."),
     ],
     device: Device = "cpu",
     engine: Engine = "onnxruntime",
     threads: Threads = 1,
-    networks: Annotated[int, typer.Option(help="Networks that are measured.")] = 15,
-    seed: Annotated[int, typer.Option(help="Of the sampled networks.")] = 0,
+    networks: Annotated[int, typer.Option(help="Number of networks to measure.")] = 15,
+    seed: Annotated[int, typer.Option(help="Random seed for sampling networks.")] = 0,
     size: Size = None,
 ) -> None:
-    """Time the operators of a space and measure some networks, so that latencies are predicted."""
+    """Calibrate a device, so that the latencies of a search space can be predicted."""
     if networks < 1:
         raise UserError(f"--networks {networks}: measure at least 1.")
     from nas.deployment.named_network import candidates_named

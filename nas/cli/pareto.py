@@ -14,29 +14,32 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     from nas.report.runs import Reading, Snapshot
 
-app = typer.Typer(help="Fronts of one or several searches.", no_args_is_help=True)
+app = typer.Typer(help="Pareto fronts of one or several searches.", no_args_is_help=True)
 
-Runs = Annotated[list[Path] | None, typer.Argument(help="Run folders; the latest unless given.")]
+Runs = Annotated[list[Path] | None, typer.Argument(help="Run folders; default: the latest.")]
 Cost = Annotated[
     str | None,
-    typer.Option(help="params, macs, flops or latency; the penalised one, or flops."),
+    typer.Option(help="params, macs, flops or latency; default: the penalised cost, or flops."),
 ]
 Aggregate = Annotated[
     str | None,
-    typer.Option(help="Read the quality as mean, geometric_mean or minimum of the classes."),
+    typer.Option(help="Aggregate classes by mean, geometric_mean or minimum."),
 ]
 Classes = Annotated[
-    str | None, typer.Option(help="Read the quality over these classes, separated by commas.")
+    str | None, typer.Option(help="Classes that count for quality, separated by commas.")
 ]
 PenaltyNames = Annotated[
     list[str] | None,
-    typer.Option("--penalty", help="Read the reward with none, params, macs, flops or latency."),
+    typer.Option(
+        "--penalty", help="Recompute the reward with none, params, macs, flops or latency."
+    ),
 ]
 Exponent = Annotated[float | None, typer.Option(help="Exponent of those penalties, below 0.")]
 Base = Annotated[
-    float | None, typer.Option(help="Cost at which that penalty is neutral; the search's own.")
+    float | None,
+    typer.Option(help="Cost at which that penalty is neutral; default: as in the search."),
 ]
-Output = Annotated[Path | None, typer.Option(help="Folder for the files; RUN/plots.")]
+Output = Annotated[Path | None, typer.Option(help="Folder for the files; default: RUN/plots.")]
 Formats = Annotated[str, typer.Option(help="Formats of the pictures, separated by commas.")]
 
 
@@ -50,7 +53,7 @@ def list_front(
     exponent: Exponent = None,
     base: Base = None,
 ) -> None:
-    """Print the front over one or several runs."""
+    """Print the Pareto front of one or several runs."""
     from rich.console import Console
 
     from nas.report.fronts import front_over
@@ -73,9 +76,9 @@ def plot(
     output: Output = None,
     formats: Formats = "png,svg,pdf",
 ) -> None:
-    """Draw candidates and front, what each part of the search found, and the best so far.
+    """Plot the candidates, the front and the progress of the search.
 
-    Where candidates were scored at several rungs, early scores are drawn against later ones too.
+    With successive halving, early scores are also plotted against later ones.
     """
     from nas.report.plots import save_plots
     from nas.report.runs import read_searches
@@ -98,7 +101,7 @@ def compare(
     output: Output = None,
     formats: Formats = "png,svg,pdf",
 ) -> None:
-    """Draw the fronts of several runs in one picture, for example with and without a penalty."""
+    """Plot the fronts of several runs together, for example with and without a penalty."""
     from nas.report.plots import save_comparison
     from nas.report.runs import read_searches
 

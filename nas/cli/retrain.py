@@ -19,25 +19,29 @@ if TYPE_CHECKING:
 
 
 def retrain(
-    run: Annotated[Path | None, typer.Argument(help="Run folder; the latest unless given.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="The trial of the highest reward.")] = False,
+    run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest.")] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="The trial with the highest reward.")
+    ] = False,
     trial: Annotated[
-        list[int] | None, typer.Option(help="Number of a trial; repeat it for several.")
+        list[int] | None, typer.Option(help="Trial number; repeat for several.")
     ] = None,
     front: Annotated[bool, typer.Option("--front", help="Every trial on the front.")] = False,
-    genotype: Annotated[str | None, typer.Option(help="Nested form of a genotype.")] = None,
-    cost: Annotated[str | None, typer.Option(help="Cost on the other axis of the front.")] = None,
+    genotype: Annotated[str | None, typer.Option(help="Genotype as text.")] = None,
+    cost: Annotated[str | None, typer.Option(help="Cost axis of the front.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     distillation: Annotated[
         bool | None,
         typer.Option(
             "--distillation/--no-distillation",
-            help="Learn from the teacher too; as in the search unless given.",
+            help="Also learn from the teacher; default: as in the search.",
         ),
     ] = None,
     distill_method: Annotated[
         list[str] | None,
-        typer.Option("--distill.method", help="Loss towards the teacher; retraining_losses of the search unless given."),
+        typer.Option(
+            "--distill.method", help="Distillation loss; default: retraining_losses of the search."
+        ),
     ] = None,
     distill_weight: Annotated[
         float | None, typer.Option("--distill.weight", help="Weight of that loss.")
@@ -53,10 +57,10 @@ def retrain(
     int8_images: Int8Images = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE of the training, for example batch_size=16."),
+        typer.Option("--set", help="KEY=VALUE for the training, for example batch_size=16."),
     ] = None,
 ) -> None:
-    """Train candidates fully, report them on the test images, export them to ONNX, measure them."""
+    """Train candidates in full, report test scores, export to ONNX and measure latency."""
     export = export_options(opset, dynamic_batch, int8, int8_images, seed)
 
     from nas.deployment.selection import Selection, select

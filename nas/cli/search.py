@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,13 +13,11 @@ from nas.cli.values import assignments, chosen_run, given, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
 
 def search(
     task: Annotated[
-        str | None, typer.Option(help="Built-in task (faces), a folder with task.yaml, or a YAML.")
+        str | None,
+        typer.Option(help="Built-in task (faces), folder with a task.yaml, or YAML file."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -27,10 +25,10 @@ def search(
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="Table of trained candidates to search in, instead of images."),
+        typer.Option(help="Table of trained candidates to search instead of images."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder to make; runs/TASK-DATE-TIME unless given.")
+        Path | None, typer.Option(help="Run folder to create; default: runs/TASK-DATE-TIME.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
     space: Annotated[str | None, typer.Option(help="Search space.")] = None,
@@ -39,59 +37,58 @@ def search(
     penalty: Annotated[
         list[str] | None,
         typer.Option(
-            help="none, params, macs, flops, latency, memory or energy; repeat it for several."
+            help="none, params, macs, flops, latency, memory or energy; repeat for several."
         ),
     ] = None,
     exponent: Annotated[
         float | None, typer.Option(help="Exponent of the penalties, below 0.")
     ] = None,
     base: Annotated[
-        float | None, typer.Option(help="Cost at which a penalty is neutral; the space's median.")
+        float | None,
+        typer.Option(help="Cost at which a penalty is neutral; default: the space's median."),
     ] = None,
     max_latency: Annotated[
         str | None,
-        typer.Option(help="Train no candidate that takes longer: 5ms, 800us or 0.01s."),
+        typer.Option(help="Skip slower candidates: 5ms, 800us or 0.01s."),
     ] = None,
     max_params: Annotated[
-        str | None, typer.Option(help="Train none with more parameters: 1500000 or 1.5M.")
+        str | None, typer.Option(help="Skip candidates with more parameters: 1500000 or 1.5M.")
     ] = None,
     max_macs: Annotated[
-        str | None, typer.Option(help="Train none with more multiply-accumulates: 300M.")
+        str | None, typer.Option(help="Skip candidates with more multiply-accumulates: 300M.")
     ] = None,
     max_flops: Annotated[
-        str | None, typer.Option(help="Train none with more floating-point operations: 600M.")
+        str | None, typer.Option(help="Skip candidates with more floating-point operations: 600M.")
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Train none that needs more memory: 8MB or 512KiB.")
+        str | None, typer.Option(help="Skip candidates that need more memory: 8MB or 512KiB.")
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            help="COST=VALUE: a limit of any cost, for example of a table's; repeat it for several."
+            help="COST=VALUE: limit on any cost, including a table's; repeat for several."
         ),
     ] = None,
     latency_device: Annotated[
-        str | None, typer.Option(help="Where latency counts: cpu or cuda:N; that of --device.")
+        str | None, typer.Option(help="Device to optimise latency for; default: --device.")
     ] = None,
     latency_engine: Annotated[
-        str | None, typer.Option(help="What runs networks there; for example onnxruntime or torch.")
+        str | None, typer.Option(help="Inference engine, for example onnxruntime or torch.")
     ] = None,
     latency_threads: Annotated[
-        int | None, typer.Option(help="Threads that a network runs on there.")
+        int | None, typer.Option(help="CPU threads of the inference engine.")
     ] = None,
     latency_source: Annotated[
         str | None,
-        typer.Option(help="predicted (finalists are measured) or measured (every candidate is)."),
+        typer.Option(help="predicted (only finalists are measured) or measured (all are)."),
     ] = None,
     halving: Annotated[
         float | None,
-        typer.Option(
-            help="Successive halving: about one in so many candidates is trained on at each rung."
-        ),
+        typer.Option(help="Successive halving: keep about 1/N of the candidates at each rung."),
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Finished candidates asked for.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of candidates to finish.")] = None,
     workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the candidates.")] = None,
     encoder_weights: Annotated[
@@ -114,15 +111,16 @@ def search(
         str | None, typer.Option(help="Database URL for workers on many machines.")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder for teacher and features, to share between runs.")
+        Path | None,
+        typer.Option(help="Cache folder for teacher and features, shared between runs."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE of any setting, for example reward.metric=iou."),
+        typer.Option("--set", help="KEY=VALUE for any setting, for example reward.metric=iou."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --run.")] = False,
 ) -> None:
-    """Search candidates on images, and keep every figure of each in a run folder."""
+    """Search for small networks and record every candidate in a run folder."""
     options = given(
         {
             "task": str(data) if data is not None and task is None else task,
@@ -165,10 +163,11 @@ def search(
     options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
     if data is not None and not resume and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
-    from nas.api import run_search
+    from nas.api.execution import run_search
+    from nas.searching.run_folder import RunFolder
 
     folder = chosen_run(run) if resume else run
-    _report(run_search(options, run=folder, config=config, resume=resume).folder)
+    _report(RunFolder.open(run_search(options, run=folder, config=config, resume=resume)))
 
 
 def _preset(space: str | None, preset: str | None) -> dict[str, Any]:

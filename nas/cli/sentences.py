@@ -10,7 +10,7 @@ from nas.errors import UserError
 
 @contextmanager
 def latency_sentences() -> Iterator[None]:
-    """What the package latency refuses is what a user can mend."""
+    """Turns errors of the latency package into user errors."""
     from latency.errors import LatencyError
 
     try:

@@ -16,7 +16,8 @@ app = typer.Typer(help="Search spaces.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the space.")]
 Options = Annotated[
-    list[str] | None, typer.Option("--set", help="KEY=VALUE of a size, for example cells=2.")
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE for an option of the space, for example cells=2."),
 ]
 
 
@@ -46,8 +47,8 @@ def show(name: Name = "fastnas", options: Options = None) -> None:
 def sample(
     name: Name = "fastnas",
     options: Options = None,
-    count: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    count: Annotated[int, typer.Option(help="Number of genotypes.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
     """Print random genotypes."""
     import random

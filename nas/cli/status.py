@@ -11,9 +11,9 @@ from nas.cli.values import chosen_run
 
 
 def status(
-    run: Annotated[Path | None, typer.Argument(help="Run folder; the latest unless given.")] = None,
+    run: Annotated[Path | None, typer.Argument(help="Run folder; default: the latest.")] = None,
 ) -> None:
-    """Show the trials of a search by state, how good it is so far and the time per candidate."""
+    """Show the trials of a search by state, its best results and the time per candidate."""
     from rich.console import Console
 
     from nas.report.runs import read_snapshot

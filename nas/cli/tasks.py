@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Tasks: labelled images.", no_args_is_help=True)
+app = typer.Typer(help="Tasks (labelled images).", no_args_is_help=True)
 
 
 @app.command("list")
 def list_tasks() -> None:
-    """Print the tasks that need no files, each with its kind."""
+    """Print the built-in tasks with their kinds."""
     import nas.tasks
 
     for name, kind in nas.tasks.kinds().items():
@@ -21,10 +21,10 @@ def list_tasks() -> None:
 
 @app.command()
 def check(
-    task: Annotated[str, typer.Argument(help="Folder of images, a YAML file, or a name.")],
+    task: Annotated[str, typer.Argument(help="Folder of images, YAML file, or built-in task.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
 ) -> None:
-    """Count images, sizes and classes, and name every file that is wrong."""
+    """Check a data set: count images, sizes and classes, and list every bad file."""
     from rich.console import Console
 
     import nas.tasks

@@ -7,28 +7,31 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.values import assignments, default_run, given, with_assigned
+from nas.api.folders import default_run
+from nas.cli.values import assignments, given, with_assigned
 
-_NEEDED = {"model": "--model is missing; name a network, for example --model resnet18."}
+_NEEDED = {"model.name": "--model is missing; name a network, for example --model resnet18."}
 
 
 def train(
     run: Annotated[
-        Path | None, typer.Option(help="Folder for the network; runs/MODEL unless given.")
+        Path | None, typer.Option(help="Folder for the network; default: runs/MODEL.")
     ] = None,
     task: Annotated[
         str, typer.Option(help="Built-in task, a folder of images, or a task's YAML file.")
     ] = "faces",
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="timm network; the backbone, for segmentation.")
+        str | None, typer.Option(help="timm network; for segmentation, the backbone.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of weights, order and augmentation; 0 unless given.")
+        int | None, typer.Option(help="Random seed of the first training; default: 0.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many trainings; 1 unless given.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of trainings, each with its own seed; default: 1.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -37,7 +40,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a network, such as a teacher; a training that was cut off continues."""
+    """Train a network, such as a teacher; an interrupted training is resumed."""
     from nas.cli.experiments import run as run_experiment
 
     values = given(

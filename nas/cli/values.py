@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
+from nas.api.folders import RUNS
 from nas.errors import UserError
 from nas.nested import flattened
-
-RUNS = Path("runs")
 
 
 def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
@@ -66,11 +65,6 @@ def one_of(names: Sequence[str]) -> str:
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were typed."""
     return {key: value for key, value in options.items() if value is not None}
-
-
-def default_run(name: str) -> Path:
-    """The folder of a run that is named after its networks, some of which have slashes."""
-    return RUNS / name.replace("/", "-")
 
 
 def latest_run() -> Path:

@@ -11,16 +11,17 @@ from nas.errors import UserError
 
 
 def worker(
-    run: Annotated[Path, typer.Argument(help="Run folder; made here if --storage is given.")],
+    run: Annotated[Path, typer.Argument(help="Run folder; created if --storage is given.")],
     index: Annotated[int, typer.Option(help="Number of this worker on its machine.", min=0)] = 0,
     storage: Annotated[
         str | None, typer.Option(help="Database URL of a search that another machine started.")
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Name of the study there; the run folder's name.")
+        str | None,
+        typer.Option(help="Name of the study in --storage; default: the run folder's name."),
     ] = None,
 ) -> None:
-    """Join a search from another process or machine, until it is complete."""
+    """Join a search from another process or machine until it is complete."""
     from nas.searching.assembly import standard
     from nas.searching.run_folder import RunFolder
     from nas.searching.study import join_study

@@ -42,7 +42,7 @@ class Likeness:
 
     @classmethod
     def of(cls, one: Traits, other: Traits) -> Likeness:
-        """The likeness of every candidate of one set to every one of the other."""
+        """The kernel between every candidate of one set and every one of the other."""
         return cls(
             _squared_distances(one.decisions, other.decisions),
             _squared_distances(one.network, other.network),
@@ -50,7 +50,7 @@ class Likeness:
         )
 
     def among(self, rows: NDArray[np.int64]) -> Likeness:
-        """The likeness of some candidates to one another, where both sets are the same."""
+        """The kernel matrix of one set of candidates."""
         where = np.ix_(rows, rows)
         return Likeness(self.decisions[where], self.network[where], self.totals[where])
 

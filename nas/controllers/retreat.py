@@ -12,7 +12,7 @@ from nas.controllers.neighbours import neighbours
 from search_spaces.space import SearchSpace
 
 _PATIENCE = 20
-"""So many candidates beyond the limits in a row are the learner's own."""
+"""Consecutive candidates beyond the limits that are left to the learner."""
 
 
 class Retreat(Learner):

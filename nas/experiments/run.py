@@ -78,7 +78,7 @@ def run_experiment(
 ) -> Summary:
     """Trains every seed that the folder lacks.
 
-    A run that was cut off goes on from its last epoch, and more seeds can be asked for later.
+    An interrupted run resumes from its last epoch, and more seeds can be asked for later.
 
     Args:
         config: What is trained, and how.

@@ -81,7 +81,7 @@ def _finish(process: BaseProcess, messages: Any, announce: Announce) -> None:
     if process.exitcode:
         raise RuntimeError(
             f"the training beside this one died with exit code {process.exitcode}; "
-            "its last epoch is kept, so it goes on when the command is repeated"
+            "its last epoch is kept, so repeating the command resumes it"
         )
 
 

@@ -105,7 +105,7 @@ def trained_teacher(
 ) -> Teacher:
     """The teacher that the settings name, or one that is trained for the search.
 
-    A training that was cut off continues from its last epoch.
+    An interrupted training resumes from its last epoch.
 
     Args:
         settings: ``run``, or ``model`` and ``training``.

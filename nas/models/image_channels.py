@@ -16,7 +16,7 @@ _COLOUR = 3
 
 
 def channels_option(in_channels: int) -> dict[str, int]:
-    """The argument of ``timm.create_model`` for images of so many channels.
+    """The argument of ``timm.create_model`` for images of a number of channels.
 
     Three are timm's default and need none, which leaves a user's own option alone.
     """

@@ -58,7 +58,7 @@ def retrain(
     """Retrains one candidate into ``retrain/NAME`` of its run.
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
-    test split is read once, at the end. A training that was cut off goes on from its last epoch.
+    test split is read once, at the end. An interrupted training resumes from its last epoch.
 
     Args:
         run: The run folder.
@@ -284,7 +284,7 @@ def _identity(choice: Choice, options: RetrainOptions) -> str:
         "seed": options.seed,
         "opset": options.export.opset,
     }
-    # A folder of before these options were there keeps its identity.
+    # Folders that are older than these options keep their identity.
     if options.export.dynamic_batch:
         settings["dynamic_batch"] = True
     if options.export.int8 is not None:

@@ -21,6 +21,7 @@ from nas.searching.config import (
 )
 from nas.searching.reward import reward_of
 from nas.searching.run_folder import RunFolder
+from nas.searching.sharing import require_importable
 from rewards import Reward
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
@@ -142,6 +143,7 @@ class StandardAssembly:
 
     def check(self, config: SearchConfig) -> None:
         """See `Assembly.check`."""
+        require_importable(config)
         self._of(config).check(config)
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:

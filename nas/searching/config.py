@@ -19,7 +19,7 @@ from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named
-from nas.settings import Settings, overridden, read_yaml, validate
+from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
 
@@ -31,7 +31,7 @@ def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
         try:
             return find(name)
         except ValueError:
-            # Whoever creates it says what is wrong.
+            # The registry that creates it reports the error.
             return name
         except UserError:
             return name
@@ -46,7 +46,7 @@ def _own_cost(cost: Any, imports: list[Any]) -> Any:
     try:
         address = COSTS.address(cost)
     except ValueError:
-        # Whoever looks for it says what is wrong, and a table has costs of its own.
+        # The search reports unknown costs later, and a table has costs of its own.
         return cost
     source, colon, _ = address.rpartition(":")
     if not colon:
@@ -141,8 +141,8 @@ class PromotionSettings(Settings):
     1 / `reduction` of all candidates that reached the rung before it.
 
     Attributes:
-        reduction: Of so many candidates at a rung, about one goes on.
-        at_once: So many candidates go on at each rung before any is compared.
+        reduction: About 1 / `reduction` of the candidates at a rung go on.
+        at_once: Number of candidates that go on at each rung before any is compared.
     """
 
     reduction: float = Field(default=3.0, gt=1)
@@ -166,12 +166,12 @@ class SearchConfig(Settings):
         device: "auto", "cpu" or for example "cuda:0"; "auto" spreads workers over the GPUs.
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
-        failures_in_a_row: That many failing candidates without a success between end the search.
+        failures_in_a_row: Consecutive failing candidates that end the search.
         executor: What starts the workers, by its name or import path; null works in this process
             with one worker, and in local processes with several.
         imports: Modules and files that register what the other settings name; they are imported
             first, by workers too. A cost that is given by an import path adds its own.
-        beyond_in_a_row: So do that many candidates beyond the limits without one within.
+        beyond_in_a_row: Consecutive candidates beyond the limits that end the search.
     """
 
     space: SpaceSettings = SpaceSettings()
@@ -335,7 +335,7 @@ def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
     try:
         return image_config(search_spaces.kind(str(name)) if name else "segmentation")
     except search_spaces.SpaceError:
-        # Whoever creates the space says what is wrong.
+        # The registry of spaces reports the error.
         return image_config("segmentation")
 
 
@@ -351,10 +351,8 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     Raises:
         UserError: If the file cannot be read, or a key or value is wrong.
     """
-    values = {} if path is None else read_yaml(path) or {}
+    values = read_values(path)
     source = "configuration" if path is None else str(path)
-    if not isinstance(values, dict):
-        validate(SearchConfig, values, source)
     resolved = overridden(values, overrides)
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.

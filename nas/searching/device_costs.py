@@ -191,7 +191,7 @@ def _run_once(settings: LatencySettings, device: str) -> None:
 
 @contextmanager
 def _sentences(of: str) -> Iterator[None]:
-    """What the package latency refuses is what a user can mend."""
+    """Turns errors of the latency package into user errors."""
     try:
         yield
     except latency.LatencyError as error:

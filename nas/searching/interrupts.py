@@ -86,16 +86,16 @@ def handled() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    heeded = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
+    handled = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]
     _signals.handled, _signals.allowed, _signals.told = True, True, False
     try:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, _signals)
         with _signals.none_lost():
             yield
     finally:
         _signals.handled = _signals.allowed = False
-        for number in heeded:
+        for number in handled:
             # None stands for a handler that Python did not install and cannot put back.
             signal.signal(number, before[number] or signal.SIG_DFL)
     if _signals.told:

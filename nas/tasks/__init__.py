@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.tasks.data_check import check
     from nas.tasks.in_memory import from_datasets
     from nas.tasks.registry import (
+        is_importable,
         kinds,
         load,
         load_classification,
@@ -39,6 +40,7 @@ __all__ = [
     "Task",
     "check",
     "from_datasets",
+    "is_importable",
     "kinds",
     "load",
     "load_classification",
@@ -60,6 +62,7 @@ _MODULES = {
     "Task": "task",
     "check": "data_check",
     "from_datasets": "in_memory",
+    "is_importable": "registry",
     "kinds": "registry",
     "load": "registry",
     "load_classification": "registry",

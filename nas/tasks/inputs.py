@@ -16,7 +16,7 @@ def _check(value: Any) -> Any:
 
 
 Channels = Annotated[Literal["rgb", "grey"] | int, BeforeValidator(_check)]
-"""How image files are read: as colour, as one channel, or with all of so many bands."""
+"""How image files are read: as colour, as one channel, or with a given number of bands."""
 
 RGB: Mapping[str, int] = {"rgb": 3}
 """The inputs of a colour image."""

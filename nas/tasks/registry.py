@@ -106,6 +106,23 @@ def load(name_or_path: str | Path, data: str | Path | None = None, **options: An
     return replace(task, address=Address(str(path.absolute()), absolute, options))
 
 
+def is_importable(name: str) -> bool:
+    """Whether other processes find a task: one of files, or one defined in an importable module.
+
+    Args:
+        name: As for `load`.
+
+    Raises:
+        UserError: If an import path leads to nothing.
+    """
+    if name not in names() and ":" not in name:
+        return True
+    try:
+        return _TASKS.is_importable(name)
+    except UnknownNameError as error:
+        raise UserError(str(error)) from error
+
+
 def _load_named(name: str, data: str | Path | None, options: dict[str, Any]) -> Task:
     try:
         function = _TASKS.get(name)

@@ -106,7 +106,7 @@ def train_stages(
 ) -> list[StageResult]:
     """Trains a network stage by stage; it ends with the weights of the last stage.
 
-    A run that was cut off goes on from its last epoch; finished stages are not trained again.
+    An interrupted run resumes from its last epoch; finished stages are not trained again.
 
     Args:
         subject: What is trained.

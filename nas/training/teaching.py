@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,7 @@ class Teaching:
     """
 
     distiller: Distiller | None = None
+    _: KW_ONLY
     known: KnownLogits | None = None
     identity: str = ""
     task_weight: float = 1.0

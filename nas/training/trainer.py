@@ -87,10 +87,10 @@ class Training:
         former_identity: The same as older checkpoints have it.
         seed: Of what is random within an epoch.
         companions: Modules that learn beside the network and are no part of it.
-        begin: Called once before the first epoch of a training that does not go on from another.
+        begin: Called once before the first epoch of a training that does not continue another.
         advance: Told before every step how much of the training has passed, from 0 to 1.
-        burn_in: So many epochs at the beginning are not taken for the best.
-        patience: Stop after so many epochs without a better score; None never stops early.
+        burn_in: Initial epochs that cannot become the best.
+        patience: Stop after this many epochs without improvement; None never stops early.
     """
 
     network: nn.Module

@@ -36,7 +36,7 @@ class StridedStem(nn.Sequential):
 class ConstantNetwork(nn.Module):
     """What is left of a classifier whose last map is always zero: the bias of its classifier.
 
-    It has empty maps where the other networks of its space have theirs, so that whoever taps them
+    It has empty maps where the other networks of its space have theirs, so that code that taps them
     finds them.
 
     Args:

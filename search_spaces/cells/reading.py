@@ -69,7 +69,7 @@ def read_json(text: str) -> Any:
 
 
 def read_parts(value: Any, count: int, owner: str, content: str) -> Sequence[Any]:
-    """A list of so many parts.
+    """A list of a given number of parts.
 
     Raises:
         GenotypeError: If it is none, with its owner and what it should hold.

@@ -58,7 +58,7 @@ class Form(NamedTuple):
 
 
 def make_decisions(nodes: int) -> tuple[Decision, ...]:
-    """The decisions of a space whose cells have so many nodes."""
+    """The decisions of a space whose cells have a number of nodes."""
     decisions = []
     for cell in CELLS:
         for node in range(1, nodes + 1):

@@ -64,7 +64,7 @@ class DARTSNetwork(nn.Module):
         for position, cell in zip(self.plan, self.cells.values(), strict=True):
             number = position.number
             maps[number] = cell(maps.get(number - 2), maps.get(number - 1))
-            # A stage has a name of its own for whoever taps its map, however many cells it has.
+            # Each stage has a name, so that its map can be tapped whatever its number of cells.
             for stage, end in self._ends.items():
                 if end == number:
                     maps[number] = self.get_submodule(STAGES[stage])(maps[number])

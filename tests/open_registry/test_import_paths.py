@@ -126,13 +126,13 @@ def test_a_wrong_path_is_one_sentence(tmp_path, path, message):
         PARTS.get(path)
 
 
-@pytest.mark.parametrize("name", ["mended", "colorsys"])
-def test_a_file_that_failed_can_be_imported_once_it_is_mended(tmp_path, name):
+@pytest.mark.parametrize("name", ["fixed", "colorsys"])
+def test_a_file_that_failed_can_be_imported_once_it_is_fixed(tmp_path, name):
     file = write(tmp_path / f"{name}.py", "1 / 0")
     with pytest.raises(UnknownNameError):
         PARTS.get(f"{file}:Own")
-    write(file, "class Own: value = 'mended'")
-    assert PARTS.get(f"{file}:Own").value == "mended"
+    write(file, "class Own: value = 'fixed'")
+    assert PARTS.get(f"{file}:Own").value == "fixed"
 
 
 def test_modules_register_what_they_define(tmp_path):

@@ -123,7 +123,7 @@ def _sampled(candidates: Candidates, seed: int, fewest: int) -> list[_Candidate]
 
 
 def _spread(pool: list[_Candidate], predictor: Predictor, number: int) -> list[_Candidate]:
-    """So many candidates, evenly from the fastest to the slowest."""
+    """A number of candidates, evenly spaced from the fastest to the slowest."""
     # A network in which no path leads to the logits says nothing of the others.
     usable = [item for item in pool if item[1]] or pool
     ranked = sorted(usable, key=lambda item: predictor.predict("", item[1]).ms)

@@ -16,11 +16,11 @@ class LatencySettings(Settings):
 
     Attributes:
         device: "cpu", "cuda" or "cuda:N"; null is where candidates are trained.
-        engine: What runs the deployed network there.
+        engine: Inference engine of the deployed network.
         threads: CPU threads of one operator.
         source: "predicted" predicts the latency of every candidate and measures those that come
             out best; "measured" measures it of each.
-        networks: So many networks are measured where the device has to be calibrated first.
+        networks: Number of networks measured to calibrate a new device.
         key: What the device is. A search notes it when it begins, and is refused elsewhere.
     """
 

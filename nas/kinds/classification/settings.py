@@ -52,8 +52,8 @@ class ClassifierFitSettings(StageTraining):
         freeze_batch_norm: Keep the statistics of batch norms.
         monitors: Scores on the validation split, each with its own best weights; the first
             decides. Where no predictions are trained, the training loss decides alone.
-        burn_in: So many epochs at the beginning are not taken for the best.
-        patience: Stop after so many epochs without a better score; null never stops early.
+        burn_in: Initial epochs that cannot become the best.
+        patience: Stop after this many epochs without improvement; null never stops early.
     """
 
     later = ("cycle_epochs",)

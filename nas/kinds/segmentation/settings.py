@@ -41,7 +41,7 @@ class SegmentationFitSettings(StageTraining):
         augmentation: none, light or full.
         precision: float32, bfloat16 or float16 for the forward pass.
         freeze_batch_norm: Keep the encoder's batch-norm statistics.
-        patience: Stop after so many epochs without a better score; null never stops early.
+        patience: Stop after this many epochs without improvement; null never stops early.
     """
 
     epochs: int = Field(30, ge=1)
@@ -165,7 +165,7 @@ class SegmentationDistillationSettings(Settings):
         return self.term.factor
 
     def create(self, num_classes: int) -> DistillationLoss:
-        """The loss, for logits of so many classes.
+        """The loss for logits of a number of classes.
 
         Raises:
             ValueError: If it compares features.

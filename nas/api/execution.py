@@ -1,0 +1,52 @@
+"""A search from its settings by dotted key, as the command line and Python give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas.api.arguments import Config, split_config
+from nas.api.folders import default_search
+from nas.api.progress import displays
+from nas.errors import UserError
+from nas.nested import flattened
+from nas.settings import overridden, read_values, validate
+
+
+def run_search(
+    options: Mapping[str, Any],
+    *,
+    run: Path | None = None,
+    config: Config | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Starts or continues a search whose settings are given by dotted key; see `nas.search`.
+
+    Returns:
+        The run folder.
+    """
+    from nas.searching.assembly import IMPORT_PATH, StandardAssembly
+    from nas.searching.config import load_config
+    from nas.searching.run_folder import RunFolder
+    from nas.searching.search import resume as continue_search
+    from nas.searching.search import start
+
+    path, options = split_config(config, options)
+    with displays(progress) as (epochs, look):
+        assembly = StandardAssembly(*epochs)
+        if not resume:
+            resolved = load_config(path, options)
+            folder = run or default_search(resolved)
+            start(resolved, folder, assembly, IMPORT_PATH, look)
+            return folder
+        if run is None:
+            raise UserError("a search that continues needs its run folder; give run.")
+        if path is not None:
+            load_config(path, {})
+            options = flattened(read_values(path)) | options
+        known = RunFolder.open(run).config()
+        validate(type(known), overridden(known.model_dump(mode="json"), options), "--resume")
+        continue_search(run, assembly, IMPORT_PATH, look, options)
+    return run

@@ -1,0 +1,258 @@
+"""What searches and trainings leave, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.api.arguments import given, penalty_settings
+from nas.api.execution import run_search
+from nas.api.progress import displays
+from nas.errors import UserError
+from nas.nested import flattened
+from nas.results import Records
+from nas.settings import overridden, validate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.experiments.evaluation import RunEvaluation
+    from nas.experiments.run import Summary
+    from nas.report.status import Status
+    from nas.searching.config import SearchConfig
+    from nas.searching.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run of a search and what can be done with it.
+
+    Attributes:
+        path: Its folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> SearchConfig:
+        """The resolved configuration."""
+        return self.folder.config()
+
+    @property
+    def folder(self) -> RunFolder:
+        """The files of the run."""
+        from nas.searching.run_folder import RunFolder
+
+        return RunFolder.open(self.path)
+
+    def status(self) -> Status:
+        """How the search is doing: trials by state, failures, its best so far."""
+        from nas.report.runs import read_snapshot
+        from nas.report.status import status
+
+        return status(read_snapshot(self.folder))
+
+    def trials(self) -> Records:
+        """Every trial: its number, state, genotype, quality, costs, seconds, and why it failed."""
+        from nas.report.runs import read_snapshot
+
+        return Records(
+            {
+                "trial": record.number,
+                "state": record.state,
+                "quality": record.quality,
+                **record.costs,
+                "genotype": record.genotype,
+                "seconds": record.seconds.get("total"),
+                **({"failure": record.failure} if record.failure else {}),
+            }
+            for record in read_snapshot(self.folder).records
+        )
+
+    def front(
+        self, cost: str | None = None, *, penalties: Mapping[str, float] | None = None
+    ) -> Records:
+        """The candidates that no other beats in both quality and cost, the cheapest first.
+
+        Args:
+            cost: params, macs, flops, latency …; the first penalised one, or flops, unless given.
+            penalties: Exponents by cost, to read the reward with other penalties than the search's.
+
+        Raises:
+            UserError: If no candidate is trained yet, or the cost was not recorded.
+        """
+        from nas.pareto.candidates import front_of
+        from nas.report.runs import Reading, read_searches, read_snapshot
+
+        snapshot = read_snapshot(self.folder)
+        changes = {} if penalties is None else {"penalties": penalty_settings(penalties)}
+        reading = Reading(cost or snapshot.default_cost, changes)
+        (found,) = read_searches([snapshot], reading)
+        genotypes = {record.number: record.genotype for record in snapshot.records}
+        front = front_of(found.series.candidates, reading.objectives)
+        return Records(
+            {"trial": one.trial, **one.values, "genotype": genotypes[one.trial]}
+            for one in sorted(front, key=lambda one: one.values[reading.cost])
+        )
+
+    def plot(
+        self,
+        cost: str | None = None,
+        folder: str | Path | None = None,
+        formats: Sequence[str] = ("png",),
+    ) -> list[Path]:
+        """Draws the candidates, the front and the course of the search.
+
+        Returns:
+            The files, in ``plots/`` of the run unless told otherwise; the front's comes first.
+        """
+        from nas.report.plots import save_plots
+        from nas.report.runs import Reading, read_searches, read_snapshot
+
+        snapshot = read_snapshot(self.folder)
+        reading = Reading(cost or snapshot.default_cost)
+        target = Path(folder) if folder else self.folder.plots
+        return save_plots(read_searches([snapshot], reading), reading, target, tuple(formats))
+
+    def resume(self, trials: int | None = None, *, progress: bool = True, **options: Any) -> Run:
+        """Continues the search, up to a higher number of trials if one is given.
+
+        Args:
+            trials: Total number of candidates to finish.
+            progress: Whether to print progress.
+            options: ``workers`` or ``device``.
+        """
+        values = given({"trials": trials, **options})
+        run_search(values, run=self.path, resume=True, progress=progress)
+        return self
+
+    def retrain(
+        self,
+        which: str | int = "best",
+        *,
+        epochs: int | None = None,
+        teacher: bool | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        int8: bool = False,
+        config: Mapping[str, Any] | None = None,
+        progress: bool = True,
+    ) -> Retrained:
+        """Trains a candidate in full, exports it, measures it and reports its test scores.
+
+        Args:
+            which: ``best``, the number of a trial, or a genotype.
+            epochs: Passes over the training split.
+            teacher: Whether it learns from the search's teacher; as the search unless given.
+            seed: Of weights, order and augmentation.
+            device: auto, cpu or cuda:N.
+            int8: Whether an int8 version is made and compared.
+            config: Any further setting of the training.
+            progress: Whether to print progress.
+
+        Raises:
+            UserError: If there is no such candidate, or it is retrained with other settings.
+        """
+        from nas.deployment.int8 import Int8Options
+        from nas.deployment.onnx_export import ExportOptions
+        from nas.deployment.selection import Selection, select
+        from nas.retraining.options import RetrainOptions
+        from nas.retraining.retrain import retrain as retrain_one
+        from nas.searching.config import ImageSearchConfig
+
+        settings = self.config
+        if not isinstance(settings, ImageSearchConfig):
+            raise UserError(f"{self.path}: it searched a table, which has no images to train on.")
+        selection = (
+            Selection(trials=(which,))
+            if isinstance(which, int)
+            else Selection(best=True)
+            if which == "best"
+            else Selection(genotype=which)
+        )
+        (choice,) = select(self.folder, selection)
+        changes = flattened(config or {}) | given({"epochs": epochs})
+        values = overridden(settings.retraining.model_dump(), changes)
+        options = RetrainOptions(
+            training=validate(type(settings.retraining), values, "retraining"),
+            distill=settings.has_teacher if teacher is None else teacher,
+            device=device,
+            seed=seed,
+            export=ExportOptions(int8=Int8Options() if int8 else None),
+        )
+        with displays(progress) as (shown, _):
+            metrics = retrain_one(
+                self.folder,
+                settings,
+                choice,
+                options,
+                lambda stage, record, total: shown[0](choice.name, record, total),
+                shown[0],
+                shown[1],
+            )
+        return Retrained(options.folder(self.folder, choice), metrics)
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A retrained network.
+
+    Attributes:
+        path: Its folder: weights, ``model.onnx``, ``metrics.json``, ``log.csv``.
+        metrics: Scores on the validation and test split, costs, latency.
+    """
+
+    path: Path
+    metrics: Mapping[str, Any]
+
+    @property
+    def onnx(self) -> Path:
+        """The exported file."""
+        return self.path / "model.onnx"
+
+    def load(self) -> nn.Module:
+        """The module, in evaluation mode."""
+        from nas.kinds.network_file import load
+
+        return load(self.path)
+
+    def __repr__(self) -> str:
+        test = self.metrics["test"]["quality"]
+        params = self.metrics["costs"]["params"]
+        return f"Retrained({str(self.path)!r}, test quality {test:.4f}, {params:,} parameters)"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """Networks that `train` or `distill` made, one for each seed.
+
+    Attributes:
+        path: The folder.
+        summary: What the trainings came to on the validation split.
+    """
+
+    path: Path
+    summary: Summary
+
+    def records(self) -> Records:
+        """The figures of every seed."""
+        figures = self.summary.validation
+        return Records(
+            {"seed": seed, **{key: values[number] for key, values in figures.items()}}
+            for number, seed in enumerate(self.summary.seeds)
+        )
+
+    def evaluate(self, split: str = "validation", **options: Any) -> RunEvaluation:
+        """Scores every network on a split; see `nas.evaluate`."""
+        from nas.api.trainings import evaluate
+
+        return evaluate(self, split, **options)
+
+    def load(self) -> nn.Module:
+        """The network that is best on the validation split, in evaluation mode."""
+        from nas.kinds.network_file import load
+        from nas.kinds.teacher import network_path
+
+        return load(network_path(self.path))

@@ -1,0 +1,200 @@
+"""Trainings without a search: networks trained, distilled and evaluated over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.api.arguments import Config, given, module_name, split_config, task_name, teacher_run
+from nas.api.folders import default_run
+from nas.api.progress import displays
+from nas.api.results import TrainedRun
+from nas.errors import UserError
+from nas.settings import overridden, read_values, validate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.experiments.evaluation import RunEvaluation
+    from nas.tasks import Task
+
+
+def train(
+    task: str | Path | Task,
+    model: str | nn.Module,
+    *,
+    run: str | Path | None = None,
+    weights: str | None = None,
+    epochs: int | None = None,
+    seeds: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    config: Config | None = None,
+    progress: bool = True,
+) -> TrainedRun:
+    """Trains a network, such as a teacher, over one or several seeds.
+
+    Args:
+        task: As for `search`.
+        model: A timm network (for segmentation its backbone), an import path, or any module; every
+            seed then starts from its weights.
+        run: Folder for the networks; ``runs/MODEL`` unless given. A training that was cut off
+            continues there.
+        weights: imagenet, none or a file.
+        epochs: Passes over the training split.
+        seeds: Number of trainings, each with its own seed.
+        seed: Seed of the first training.
+        device: auto, cpu or cuda:N.
+        config: Any further setting.
+        progress: Whether to print progress.
+
+    Raises:
+        UserError: If something is wrong with what was given; one sentence says what.
+
+    Example:
+        >>> teacher = nas.train("digits", "convnet_small", epochs=1, run=folder / "teacher",
+        ...                     config={"task_options": {"size": 8}}, progress=False)
+        >>> list(teacher.summary.validation)
+        ['accuracy', 'mean_class_accuracy']
+    """
+    options = {
+        "task": task_name(task),
+        "model.name": module_name(model, "model"),
+        "model.weights": weights,
+        "training.epochs": epochs,
+        "seeds": seeds,
+        "seed": seed,
+        "device": device,
+    }
+    folder = Path(run) if run else default_run(_short(model))
+    return run_experiment(given(options), folder, config=config, progress=progress)
+
+
+def distill(
+    task: str | Path | Task,
+    model: str | nn.Module,
+    teacher: str | Path | nn.Module | TrainedRun,
+    method: str | Sequence[Mapping[str, Any]] = "dist",
+    *,
+    weight: float | None = None,
+    run: str | Path | None = None,
+    weights: str | None = None,
+    epochs: int | None = None,
+    seeds: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    config: Config | None = None,
+    progress: bool = True,
+) -> TrainedRun:
+    """Trains a network to follow another one.
+
+    Args:
+        task: As for `search`.
+        model: The student, as for `train`.
+        teacher: A run of `train`, a network file, or any module that gives the task's logits.
+        method: A loss by its name or import path, or several as the keys of `TermSettings`. Stages
+            in `config` take its place.
+        weight: Of a single loss; unless given, the published one on logits and a measured one on
+            features, see `nas.distillation.TermSettings`.
+        run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
+        weights: As for `train`.
+        epochs: As for `train`.
+        seeds: As for `train`.
+        seed: As for `train`.
+        device: As for `train`.
+        config: Any further setting.
+        progress: Whether to print progress.
+
+    Raises:
+        UserError: If something is wrong with what was given; one sentence says what.
+
+    Example:
+        >>> student = nas.distill("digits", "convnet_small", folder / "teacher", "soft_target",
+        ...                       epochs=1, run=folder / "student", progress=False,
+        ...                       config={"task_options": {"size": 8}})
+        >>> student.load().training
+        False
+    """
+    path, values = split_config(config, {})
+    staged = "stages" in (read_values(path) if path else values)
+    losses = [given({"method": method, "weight": weight})] if isinstance(method, str) else method
+    options = {
+        "task": task_name(task),
+        "model.name": module_name(model, "model"),
+        "model.weights": weights,
+        "teacher": teacher_run(teacher),
+        "losses": None if staged else [dict(loss) for loss in losses],
+        "training.epochs": epochs,
+        "seeds": seeds,
+        "seed": seed,
+        "device": device,
+    }
+    loss = method.rpartition(":")[2] if isinstance(method, str) else "distilled"
+    folder = Path(run) if run else default_run(f"{_short(model)}-{loss}")
+    return run_experiment(given(options), folder, config=config, progress=progress)
+
+
+def run_experiment(
+    options: Mapping[str, Any],
+    folder: Path,
+    *,
+    config: Config | None = None,
+    progress: bool = True,
+) -> TrainedRun:
+    """Trains networks whose settings are given by dotted key; see `train` and `distill`."""
+    import nas.tasks
+    from nas.experiments.config import experiment_config
+    from nas.experiments.run import run_experiment as run_all
+
+    path, values = split_config(config, options)
+    merged = overridden(read_values(path), values)
+    task_options = merged.get("task_options") or {}
+    if not isinstance(task_options, dict):
+        raise UserError(f"task_options: must be a mapping, not {task_options!r}.")
+    task = nas.tasks.load(str(merged["task"]), merged.get("data"), **task_options)
+    settings = validate(experiment_config(task.kind), merged, str(path) if path else "settings")
+    with displays(progress) as (epochs, _):
+        summary = run_all(settings, folder, task=task, on_epoch=epochs[0], say=epochs[1])
+    return TrainedRun(folder, summary)
+
+
+def evaluate(
+    run: str | Path | TrainedRun,
+    split: str = "validation",
+    *,
+    tta: bool = False,
+    views: str | None = None,
+    data: str | Path | None = None,
+    device: str = "auto",
+) -> RunEvaluation:
+    """Scores every network of a run of `train` or `distill` on a split.
+
+    Args:
+        run: Its folder.
+        split: train, validation or test; the test split is for reporting and chooses nothing.
+        tta: Whether to score with test-time augmentation too.
+        views: Which; the most thorough one that the kind of the task has unless given.
+        data: Folder of the images, if they have moved.
+        device: auto, cpu or cuda:N.
+
+    Raises:
+        UserError: If there is no such run or split.
+
+    Example:
+        >>> found = nas.evaluate(folder / "teacher", "test")
+        >>> sorted(found.figures["none"])
+        ['accuracy', 'mean_class_accuracy']
+    """
+    from nas.experiments.evaluation import evaluate_run
+
+    folder = run.path if isinstance(run, TrainedRun) else Path(run)
+    if views is not None and not tta:
+        raise UserError("views belong to test-time augmentation; give tta=True too.")
+    chosen: Any = ("none", views) if tta else ("none",)
+    return evaluate_run(folder, split, chosen, device, str(data) if data else None)
+
+
+def _short(model: str | nn.Module) -> str:
+    """What a run of a network is named after."""
+    return model.rpartition(":")[2] if isinstance(model, str) else "network"
