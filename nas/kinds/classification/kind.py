@@ -79,7 +79,7 @@ class ClassificationKind(
     training_settings = ClassifierFitSettings
     evaluation_settings = ClassifierEvaluationSettings
     retraining_settings = ClassifierRetrainingSettings
-    retraining_losses = (TermSettings(method="soft_target"),)
+    retraining_losses = (TermSettings(method="dist"),)
 
     # -- training in full
 
@@ -172,7 +172,12 @@ class ClassificationKind(
 
     def schedule(self, settings: ClassifierFitSettings) -> Schedule:
         return Schedule(
-            settings.schedule, settings.epochs, settings.warmup, settings.milestones, settings.gamma
+            settings.schedule,
+            settings.epochs,
+            settings.warmup,
+            settings.milestones,
+            settings.gamma,
+            settings.cycle_epochs,
         )
 
     def monitors(self, settings: ClassifierFitSettings) -> tuple[Monitor, ...]:
@@ -308,7 +313,7 @@ class ClassificationKind(
             distiller = make_distiller(task, term, candidate, teacher).to(device)
         teaching = Teaching(distiller=distiller, known=prepared.known)
         training = training_of(self, candidate, task, own.fit, device, seed, teaching, self.quality)
-        steps = len(training.loop.batches)
+        training.begin()
         return Phase(
             name=TRAINING,
             loop=training.loop,
@@ -316,7 +321,7 @@ class ClassificationKind(
             score=lambda: self.score(candidate.eval(), task, "validation", device),
             end=f"epoch {own.epochs}",
             rungs=own.rungs,
-            scale=lambda step: training.schedule.factor(step, steps),
+            scale=training.scale,
             seed=training.seed,
         )
 
