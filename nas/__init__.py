@@ -1,8 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill` and `evaluate` do without a search; `load` gives back a
-network, and `describe` says how to feed it.
+candidate in full; `train`, `distill` and `evaluate` do without a search, and `mutual` trains
+networks that learn from each other; `load` gives back a network, and `describe` says how to feed
+it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api.mutual import MutualRun, mutual
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
     from nas.api.trainings import distill, evaluate, train
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nas.results import Records
 
 __all__ = [
+    "MutualRun",
     "Records",
     "Retrained",
     "Run",
@@ -28,6 +31,7 @@ __all__ = [
     "distill",
     "evaluate",
     "load",
+    "mutual",
     "open",
     "retrain",
     "search",
@@ -35,6 +39,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "MutualRun": "nas.api.mutual",
     "Records": "nas.results",
     "Retrained": "nas.api.results",
     "Run": "nas.api.results",
@@ -44,6 +49,7 @@ _MODULES = {
     "distill": "nas.api.trainings",
     "evaluate": "nas.api.trainings",
     "load": "nas.kinds.network_file",
+    "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",

@@ -168,7 +168,11 @@ class Registry(Generic[T]):
 
 def _own_name(found: Any) -> str:
     name = getattr(found, "name", None)
-    return name if isinstance(name, str) else str(found.__name__)
+    if isinstance(name, str):
+        return name
+    if not hasattr(found, "__name__"):
+        raise ValueError(f"{found!r} is neither a class nor a function, so it cannot be registered.")
+    return str(found.__name__)
 
 
 def _imported(path: str) -> tuple[ModuleType, str, Any]:

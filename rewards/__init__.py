@@ -5,6 +5,14 @@ again with other penalties without training anything.
 """
 
 from rewards.aggregation import aggregate
+from rewards.antispoofing import (
+    AntiSpoofingMetrics,
+    Roc,
+    antispoofing_metrics,
+    bootstrap_interval,
+    hter_at,
+    roc,
+)
 from rewards.confusion import SegmentationMeter
 from rewards.declaration import WHOLE_SET, Metric
 from rewards.errors import RewardError
@@ -21,22 +29,28 @@ from rewards.scores import class_scores, fastnas_quality, group_scores, macro, s
 
 __all__ = [
     "WHOLE_SET",
+    "AntiSpoofingMetrics",
     "Drop",
     "Metric",
     "Penalty",
     "Reward",
     "RewardError",
+    "Roc",
     "SegmentationMeter",
     "aggregate",
+    "antispoofing_metrics",
     "automatic_base",
+    "bootstrap_interval",
     "class_scores",
     "fastnas_quality",
     "group_scores",
+    "hter_at",
     "is_importable_metric",
     "macro",
     "metric",
     "metric_address",
     "metrics",
     "register_metric",
+    "roc",
     "score",
 ]

@@ -14,9 +14,37 @@ def _complaint(found: Any) -> str | None:
     return None if isinstance(found, Metric) else "must be declared with rewards.register_metric"
 
 
-_NAMES = ("f1", "iou", "accuracy", "top1", "mean_class_accuracy", "macro_f1", "mean_iou", "auc")
+_BUILT_IN = {
+    "built_in": (
+        "f1",
+        "iou",
+        "accuracy",
+        "top1",
+        "mean_class_accuracy",
+        "macro_f1",
+        "mean_iou",
+        "auc",
+    ),
+    "antispoofing": (
+        "far",
+        "frr",
+        "hter",
+        "apcer",
+        "bpcer",
+        "acer",
+        "false_omission_rate",
+        "false_discovery_rate",
+        "for_fdr_mean",
+        "eer",
+        "tpr_at_fpr_1e2",
+        "tpr_at_fpr_1e3",
+        "tpr_at_fpr_1e4",
+    ),
+}
 _METRICS: Registry[Metric] = Registry(
-    "metric", {name: f"rewards.built_in:{name}" for name in _NAMES}, _complaint
+    "metric",
+    {name: f"rewards.{module}:{name}" for module, names in _BUILT_IN.items() for name in names},
+    _complaint,
 )
 
 

@@ -9,10 +9,10 @@ what was interrupted. Compared are studies, configurations, weights, metrics, lo
 of caches and what commands print that read a run. What depends on the moment is left out, such as
 times.
 
-Both versions run on the same machine, as processors round differently. Every difference is a line
-``path: old -> new``, and the exit code is then 1. ``--allow`` takes a pattern for the paths of
-figures that had to move, for example ``--allow "*/segmentation/study.db/*/attributes/costs/*"``.
-With ``--work`` the folders are kept, and what the old checkout did there before is not done again.
+Both versions run on the same machine, as processors round differently. Differences that are
+declared in ``moved.yaml`` are counted, with their reason; ``--moved`` takes another such file.
+Every other difference is a line ``path: old -> new``, and the exit code is then 1. With ``--work``
+the folders are kept, and what the old checkout did there before is not done again.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
+import yaml
 from compared_commands import GOING_ON, MAKING, Command, files_text, write_files
 from compared_contents import Contents, contents, trials
 
 RUNNER = Path(__file__).with_name("command_runner.py")
 OLD, NEW = "old", "new"
+MOVED = Path(__file__).with_name("moved.yaml")
 COMMANDS, TASK = "commands.lst", "task.lst"
 _IGNORED_LINES = re.compile(r"^(time per candidate|host) ")
 
@@ -62,6 +64,7 @@ Running = dict[str, subprocess.Popen[bytes]]
 def main() -> int:
     """Runs both versions and prints what differs."""
     options = _options()
+    moved: dict[str, str] = yaml.safe_load(options.moved.read_text(encoding="utf-8")) or {}
     checkouts = {OLD: options.old.resolve(), NEW: options.new.resolve()}
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
@@ -76,12 +79,11 @@ def main() -> int:
             difference for name in observed for difference in _differences(name, observed[name])
         ]
         differences += _interrupted(reopened.folder / NEW)
-    seen = [line for path, line in differences if not _allowed(path, options.allow)]
-    print(*seen, sep="\n", end="\n" if seen else "")
-    allowed = len(differences) - len(seen)
+    undeclared, declared = sort_out(differences, moved)
     compared = sum(len(contents_of[OLD]) for contents_of in observed.values())
-    print(f"{compared} values compared: {len(seen)} differ, {allowed} more were allowed to.")
-    return 1 if seen else 0
+    print(*undeclared, *declared, sep="\n")
+    print(f"{compared} values compared: {len(undeclared)} differ without being declared.")
+    return 1 if undeclared else 0
 
 
 def _options() -> argparse.Namespace:
@@ -94,11 +96,10 @@ def _options() -> argparse.Namespace:
         help="folder to keep: what the old checkout did there before is not done again",
     )
     parser.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="path whose values may differ, with * and ?; repeat it for several",
+        "--moved",
+        type=Path,
+        default=MOVED,
+        help="YAML file of what may differ: a pattern of paths, with * and ?, and why",
     )
     return parser.parse_args()
 
@@ -218,8 +219,29 @@ def _interrupted(folder: Path) -> Iterator[tuple[str, str]]:
             yield path, f"{path}: {whole[number]} -> {trial}"
 
 
-def _allowed(path: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in patterns)
+def sort_out(
+    differences: Sequence[tuple[str, str]], moved: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Tells what had to move from what must not.
+
+    Args:
+        differences: The path of each, and a line that tells it.
+        moved: Why values may differ, by a pattern of their paths; the first that fits counts.
+
+    Returns:
+        The lines of differences that are not declared, and one line for each declaration.
+    """
+    undeclared = []
+    count = dict.fromkeys(moved, 0)
+    for path, line in differences:
+        pattern = next((known for known in moved if fnmatchcase(path, known)), None)
+        if pattern is None:
+            undeclared.append(line)
+        else:
+            count[pattern] += 1
+    return undeclared, [
+        f"{pattern}: {count[pattern]} moved: {why}" for pattern, why in moved.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ _CLASSIFICATION = {
             "training": {"epochs": 12, "augmentation": "none", "batch_size": 16},
         },
     },
-    "retraining": {"epochs": 2, "batch_size": 16},
+    # Long enough that others can learn from what is retrained.
+    "retraining": {"epochs": 16, "batch_size": 16},
 }
 _TEMPLATES = {
     **_SEGMENTATION,
@@ -140,6 +141,10 @@ _FACES_TEACHER = (
     f"train --task faces --model {_ENCODER} --weights none --epochs 8 --device cpu "
     f"--run faces-teacher --set 'task_options={_written(_FACES)}' --set training.batch_size=4"
 )
+_CUT_OFF = (
+    "train --task digits --model convnet_small --epochs 40 --device cpu --run cut-off "
+    f"--set 'task_options={_written(_DIGITS)}'"
+)
 _WHOLE = (
     "search --config classification.yaml --teacher teacher --controller random --trials 6 "
     "--set promotion=null"
@@ -152,13 +157,14 @@ _CONTROLLERS = (
 
 MAKING = (
     _command(f"teacher: {_DIGITS_TEACHER}"),
-    _command(f"faces-teacher: {_FACES_TEACHER}", interrupt="epoch 2/"),
+    _command(f"faces-teacher: {_FACES_TEACHER}"),
+    _command(f"cut-off: {_CUT_OFF}", interrupt="epoch 2/"),
     _command("student: distill --config stages.yaml --run student"),
     _command(
         "segmentation: search --config segmentation.yaml --penalty flops --halving 2 "
         "--run segmentation"
     ),
-    _command("segmentation-retrained: retrain segmentation --best --device cpu"),
+    _command("segmentation-retrained: retrain segmentation --trial 0 --device cpu"),
     _command("segmentation-status: status segmentation", reads=True),
     _command("segmentation-front: pareto list segmentation", reads=True),
     _command("classification: search --config classification.yaml --run classification"),
@@ -182,18 +188,21 @@ GOING_ON = (
     _command("segmentation-status: status segmentation", reads=True),
     _command("segmentation-front: pareto list segmentation", reads=True),
     _command("table-front: pareto list table", reads=True),
+    # It is finished, so that what was measured then is printed again.
+    _command("segmentation-found: retrain segmentation --trial 0 --device cpu", reads=True),
+    _command("exported: export segmentation/retrain/trial-0 --out exported.onnx --device cpu"),
     _command("segmentation-resumed: search --resume --run segmentation --trials 5"),
     _command("classification-resumed: search --resume --run classification --trials 8"),
     _command("table-resumed: search --resume --run table --trials 12"),
     _command("interrupted-resumed: search --resume --run interrupted"),
-    _command(f"faces-teacher: {_FACES_TEACHER}"),
+    _command(f"cut-off-resumed: {_CUT_OFF}"),
     _command("templates: search --config templates.yaml --run templates"),
     _command(
-        "segmentation-retrained: retrain segmentation --trial 0 --epochs 1 --device cpu "
+        "segmentation-retrained: retrain segmentation --trial 1 --epochs 1 --device cpu "
         "--distill.method soft_target"
     ),
     _command(
-        "classification-retrained: retrain classification --trial 1 --epochs 1 --device cpu "
+        "classification-retrained: retrain classification --best --epochs 1 --device cpu "
         "--no-distillation"
     ),
     _command("student-evaluated: evaluate student --split test --tta", reads=True),

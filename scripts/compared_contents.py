@@ -22,7 +22,7 @@ Contents = dict[str, str]
 _MEASURED = {
     "study.db": ("seconds", "origin", "latency"),
     "metrics.json": ("seconds", "latency", "notes"),
-    "played.json": ("cpu_ms",),
+    "played.json": ("milliseconds",),
 }
 """Keys of what depends on the machine and the moment, by file."""
 _SKIPPED = (".lock", ".so", ".npz", ".png", ".txt", ".code", ".pt", ".log", ".lst")

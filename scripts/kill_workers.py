@@ -19,8 +19,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from nas.controllers.failures import LOST
 from nas.errors import UserError
-from nas.searching.records import LOST, TrialRecord, complete_records, read_records
+from nas.searching.records import TrialRecord, complete_records, read_records
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 

@@ -165,6 +165,7 @@ def evaluate(
     tta: bool = False,
     views: str | None = None,
     data: str | Path | None = None,
+    missing: Sequence[Sequence[str]] = (),
     device: str = "auto",
 ) -> RunEvaluation:
     """Scores every network of a run of `train` or `distill` on a split.
@@ -175,10 +176,11 @@ def evaluate(
         tta: Whether to score with test-time augmentation too.
         views: Which; the most thorough one that the kind of the task has unless given.
         data: Folder of the images, if they have moved.
+        missing: For anti-spoofing, inputs to take away from every face; a row of its own for each.
         device: auto, cpu or cuda:N.
 
     Raises:
-        UserError: If there is no such run or split.
+        UserError: If there is no such run or split, or an input cannot be taken away.
 
     Example:
         >>> found = nas.evaluate(folder / "teacher", "test")
@@ -191,7 +193,7 @@ def evaluate(
     if views is not None and not tta:
         raise UserError("views belong to test-time augmentation; give tta=True too.")
     chosen: Any = ("none", views) if tta else ("none",)
-    return evaluate_run(folder, split, chosen, device, str(data) if data else None)
+    return evaluate_run(folder, split, chosen, device, str(data) if data else None, missing)
 
 
 def _short(model: str | nn.Module) -> str:

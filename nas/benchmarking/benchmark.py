@@ -10,6 +10,7 @@ from nas.benchmarking.contest import Contender, play_all
 from nas.benchmarking.settings import BenchmarkSettings
 from nas.benchmarking.summary import Summary, summarise
 from nas.searching.config import ControllerSettings, TableSearchConfig
+from nas.searching.stop import SearchError
 from nas.searching.table import reward_in
 
 
@@ -45,6 +46,7 @@ def run(
     board: Board,
     contenders: Sequence[Contender],
     done: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> list[Summary]:
     """Plays every contender with every seed.
 
@@ -53,17 +55,36 @@ def run(
         board: Its table.
         contenders: As `make_contenders` gives them.
         done: Called after every repetition.
+        say: Told, in a sentence, of searches that were given up; they are left out.
 
     Raises:
         UserError: If a setting is wrong.
-        SearchError: If candidate after candidate is not in the table.
+        SearchError: If every search was given up, as candidate after candidate was not in the
+            table.
     """
     seeds = range(settings.seed, settings.seed + settings.seeds)
     plays = play_all(contenders, seeds, board, settings.workers, done)
-    return [
-        summarise(contender, seeds, own, board.table, settings.told_at if settings.costs else ())
-        for contender, own in zip(contenders, plays, strict=True)
-    ]
+    summaries, errors = [], []
+    for contender, own in zip(contenders, plays, strict=True):
+        ended = [play for play in own if isinstance(play, SearchError)]
+        if ended:
+            say(
+                f"{contender.name} on {contender.dataset}: {len(ended)} of {len(own)} searches "
+                f"were given up and are left out: {ended[0]}"
+            )
+        errors += ended
+        finished = {
+            seed: play
+            for seed, play in zip(seeds, own, strict=True)
+            if not isinstance(play, SearchError)
+        }
+        if finished:
+            told_at = settings.told_at if settings.costs else ()
+            plays_of = list(finished.values())
+            summaries.append(summarise(contender, list(finished), plays_of, board.table, told_at))
+    if not summaries:
+        raise errors[0]
+    return summaries
 
 
 def _contender(

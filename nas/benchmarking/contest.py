@@ -17,6 +17,7 @@ import torch
 from nas.benchmarking.board import Board
 from nas.benchmarking.play import Play, play, side_by_side
 from nas.searching.config import TableSearchConfig
+from nas.searching.stop import SearchError
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def play_all(
     board: Board,
     workers: int = 1,
     done: Callable[[], None] = lambda: None,
-) -> list[list[Play]]:
+) -> list[list[Play | SearchError]]:
     """Plays every contender with every seed.
 
     Args:
@@ -61,11 +62,11 @@ def play_all(
         done: Called after every repetition.
 
     Returns:
-        For each contender the plays in the order of the seeds.
+        For each contender the plays in the order of the seeds, or why one was given up: candidate
+        after candidate was not in the table.
 
     Raises:
         UserError: If a setting is wrong.
-        SearchError: If candidate after candidate is not in the table.
     """
     tasks = [(contender, seed) for contender in contenders for seed in seeds]
     found = _in_processes(tasks, workers, done) if workers > 1 else _here(tasks, board, done)
@@ -75,16 +76,28 @@ def play_all(
 _Task = tuple[Contender, int]
 
 
-def _here(tasks: Sequence[_Task], board: Board, done: Callable[[], None]) -> list[Play]:
+def _attempt(contender: Contender, seed: int, board: Board) -> Play | SearchError:
+    # One search that is given up must not cost the others what they have found.
+    try:
+        return contender.play(seed, board)
+    except SearchError as error:
+        return error
+
+
+def _here(
+    tasks: Sequence[_Task], board: Board, done: Callable[[], None]
+) -> list[Play | SearchError]:
     plays = []
     with _single_thread():
         for contender, seed in tasks:
-            plays.append(contender.play(seed, board))
+            plays.append(_attempt(contender, seed, board))
             done()
     return plays
 
 
-def _in_processes(tasks: Sequence[_Task], workers: int, done: Callable[[], None]) -> list[Play]:
+def _in_processes(
+    tasks: Sequence[_Task], workers: int, done: Callable[[], None]
+) -> list[Play | SearchError]:
     executor = ProcessPoolExecutor(workers, _context(), _begin)
     try:
         futures = [executor.submit(_there, contender, seed) for contender, seed in tasks]
@@ -111,9 +124,9 @@ def _begin() -> None:
     torch.set_num_threads(1)
 
 
-def _there(contender: Contender, seed: int) -> Play:
+def _there(contender: Contender, seed: int) -> Play | SearchError:
     config = contender.configs[0]
-    return contender.play(seed, _board(config.table, config.space.model_dump_json()))
+    return _attempt(contender, seed, _board(config.table, config.space.model_dump_json()))
 
 
 @cache

@@ -20,6 +20,7 @@ from nas.cli import (
     evaluate,
     export,
     latency,
+    mutual,
     pareto,
     retrain,
     runs,
@@ -57,6 +58,7 @@ app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
+app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def benchmark(
     space: Annotated[str, typer.Argument(help="Search space of the table.")],
-    table: Annotated[Path, typer.Option(help="Table of trained candidates (.npz).")],
+    table: Annotated[Path, typer.Option(help="Trained candidates: .npz, .csv or .parquet.")],
     controller: Annotated[
         list[str] | None, typer.Option(help="Controller; repeat to compare several.")
     ] = None,
@@ -94,8 +95,13 @@ def benchmark(
     resolved = validate(BenchmarkSettings, values, "benchmark")
     board = load_board(resolved)
     contenders = make_contenders(resolved, board)
+    notes: list[str] = []
+    if not resolved.datasets:
+        notes += board.table.unusable.values()
     with _progress(len(contenders) * resolved.seeds) as advance:
-        summaries = run(resolved, board, contenders, advance)
+        summaries = run(resolved, board, contenders, advance, notes.append)
+    for note in notes:
+        print(note, file=sys.stderr)
     _report(resolved, board, summaries, output, plot)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nas.api.folders import default_run
-from nas.cli.values import assignments, given, with_assigned
+from nas.cli.values import assignments, given, names_in, with_assigned
 from nas.errors import UserError
 
 _NEEDED = {
@@ -23,6 +23,9 @@ def distill(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     model: Annotated[str | None, typer.Option(help="The student: a timm network.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs that the network takes, for example rgb,depth.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="A run of nas train, or a model file.")
@@ -69,6 +72,7 @@ def distill(
             "task": task,
             "data": str(data) if data else None,
             "model.name": model,
+            "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
             "teacher": str(teacher) if teacher else None,
             "losses": [_loss(name, single) for name in methods] or None,

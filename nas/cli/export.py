@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,13 +12,21 @@ from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments
 from nas.errors import UserError
 
+if TYPE_CHECKING:
+    from nas.deployment.onnx_export import ExportOptions
+
 _ONNX = ".onnx"
 
 
 def export(
     network: Annotated[
-        Path, typer.Argument(help="File or folder made by nas retrain, nas train or nas distill.")
+        Path,
+        typer.Argument(help="File or folder made by nas retrain, train, distill or mutual."),
     ],
+    path: Annotated[
+        str | None,
+        typer.Option(help="Path across the networks of nas mutual, such as resnet18/resnet34."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The ONNX file; default: beside the weights.")
     ] = None,
@@ -57,18 +65,41 @@ def export(
         trained_network,
     )
 
-    path = file_of(network)
     named = NamedTask(task, data, assignments(settings or ()))
-    if is_self_contained(path) and not int8:
+    if path is not None:
+        if named != NamedTask(options={}):
+            raise UserError(
+                "--task, --data and --set are not for --path, whose run tells its task."
+            )
+        _export_path(network, path, out, options, device)
+        return
+    weights = file_of(network)
+    if is_self_contained(weights) and not int8:
         if named != NamedTask(options={}):
             raise UserError("--task, --data and --set choose the images for --int8; give that too.")
         images = None
     else:
-        images = task_of_training(path, named)
-    trained = trained_network(path, images)
+        images = task_of_training(weights, named)
+    trained = trained_network(weights, images)
     with latency_sentences():
-        record = write(trained, out or default_path(path, options), options, images, device)
-    _show(out or default_path(path, options), record)
+        record = write(trained, out or default_path(weights, options), options, images, device)
+    _show(out or default_path(weights, options), record)
+
+
+def _export_path(
+    run: Path, name: str, out: Path | None, options: ExportOptions, device: str
+) -> None:
+    from nas.deployment.export import default_path
+    from nas.deployment.export import export as write
+    from nas.mutual_learning.run import best_path, load_task, read_config
+
+    found = best_path(run, name)
+    named = found.path.with_name(name.replace("/", "-") + found.path.suffix)
+    target = out or default_path(named, options)
+    task = load_task(read_config(run)) if options.int8 else None
+    with latency_sentences():
+        record = write(found, target, options, task, device)
+    _show(target, record)
 
 
 def _show(path: Path, record: dict[str, Any]) -> None:

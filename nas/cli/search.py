@@ -9,7 +9,7 @@ import typer
 
 from nas.cli.limits import limits
 from nas.cli.penalties import penalties
-from nas.cli.values import assignments, chosen_run, given, one_of, with_assigned
+from nas.cli.values import assignments, chosen_run, given, names_in, one_of, with_assigned
 from nas.controllers.registry import names
 from nas.errors import UserError
 
@@ -90,6 +90,9 @@ def search(
     workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs that candidates take, for example rgb.")
+    ] = None,
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the candidates.")] = None,
     encoder_weights: Annotated[
         str | None, typer.Option(help="task, imagenet, none or a safetensors file.")
@@ -139,6 +142,7 @@ def search(
             "device": device,
             "storage": storage,
             "cache": str(cache) if cache else None,
+            "evaluation.inputs": names_in(inputs, "--inputs"),
             "evaluation.encoder.name": encoder,
             "evaluation.encoder.weights": encoder_weights,
             "evaluation.teacher.run": str(teacher) if teacher else None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.api.folders import default_run
-from nas.cli.values import assignments, given, with_assigned
+from nas.cli.values import assignments, given, names_in, with_assigned
 
 _NEEDED = {"model.name": "--model is missing; name a network, for example --model resnet18."}
 
@@ -23,6 +23,9 @@ def train(
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     model: Annotated[
         str | None, typer.Option(help="timm network; for segmentation, the backbone.")
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs that the network takes, for example rgb,depth.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -48,6 +51,7 @@ def train(
             "task": task,
             "data": str(data) if data else None,
             "model.name": model,
+            "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
             "training.epochs": epochs,
             "seed": seed,

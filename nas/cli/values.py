@@ -56,6 +56,24 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
     return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
 
 
+def names_in(text: str | None, option: str) -> list[str] | None:
+    """Names that are divided by commas; None where nothing was typed.
+
+    Args:
+        text: What was typed.
+        option: Where, for the message.
+
+    Raises:
+        UserError: If a name is empty.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UserError(f"{option} {text!r}: expected names divided by commas.")
+    return names
+
+
 def one_of(names: Sequence[str]) -> str:
     """Names as a sentence lists them, for example "cpu, cuda or mps"."""
     *first, last = names

@@ -11,6 +11,7 @@ from typing import Any
 from optuna.samplers import BaseSampler
 from pydantic import create_model
 
+from nas.controllers.avoiding import AvoidsFailures
 from nas.controllers.learner import Learner
 from nas.controllers.retreat import Retreat
 from nas.controllers.sampler import ControllerSampler, RewardFunction
@@ -96,8 +97,9 @@ def _sampling(
         new = partial(sampler, **rest, **chosen)
         # Made once now, so that a wrong setting is told before a trial is started.
         new(seed=seed)
-        return SeededPerTrial(lambda trial_seed: new(seed=trial_seed), seed)
-    return sampler(**given, **chosen)
+        seeded = SeededPerTrial(lambda trial_seed: new(seed=trial_seed), seed)
+        return AvoidsFailures(seeded, space)
+    return AvoidsFailures(sampler(**given, **chosen), space)
 
 
 def _settings_of(sampler: Callable[..., BaseSampler]) -> type[Settings]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from pydantic import Field
 
+from nas.controllers.avoiding import AvoidsFailures
 from nas.controllers.controller import Controller
 from nas.controllers.sampler import RewardFunction
 from nas.controllers.seeded import SeededPerTrial
@@ -54,21 +55,25 @@ class NSGA2Settings(Settings):
 def _random(
     space: SearchSpace, reward: RewardFunction, seed: int, settings: RandomSettings
 ) -> BaseSampler:
-    return SeededPerTrial(lambda trial_seed: RandomSampler(seed=trial_seed), seed)
+    return AvoidsFailures(
+        SeededPerTrial(lambda trial_seed: RandomSampler(seed=trial_seed), seed), space
+    )
 
 
 def _tpe(
     space: SearchSpace, reward: RewardFunction, seed: int, settings: TPESettings
 ) -> BaseSampler:
     options = settings.model_dump()
-    return SeededPerTrial(lambda trial_seed: TPESampler(seed=trial_seed, **options), seed)
+    seeded = SeededPerTrial(lambda trial_seed: TPESampler(seed=trial_seed, **options), seed)
+    return AvoidsFailures(seeded, space)
 
 
 def _nsga2(
     space: SearchSpace, reward: RewardFunction, seed: int, settings: NSGA2Settings
 ) -> BaseSampler:
     options = settings.model_dump()
-    return SeededPerTrial(lambda trial_seed: NSGAIISampler(seed=trial_seed, **options), seed)
+    seeded = SeededPerTrial(lambda trial_seed: NSGAIISampler(seed=trial_seed, **options), seed)
+    return AvoidsFailures(seeded, space)
 
 
 RANDOM = Controller(RandomSettings, _random)

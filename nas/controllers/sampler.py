@@ -14,6 +14,8 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.encodings import genotype_of
+from nas.controllers.failures import FailedNetworks, is_candidate_failure
 from nas.controllers.finished import FinishedTrials
 from nas.controllers.history import History
 from nas.controllers.learner import Draw, Learner, Lesson
@@ -26,15 +28,14 @@ BEYOND = "beyond"
 """User attribute of a trial whose candidate is beyond limits of the search: ``limit`` and larger
 ``value`` by cost."""
 
-EMPTY = "empty"
-"""User attribute of a failed trial whose candidate is no network at all."""
-
 RewardFunction = Callable[[FrozenTrial], float | None]
 
 
 _TELLING = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-_EMPTY_EXCESS = 1.0
-"""No network is as useless as one of e times the cost that is allowed."""
+_FAILED_EXCESS = 1.0
+"""A candidate that fails is as useless as one of e times the cost that is allowed."""
+_REDRAWS = 50
+"""Draws from a learner in search of a candidate whose network did not fail."""
 
 
 class ControllerSampler(BaseSampler):
@@ -47,7 +48,8 @@ class ControllerSampler(BaseSampler):
     storage. A study may have any number of objectives.
 
     A candidate beyond a limit of the search, pruned or not, is a lesson with reward 0, and so is
-    one that is no network. Not learned from: trials that failed or were pruned for something else,
+    one that failed; a network that failed is not proposed again while others are drawn. Not
+    learned from: trials whose worker was lost or stopped, which were pruned for something else,
     whose reward is None or not finite, or whose parameters are not a complete candidate of the
     space. Trials that no controller drew (enqueued, or made by another sampler) are learned from
     without a log-probability.
@@ -71,6 +73,7 @@ class ControllerSampler(BaseSampler):
     ) -> None:
         if seed < 0:
             raise ValueError(f"a seed must not be negative, got {seed}")
+        self._space = space
         self._decisions = space.decisions
         self._distributions: dict[str, BaseDistribution] = {
             decision.name: CategoricalDistribution(decision.options) for decision in space.decisions
@@ -79,6 +82,7 @@ class ControllerSampler(BaseSampler):
         self._seed = seed
         self._history = History(new_learner)
         self._watch = FinishedTrials()
+        self._failed = FailedNetworks()
         self._lock = threading.Lock()
 
     @property
@@ -99,7 +103,7 @@ class ControllerSampler(BaseSampler):
         with self._lock:
             running = self._catch_up(study, trial.number)
             rng = np.random.default_rng((self._seed, trial.number))
-            draw = self._history.learner.draw_beside(running, rng)
+            draw = self._draw(running, rng)
         _record(study, trial, draw)
         return {
             decision.name: decision.options[choice]
@@ -118,9 +122,25 @@ class ControllerSampler(BaseSampler):
         uniform = RandomSampler(seed=derived_seed(*key))
         return uniform.sample_independent(study, trial, param_name, param_distribution)
 
+    def _draw(self, running: list[tuple[int, ...]], rng: np.random.Generator) -> Draw:
+        for _ in range(_REDRAWS):
+            draw = self._history.learner.draw_beside(running, rng)
+            if not self._has_failed(draw.choices):
+                break
+        return draw
+
+    def _has_failed(self, choices: tuple[int, ...]) -> bool:
+        failed = self._failed.networks
+        # Most searches have no failures, and a key takes time.
+        return bool(failed) and (
+            self._space.canonical_key(genotype_of(self._space, choices)) in failed
+        )
+
     def _catch_up(self, study: Study, number: int) -> list[tuple[int, ...]]:
         """Learns, and returns the choices of the trials that run, except that of this number."""
-        look = self._watch.look(study.get_trials(deepcopy=False))
+        trials = study.get_trials(deepcopy=False)
+        self._failed.look(trials)
+        look = self._watch.look(trials)
         lessons = [self._lesson(trial) for trial in look.finished]
         self._history.add(lesson for lesson in lessons if lesson is not None)
         others = [trial for trial in look.unfinished if trial.number != number]
@@ -133,8 +153,8 @@ class ControllerSampler(BaseSampler):
         if choices is None or completed is None or trial.state not in _TELLING:
             return None
         log_prob = _recorded_log_prob(trial, choices)
-        if EMPTY in trial.user_attrs:
-            return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=_EMPTY_EXCESS)
+        if is_candidate_failure(trial):
+            return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=_FAILED_EXCESS)
         if BEYOND in trial.user_attrs:
             excess = _excess(trial.user_attrs[BEYOND])
             return Lesson(completed, trial.number, choices, 0.0, log_prob, excess=excess)

@@ -10,6 +10,7 @@ from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
 from nas.files import write_json
+from nas.mutual_learning.run import PathNetwork
 from nas.tasks import Task
 from nas.training.device import resolve_device
 
@@ -32,7 +33,7 @@ def default_path(path: Path, options: ExportOptions) -> Path:
 
 
 def export(
-    trained: TrainedNetwork,
+    trained: TrainedNetwork | PathNetwork,
     path: Path,
     options: ExportOptions,
     task: Task | None = None,

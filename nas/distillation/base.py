@@ -57,6 +57,8 @@ class LossInfo:
         needs_targets: Whether it is called with (student, teacher, targets), where targets are the
             true classes; those that are `IGNORED_TARGET` are passed over unless an option says
             otherwise.
+        needs_classifiers: Whether it is called with (student, teacher, student_classifier,
+            teacher_classifier), which turn features M x channels of their maps into logits.
         weight: Factor beside the loss on the labels, by default: the published one.
         weight_on_features: The same on features, where it differs.
         ratio_is_weight: Whether `ratio_weight` gives the ratio itself.
@@ -76,6 +78,7 @@ class LossInfo:
     paper: str = ""
     link: str = ""
     needs_targets: bool = False
+    needs_classifiers: bool = False
     weight: float = 1.0
     weight_on_features: float | None = None
     ratio_is_weight: bool = False
@@ -146,8 +149,8 @@ class DistillationLoss(nn.Module):
         """
         return {}
 
-    def __call__(self, student: Tensor, teacher: Tensor, *targets: Tensor | None) -> Tensor:
-        """A scalar in float32.
+    def __call__(self, student: Tensor, teacher: Tensor, *others: Any) -> Tensor:
+        """A scalar in float32; what comes third are targets or classifiers.
 
         Squares and Gram matrices of half-precision activations overflow, and autocast would bring
         the products of float32 tensors back to half precision.
@@ -156,10 +159,10 @@ class DistillationLoss(nn.Module):
         loss: Tensor
         if not torch.is_autocast_enabled(student.device.type):
             # Leaving the context out saves a tenth of the time of a small loss.
-            loss = super().__call__(student, teacher, *targets)
+            loss = super().__call__(student, teacher, *others)
             return loss
         with torch.autocast(student.device.type, enabled=False):
-            loss = super().__call__(student, teacher, *targets)
+            loss = super().__call__(student, teacher, *others)
             return loss
 
     def extra_repr(self) -> str:

@@ -38,6 +38,11 @@ _LOSSES: Registry[type[DistillationLoss]] = Registry(
         "rkd": "nas.distillation.relations:RKD",
         "mmd": "nas.distillation.distributions:MMD",
         "nst": "nas.distillation.distributions:NST",
+        "patch_bce": "nas.distillation.patches:PatchBCE",
+        "patch_kl": "nas.distillation.patches:PatchKL",
+        "patch_mmd": "nas.distillation.patches:PatchMMD",
+        "multi_scale": "nas.distillation.patches:MultiScale",
+        "mad": "nas.distillation.patches:EntropySimilarity",
     },
     _complaint,
 )

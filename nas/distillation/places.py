@@ -34,6 +34,7 @@ class Places:
         vector: Path of what the classifier takes, or None.
         logits: Shape of the network's output.
         repeated: Paths of modules that are called several times.
+        classifier: The linear layer whose output the logits are, or None.
     """
 
     paths: frozenset[str]
@@ -42,6 +43,27 @@ class Places:
     vector: str | None
     logits: Shape
     repeated: frozenset[str]
+    classifier: nn.Linear | None = None
+
+    def classifier_of(self, path: str) -> nn.Linear:
+        """The layer that turns the features of a map into logits.
+
+        Raises:
+            ValueError: If the network has no linear classifier, or it takes other features than
+                those of the map.
+        """
+        if self.classifier is None:
+            raise ValueError(
+                "a loss on cells needs a network whose logits come from a linear layer, and this "
+                "one has none"
+            )
+        shape = self.shape(path)
+        if shape[1] != self.classifier.in_features:
+            raise ValueError(
+                f"the classifier takes {self.classifier.in_features} features, and the map at "
+                f"{path!r} has {shape[1]}; choose the map that is averaged for it"
+            )
+        return self.classifier
 
     def find(self, place: str) -> str:
         """The path of a place, as `find_path`.
@@ -135,6 +157,7 @@ def survey(network: nn.Module, input_shape: Sequence[int]) -> Places:
         _penultimate(run, by_stride[max(by_stride)] if by_stride else None),
         tuple(run.logits.shape),
         frozenset(path for path, calls in run.calls.items() if calls > 1),
+        _classifier(network, run),
     )
 
 
@@ -205,6 +228,15 @@ def _outermost(network: nn.Module, strides: dict[str, int]) -> dict[int, str]:
 def _ancestors(path: str) -> list[str]:
     parts = path.split(".")
     return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _classifier(network: nn.Module, run: DryRun) -> nn.Linear | None:
+    logits = run.logits.untyped_storage().data_ptr()
+    for path, vector in run.vectors.items():
+        module = network.get_submodule(path)
+        if isinstance(module, nn.Linear) and vector.untyped_storage().data_ptr() == logits:
+            return module
+    return None
 
 
 def _penultimate(run: DryRun, coarsest: str | None) -> str | None:

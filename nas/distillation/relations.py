@@ -51,7 +51,7 @@ class Similarity(DistillationLoss):
         """A scalar, for features N x anything."""
         require_equal_batches(student, teacher)
         order = _ORDERS[self.norm]
-        return functional.mse_loss(_similarities(student, order), _similarities(teacher, order))
+        return functional.mse_loss(similarities(student, order), similarities(teacher, order))
 
 
 class RKD(DistillationLoss):
@@ -98,7 +98,8 @@ class RKD(DistillationLoss):
         return self.distance_weight * distance + self.angle_weight * angle
 
 
-def _similarities(features: Tensor, order: float) -> Tensor:
+def similarities(features: Tensor, order: float) -> Tensor:
+    """The Gram matrix of the samples, N x N, with rows scaled to norm 1 of an order."""
     rows = features.flatten(1)
     return functional.normalize(rows @ rows.T, p=order, dim=1)
 

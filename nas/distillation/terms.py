@@ -166,9 +166,16 @@ class Comparison(nn.Module):
     """A loss between a module of the student and one of the teacher."""
 
     def __init__(
-        self, student_path: str, teacher_path: str, adapter: nn.Module, loss: DistillationLoss
+        self,
+        student_path: str,
+        teacher_path: str,
+        adapter: nn.Module,
+        loss: DistillationLoss,
+        classifiers: tuple[nn.Module, ...] = (),
     ):
         super().__init__()
+        # A tuple hides the networks' layers from `parameters`, `state_dict` and `to`.
+        self._classifiers = classifiers
         self.student_path = student_path
         self.teacher_path = teacher_path
         self.adapter = adapter
@@ -182,7 +189,7 @@ class Comparison(nn.Module):
     ) -> Tensor:
         """A scalar."""
         adapted = self.adapter(student[self.student_path])
-        given = (adapted, teacher[self.teacher_path])
+        given = (adapted, teacher[self.teacher_path], *self._classifiers)
         loss: Tensor = self.loss(*given, targets) if self.loss.needs_targets else self.loss(*given)
         return loss
 
@@ -197,21 +204,30 @@ def create_term(settings: TermSettings, student: Places, teacher: Places, kind: 
         ValueError: If a place does not exist, or the loss is not defined for what is there.
     """
     comparisons = [
-        _create_comparison(settings, paths, shapes, kind)
+        _create_comparison(settings, (student, teacher), paths, shapes, kind)
         for paths, shapes in _compared(settings, student, teacher)
     ]
     return Term(settings, comparisons)
 
 
 def _create_comparison(
-    settings: TermSettings, paths: tuple[str, str], shapes: tuple[Shape, Shape], kind: Kind
+    settings: TermSettings,
+    networks: tuple[Places, Places],
+    paths: tuple[str, str],
+    shapes: tuple[Shape, Shape],
+    kind: Kind,
 ) -> Comparison:
     adapter: nn.Module = nn.Identity()
     # Logits need no adapter, but losses on maps have to find some.
     if settings.compares == "features" or "features" in settings.info.compares:
         adapter = adapter_for(settings.info, *shapes)
     loss = create_loss(settings.method, **_options(settings, shapes, kind))
-    return Comparison(*paths, adapter, loss)
+    classifiers: tuple[nn.Module, ...] = ()
+    if settings.info.needs_classifiers:
+        classifiers = tuple(
+            network.classifier_of(path) for network, path in zip(networks, paths, strict=True)
+        )
+    return Comparison(*paths, adapter, loss, classifiers)
 
 
 def _compared(

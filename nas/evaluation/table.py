@@ -6,8 +6,7 @@ The format is described in docs/benchmark.md.
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import UserError
+from nas.evaluation.table_file import Columns, read_columns
 
 Column = NDArray[np.float64]
 
@@ -51,6 +51,7 @@ class Table:
         path: The file.
         architectures: What is parsed by a search space, one text for each row.
         datasets: Accuracies by data set.
+        unusable: Why other data sets cannot be searched, a sentence by data set.
         costs: Costs by name: macs, flops (twice the macs), params and what else there is.
         seconds: Time that a whole evaluation took, or None where that is not recorded.
     """
@@ -58,6 +59,7 @@ class Table:
     path: Path
     architectures: tuple[str, ...]
     datasets: Mapping[str, Scores]
+    unusable: Mapping[str, str]
     costs: Mapping[str, Column]
     seconds: Column | None
 
@@ -66,16 +68,19 @@ class Table:
         """Reads a file.
 
         Args:
-            path: A NumPy archive (.npz) whose arrays are the columns.
+            path: See `nas.evaluation.table_file.read_columns`.
 
         Raises:
-            UserError: If it cannot be read, or a column is missing or holds what it must not.
+            UserError: If it cannot be read, or a column is missing or holds what it must not. A
+                wrong column of accuracies alone makes its data set unusable, not the others.
         """
         columns = _read(path)
+        datasets, unusable = _datasets(path, columns)
         return cls(
             path,
             _architectures(path, columns),
-            _datasets(path, columns),
+            datasets,
+            unusable,
             _costs(path, columns),
             _positive(path, columns, "seconds") if "seconds" in columns else None,
         )
@@ -88,39 +93,32 @@ class Table:
         """The accuracies on a data set.
 
         Raises:
-            UserError: If the table has none.
+            UserError: If the table has none, or they are not usable.
         """
+        if dataset in self.unusable:
+            raise UserError(self.unusable[dataset])
         if dataset not in self.datasets:
             raise UserError(
                 f"{self.path}: no data set {dataset!r}; the table has: {', '.join(self.datasets)}."
             )
         return self.datasets[dataset]
 
-    def training_seconds(self, dataset: str, epochs: int) -> Column:
+    def training_seconds(self, dataset: str, epochs: int) -> Column | None:
         """Seconds of training for some epochs.
 
         Without a column `seconds` this is a model and no measurement: three times the
         multiply-accumulates of a forward pass for each of 50,000 images and each epoch, at 10^12
-        of them per second.
+        of them per second; a table with neither tells no times.
         """
         if self.seconds is not None:
             return self.seconds * epochs / self.scores(dataset).epochs
+        if "macs" not in self.costs:
+            return None
         return self.costs["macs"] * (3 * _IMAGES * epochs / _MACS_PER_SECOND)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        content = np.load(path, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
-            raise UserError(f"{path}: a single array; a table is an .npz file of several columns.")
-        with content:
-            columns = {name: content[name] for name in content.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file.") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not an .npz file of plain arrays ({error}).") from error
+def _read(path: Path) -> Columns:
+    columns = read_columns(path)
     for name, column in columns.items():
         if column.ndim != 1 or len(column) != len(columns.get("arch", column)):
             raise UserError(
@@ -138,40 +136,61 @@ def _architectures(path: Path, columns: Mapping[str, NDArray[Any]]) -> tuple[str
     return tuple(columns["arch"].tolist())
 
 
-def _datasets(path: Path, columns: Mapping[str, NDArray[Any]]) -> dict[str, Scores]:
-    found: dict[str, dict[str, dict[int, Column]]] = {}
+def _datasets(
+    path: Path, columns: Mapping[str, NDArray[Any]]
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """The data sets, and why others cannot be searched."""
+    names: dict[str, list[re.Match[str]]] = {}
     for name in columns:
         match = _SCORES.fullmatch(name)
         if match:
-            splits = found.setdefault(match["dataset"], {"val": {}, "test": {}})
-            splits[match["split"]][int(match["epochs"])] = _percentages(path, columns, name)
-    for dataset, splits in found.items():
-        if not splits["val"]:
-            raise UserError(
-                f"{path}: data set {dataset!r} has no validation accuracy, without which nothing "
-                f"can be searched; add a column such as '{dataset}_val12'."
-            )
-    if not found:
+            names.setdefault(match["dataset"], []).append(match)
+    if not names:
         raise UserError(
             f"{path}: no accuracies; name their columns by data set, split and epochs, for "
             "example 'cifar10_val12'."
         )
-    return {
-        dataset: Scores(dict(sorted(splits["val"].items())), dict(sorted(splits["test"].items())))
-        for dataset, splits in found.items()
-    }
+    found: dict[str, Scores] = {}
+    unusable: dict[str, str] = {}
+    for dataset, matches in names.items():
+        try:
+            found[dataset] = _scores(path, columns, dataset, matches)
+        except UserError as error:
+            unusable[dataset] = str(error)
+    if not found:
+        raise UserError(next(iter(unusable.values())))
+    return found, unusable
+
+
+def _scores(
+    path: Path,
+    columns: Mapping[str, NDArray[Any]],
+    dataset: str,
+    matches: Sequence[re.Match[str]],
+) -> Scores:
+    splits: dict[str, dict[int, Column]] = {"val": {}, "test": {}}
+    for match in matches:
+        splits[match["split"]][int(match["epochs"])] = _percentages(path, columns, match[0])
+    if not splits["val"]:
+        raise UserError(
+            f"{path}: data set {dataset!r} has no validation accuracy, without which nothing "
+            f"can be searched; add a column such as '{dataset}_val12'."
+        )
+    return Scores(dict(sorted(splits["val"].items())), dict(sorted(splits["test"].items())))
 
 
 def _costs(path: Path, columns: Mapping[str, NDArray[Any]]) -> dict[str, Column]:
     # Published tables call multiply-accumulates FLOPs.
     names = [name for name in ("macs", "flops") if name in columns]
-    if len(names) != 1:
+    if len(names) == 2:
         raise UserError(
-            f"{path}: {'both' if names else 'neither'} of the columns 'macs' and 'flops'; a table "
-            "has one of them, and both names mean multiply-accumulates."
+            f"{path}: both of the columns 'macs' and 'flops'; a table has one of them, and both "
+            "names mean multiply-accumulates."
         )
-    macs = _positive(path, columns, names[0])
     others = {name: _positive(path, columns, name) for name in columns if _COSTS.fullmatch(name)}
+    if not names:
+        return others
+    macs = _positive(path, columns, names[0])
     return {"macs": macs, "flops": 2 * macs, **others}
 
 

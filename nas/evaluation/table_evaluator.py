@@ -46,8 +46,9 @@ class TableEvaluator:
         self._dataset = dataset
         # Lists, as a value of an array takes ten times as long to look up.
         self._scores = {epochs: (column / 100).tolist() for epochs, column in validation.items()}
+        seconds = {epochs: table.training_seconds(dataset, epochs) for epochs in validation}
         self._seconds = {
-            epochs: table.training_seconds(dataset, epochs).tolist() for epochs in validation
+            epochs: column.tolist() for epochs, column in seconds.items() if column is not None
         }
         self._costs = {name: column.tolist() for name, column in table.costs.items()}
 
@@ -71,7 +72,7 @@ class TableEvaluator:
             groups={},
             costs=costs,
             curves={},
-            seconds={VIRTUAL: self._seconds[reached][row]},
+            seconds={VIRTUAL: self._seconds[reached][row]} if self._seconds else {},
             details={ROW: row},
             rung=_rung(reached),
             stopped=stopped,
@@ -89,14 +90,9 @@ class TableEvaluator:
         """Every cost of a candidate, for the base of a penalty.
 
         Raises:
-            UserError: If the table lacks it.
+            EvaluationError: If the table lacks it.
         """
-        if genotype not in self._rows:
-            raise UserError(
-                f"{self._table.path}: no row for {genotype}, so that the base of a penalty cannot "
-                "be found; give --base."
-            )
-        return self._costs_of(self._rows[genotype])
+        return self.known_costs(genotype)
 
     def known(self, genotype: Genotype) -> Known:
         """The same: a table holds what was measured, too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from nas.files import finite_only, write_json
 from nas.kinds.network_file import FILE, describe, load_described, require_fitting
 from nas.kinds.registry import kind_of
 from nas.kinds.teacher import seed_folders
+from nas.tasks import AntiSpoofingTask, Task
 from nas.training.device import resolve_device
 from nas.training.views import ViewsName
 
@@ -26,7 +27,8 @@ class RunEvaluation:
     Attributes:
         split: Which.
         seeds: Seed of each network.
-        figures: Values by views (none, flip, ten_crop) and figure, one for each seed.
+        figures: Values by views (none, flip, ten_crop) and figure, one for each seed; also by
+            what was missing, for example ``without depth, ir``.
     """
 
     split: str
@@ -50,6 +52,7 @@ def evaluate_run(
     views: tuple[ViewsName | None, ...] = ("none",),
     device: str = "auto",
     data: str | None = None,
+    missing: Sequence[Sequence[str]] = (),
     on_network: Callable[[str], None] = lambda name: None,
 ) -> RunEvaluation:
     """Scores every network of a run.
@@ -61,10 +64,12 @@ def evaluate_run(
             the kind of the task has.
         device: auto, cpu or cuda:N.
         data: Folder of the images, if they have moved.
+        missing: Inputs that are taken away from every face, for a row of its own each.
         on_network: Told which network comes next.
 
     Raises:
-        UserError: If the folder holds no such run, or there is no such split.
+        UserError: If the folder holds no such run, there is no such split, or an input cannot be
+            taken away.
     """
     config, folders = read_experiment(run), seed_folders(run)
     task = nas.tasks.load(config.task, data or config.data, **config.task_options)
@@ -77,19 +82,29 @@ def evaluate_run(
             f"views {unknown[0]!r}: a {task.kind} task has none such; choose one of "
             f"{', '.join(kind.views)}."
         )
+    rows: list[tuple[str, Task, ViewsName]] = [(name, task, name) for name in chosen]
+    rows += [(f"without {', '.join(names)}", _without(task, names), "none") for names in missing]
     figures: dict[str, dict[str, list[float]]] = {
-        name: {key: [] for key in kind.figures} for name in chosen
+        row: {key: [] for key in kind.figures} for row, _, _ in rows
     }
     for folder in folders:
         on_network(folder.name)
         description = describe(folder)
         require_fitting(description, task, folder)
         network = load_described(folder / FILE, description).to(where)
-        for name in chosen:
-            card = kind.score(network, task, split, where, name)
+        for row, shown, name in rows:
+            card = kind.score(network, shown, split, where, name)
             for key in kind.figures:
-                figures[name][key].append(card.figures[key])
+                figures[row][key].append(card.figures[key])
     seeds = tuple(int(folder.name.removeprefix("seed-")) for folder in folders)
     evaluation = RunEvaluation(split, seeds, figures)
     write_json(run / f"evaluation-{split}.json", finite_only(evaluation.to_record()))
     return evaluation
+
+
+def _without(task: Task, names: Sequence[str]) -> Task:
+    if not isinstance(task, AntiSpoofingTask):
+        raise UserError(
+            f"missing: a {task.kind} task has no inputs that can be missing; leave --missing out."
+        )
+    return task.without(names)

@@ -24,17 +24,21 @@ def claim(folder: Path, config: ExperimentConfig) -> None:
     path = folder / CONFIG
     # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
     if path.exists() and any(folder.glob("seed-*")):
-        different = _different(read_yaml(path), config.identity())
+        different = different_keys(read_yaml(path), config.identity())
         if different:
             raise UserError(
-                f"{folder}: it holds a run of other settings ({_listed(different)}); choose "
-                "another folder."
+                f"{folder}: it holds a run of other settings ({different}); choose another folder."
             )
         return
     if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - {path}):
         raise UserError(f"{folder}: the folder is in use; choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
+
+
+def different_keys(found: Any, wanted: Any) -> str:
+    """The first keys at which nested values differ, as a list in a sentence; empty if none do."""
+    return _listed(_different(found, wanted))
 
 
 def _different(found: Any, wanted: Any, key: str = "") -> list[str]:

@@ -199,7 +199,8 @@ class _Experiment:
         return record
 
     def _save(self, network: nn.Module, results: list[StageResult]) -> None:
-        description = NetworkDescription.of(self.config.model, self.task)
+        model = kind_of(self.task).as_trained(self.config.model, self.task)
+        description = NetworkDescription.of(model, self.task)
         *earlier, last = results
         files = {self.folder / "stages" / f"{r.name}.safetensors": r.weights for r in earlier}
         files |= {

@@ -69,10 +69,14 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
 
     Attributes:
         name: As tasks and search spaces give it.
+        space_kind: What the search spaces of its candidates say that they are for; its own name
+            unless given.
         default_task: Task of a search that names none.
         default_space: Search space of a search that names none.
-        metrics: Metrics of a class that can earn reward.
+        default_metric: Metric that earns reward unless another is chosen.
+        metrics: Metrics that can earn reward; a user's own can, too.
         figures: Figures of a whole split by which trainings are compared; the first one decides.
+        first_figure_is_an_error: Whether it is the better the smaller it is.
         views: Test-time augmentations that `score` knows.
         model_settings: Networks that ``nas train`` and ``nas distill`` train.
         searched_settings: Networks that a search has found.
@@ -84,10 +88,13 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         retraining_losses: Losses of ``nas retrain`` towards the teacher.
     """
 
+    space_kind: ClassVar[str | None] = None
     default_task: ClassVar[str]
     default_space: ClassVar[str]
+    default_metric: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]]
     figures: ClassVar[tuple[str, ...]]
+    first_figure_is_an_error: ClassVar[bool] = False
     views: ClassVar[tuple[ViewsName, ...]] = ("flip",)
     model_settings: ClassVar[type[NetworkSettings]]
     searched_settings: ClassVar[type[NetworkSettings]]
@@ -103,6 +110,10 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         Raises:
             UserError: If there is no such network, or its weights cannot be had.
         """
+
+    def as_trained(self, model: Any, task: TaskT) -> Any:
+        """The settings of a network with what its file has to tell of the task."""
+        return model
 
     @abstractmethod
     def without_hub(self, model: Any) -> Any:
@@ -147,6 +158,10 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         Raises:
             UserError: One sentence that says how to get a rung.
         """
+
+    def image_shape(self, task: TaskT, settings: EvaluationT) -> tuple[int, int, int, int]:
+        """N x channels x height x width of one image as candidates take it."""
+        return task.input_shape
 
     @abstractmethod
     def candidates(

@@ -25,6 +25,7 @@ KINDS: Registry[type[AnyKind]] = Registry(
     {
         "segmentation": "nas.kinds.segmentation.kind:SegmentationKind",
         "classification": "nas.kinds.classification.kind:ClassificationKind",
+        "antispoofing": "nas.kinds.antispoofing.kind:AntiSpoofingKind",
     },
     _complaint,
 )

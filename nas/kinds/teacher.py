@@ -74,7 +74,7 @@ def network_path(place: str | Path) -> Path:
         return path / FILE
     if not path.is_dir():
         raise UserError(f"teacher {path}: no such file or folder; give a run of nas train.")
-    return max(seed_folders(path), key=_validation_figure) / FILE
+    return max(seed_folders(path), key=_validation_quality) / FILE
 
 
 def load_teacher(place: str | Path, task: Task, device: torch.device) -> Teacher:
@@ -158,7 +158,8 @@ def train_teacher(
         resume=checkpoint,
         on_epoch=lambda record: announce("teacher", record, settings.training.epochs),
     )
-    save_network(network, NetworkDescription.of(settings.model, task), path)
+    model = kind.as_trained(settings.model, task)
+    save_network(network, NetworkDescription.of(model, task), path)
     checkpoint.unlink()
     return path
 
@@ -178,7 +179,9 @@ def _checked(network: nn.Module, path: Path, task: Task, device: torch.device) -
     return Teacher(network, path, card, kind.fingerprint(network), remark)
 
 
-def _validation_figure(folder: Path) -> float:
+def _validation_quality(folder: Path) -> float:
+    """The first figure of a training, the larger the better."""
     record = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     kind = kind_named(describe(folder / FILE).kind)
-    return float(record["validation"][kind.figures[0]])
+    figure = float(record["validation"][kind.figures[0]])
+    return -figure if kind.first_figure_is_an_error else figure

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.tasks.inputs import channel_range
 
 
 class SelectInputs(nn.Module):
@@ -33,17 +34,13 @@ class SelectInputs(nn.Module):
             raise UserError(f"there is no input {unknown[0]!r}; known: {', '.join(inputs)}.")
         if not names or len(set(names)) < len(names):
             raise UserError(f"inputs: {list(names)} must name at least one input, and each once.")
+        self.names = tuple(names)
+        """The inputs that are taken."""
         self.channels = sum(inputs[name] for name in names)
         """Channels of the result."""
-        self._ranges = [_range(inputs, name) for name in names]
+        self._ranges = [channel_range(inputs, name) for name in names]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images N x selected channels x H x W of images N x all channels x H x W."""
         parts = [images[:, start:stop] for start, stop in self._ranges]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def _range(inputs: Mapping[str, int], name: str) -> tuple[int, int]:
-    names = list(inputs)
-    start = sum(inputs[before] for before in names[: names.index(name)])
-    return start, start + inputs[name]

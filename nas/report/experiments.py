@@ -16,6 +16,12 @@ _NAMES = {
     "mean_class_accuracy": "mean per-class accuracy",
     "mean_iou": "mean IoU",
     "macro_f1": "mean F1",
+    "acer": "ACER",
+    "apcer": "APCER",
+    "bpcer": "BPCER",
+    "eer": "EER",
+    "hter_at_threshold": "HTER at the EER threshold of validation",
+    "tpr_at_fpr_1e2": "TPR at FPR 1e-2",
 }
 _VIEWS = {"none": "", "flip": ", flipped too", "ten_crop": ", ten crops"}
 
@@ -42,7 +48,7 @@ def evaluation_table(evaluation: RunEvaluation) -> Table:
     table = _table(evaluation.split.capitalize(), evaluation.seeds)
     for views, figures in evaluation.figures.items():
         for key, values in figures.items():
-            table.add_row(_NAMES[key] + _VIEWS[views], *_cells(values))
+            table.add_row(_NAMES[key] + _VIEWS.get(views, f", {views}"), *_cells(values))
     return table
 
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from latency.costs import amount
+from nas.controllers.failures import SURPLUS
 from nas.controllers.finished import FinishedTrials
 from nas.report.progress import Bars, duration
 from nas.searching.places import trials_asked
-from nas.searching.records import SURPLUS, TrialRecord, record_of
+from nas.searching.records import TrialRecord, record_of
 
 _TOLD_AFTER = 50
 """Candidates beyond the limits in a row have one line for so many of them."""

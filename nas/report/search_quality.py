@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from nas.pareto.course import Course, course_of, reference_cost
 from nas.report.courses import outcomes_of
 from nas.report.rungs import RungCorrelation, rung_correlations, stopped_at
 from nas.report.runs import UNPENALISED_COST, Snapshot, trained, values_of, without_repeats
 from nas.searching.records import TrialRecord
+
+_FEWEST = 9
+"""Candidates below which the thirds of a search are too small to be compared."""
+
+
+@dataclass(frozen=True)
+class Thirds:
+    """The candidates of a search in the order in which they were drawn, first against last.
+
+    Attributes:
+        figure: What is compared, "quality" or "reward".
+        first: Its mean over the first third.
+        last: Its mean over the last third.
+    """
+
+    figure: str
+    first: float
+    last: float
+
+    @property
+    def improved(self) -> bool:
+        """Whether the controller found better candidates than it began with."""
+        return self.last > self.first
 
 
 @dataclass(frozen=True)
@@ -23,6 +47,8 @@ class SearchQuality:
         candidates: Number of complete trials that repeat no other.
         stopped: Number of these that were cut short, by rung, in the order of the rungs.
         correlations: How well the scores at early rungs predict those at later ones.
+        thirds: What the controller has learned; None for random search, and for fewer than nine
+            candidates.
     """
 
     best: TrialRecord | None
@@ -31,6 +57,7 @@ class SearchQuality:
     candidates: int
     stopped: Mapping[str, int]
     correlations: tuple[RungCorrelation, ...]
+    thirds: Thirds | None = None
 
     @property
     def repeats(self) -> float:
@@ -60,11 +87,24 @@ def search_quality(run: Snapshot) -> SearchQuality:
     return SearchQuality(
         best=_highest(contest, values, "quality"),
         best_reward=_highest(contest, values, "reward") if penalised else None,
+        thirds=None
+        if run.config.controller.name == "random"
+        else _thirds(without_repeats(contest), values, followed[-1]),
         course=course_of(outcomes, followed, references),
         candidates=len(without_repeats(complete)),
         stopped=stopped_at(complete),
         correlations=rung_correlations(complete),
     )
+
+
+def _thirds(
+    contest: Sequence[TrialRecord], values: Mapping[int, Mapping[str, float]], figure: str
+) -> Thirds | None:
+    if len(contest) < _FEWEST:
+        return None
+    figures = [values[record.number][figure] for record in contest]
+    third = len(figures) // 3
+    return Thirds(figure, fmean(figures[:third]), fmean(figures[-third:]))
 
 
 def _unpenalised(contest: Sequence[TrialRecord]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from latency.costs import declared, heading
 from nas.pareto.course import Course
 from nas.report.latency_sources import latency_sources, told_sources
 from nas.report.runs import Snapshot, without_repeats
-from nas.report.search_quality import SearchQuality, search_quality
+from nas.report.search_quality import SearchQuality, Thirds, search_quality
 from nas.report.tables import figure
 from nas.searching.records import TrialRecord
 
@@ -113,6 +113,8 @@ def _add_quality(rows: Table, quality: SearchQuality) -> None:
         _add_best(rows, "best quality", course.best["quality"][-1], best)
     if quality.best_reward is not None:
         _add_best(rows, "best reward", course.best["reward"][-1], quality.best_reward)
+    if quality.thirds is not None:
+        rows.add_row(f"mean {quality.thirds.figure}", _progress_of(quality.thirds))
     rows.add_row("repeated candidates", f"{quality.repeats:.0%}")
     for number, (rung, count) in enumerate(quality.stopped.items()):
         share = f"{count} of {quality.candidates} candidates at {rung}"
@@ -123,6 +125,13 @@ def _add_quality(rows: Table, quality: SearchQuality) -> None:
             f"Spearman {found.spearman:.2f}, n = {found.candidates}"
         )
         rows.add_row("" if number else "rank correlation", agreement)
+
+
+def _progress_of(thirds: Thirds) -> str:
+    means = f"{thirds.first:.4f} in the first third of candidates, {thirds.last:.4f} in the last"
+    if thirds.improved:
+        return means
+    return f"{means};\nthe last third is no better than the first: no better than random"
 
 
 def _add_best(rows: Table, name: str, value: float, trial: TrialRecord) -> None:

@@ -188,7 +188,8 @@ class _Work:
     def save(self, network: nn.Module, genotype: Genotype, path: Path) -> nn.Module:
         """Writes the network as it is deployed, and returns it."""
         deployed = self.config.kind.deployed(network)
-        save_network(deployed, NetworkDescription.of(self._found(genotype), self.task), path)
+        found = self.config.kind.as_trained(self._found(genotype), self.task)
+        save_network(deployed, NetworkDescription.of(found, self.task), path)
         return deployed
 
     def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:

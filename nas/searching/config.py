@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
+import nas.tasks
 import rewards
 import search_spaces
 from latency.costs import COSTS
@@ -18,10 +19,13 @@ from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.kinds.kind import AnyKind
-from nas.kinds.registry import kind_named
+from nas.kinds.registry import kind_named, kind_names
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
+
+TASK_KIND = "task_kind"
+"""The key of the kind of the task, where it differs from that of the search space."""
 
 
 def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
@@ -277,8 +281,8 @@ class ImageSearchConfig(SearchConfig):
 
     @property
     def kind(self) -> AnyKind:
-        """The kind of its task, which the search space decides."""
-        return kind_named(search_spaces.kind(self.space.name))
+        """The kind of its task, which the search space decides unless the task is of another."""
+        return kind_named(getattr(self, TASK_KIND, None) or search_spaces.kind(self.space.name))
 
     @property
     def has_teacher(self) -> bool:
@@ -294,10 +298,22 @@ def image_config(name: str) -> type[ImageSearchConfig]:
         UserError: If there is no such kind.
     """
     kind = kind_named(name)
+    more: dict[str, Any] = {}
+    if kind.space_kind is not None:
+        more[TASK_KIND] = (Literal[name], name)
+    if kind.default_metric != RewardSettings.model_fields["metric"].default:
+        reward = create_model(
+            f"{name.capitalize()}RewardSettings",
+            __base__=RewardSettings,
+            __module__=__name__,
+            metric=(RewardSettings.model_fields["metric"].annotation, kind.default_metric),
+        )
+        more["reward"] = (reward, reward())
     return create_model(
         f"{name.capitalize()}SearchConfig",
         __base__=ImageSearchConfig,
         __module__=__name__,
+        **more,
         task=(str, kind.default_task),
         space=(SpaceSettings, SpaceSettings(name=kind.default_space)),
         retraining=(kind.retraining_settings, kind.retraining_settings()),
@@ -318,8 +334,11 @@ class TableSearchConfig(SearchConfig):
     Attributes:
         table: The file; see `nas.evaluation.table`.
         dataset: Which of its data sets counts.
+        failures_in_a_row: As above, but a failure is a candidate without a row, which costs no
+            time and is common in a table of a part of its space.
     """
 
+    failures_in_a_row: int = Field(default=200, ge=1)
     space: SpaceSettings = SpaceSettings(name="nasbench201")
     reward: TableRewardSettings = TableRewardSettings()
     table: str
@@ -327,9 +346,11 @@ class TableSearchConfig(SearchConfig):
 
 
 def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
-    """The configuration that raw values are meant for: told by a table, or by the space."""
+    """The configuration that raw values are meant for: told by a table, the task or the space."""
     if values.get("table") is not None:
         return TableSearchConfig
+    if values.get(TASK_KIND) is not None:
+        return image_config(str(values[TASK_KIND]))
     space = values.get("space")
     name = space.get("name") if isinstance(space, Mapping) else None
     try:
@@ -354,8 +375,26 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     values = read_values(path)
     source = "configuration" if path is None else str(path)
     resolved = overridden(values, overrides)
+    resolved = _with_task_kind(resolved)
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.
-    table = {"table": resolved["table"]} if config is TableSearchConfig else {}
-    validate(config, {**table, **values}, source)
+    told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
+    validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
     return validate(config, resolved, "configuration" if overrides else source)
+
+
+def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the kind of their task, where it borrows the search space of another."""
+    space, task = values.get("space"), values.get("task")
+    named = space.get("name") if isinstance(space, Mapping) else None
+    if TASK_KIND in values or named is None or not isinstance(task, str):
+        return values
+    name = nas.tasks.told_kind(task)
+    try:
+        borrows = name in kind_names() and kind_named(name).space_kind is not None
+        if not borrows or kind_named(name).space_kind != search_spaces.kind(str(named)):
+            return values
+    except search_spaces.SpaceError:
+        # Whoever creates the space says what is wrong.
+        return values
+    return {**values, TASK_KIND: name}

@@ -190,7 +190,8 @@ def candidates_of(
         prepared: What candidates share.
         size: Height and width of the image; the task's unless given.
     """
-    shape = (*task.input_shape[:2], *(size or task.input_size))
+    one = config.kind.image_shape(task, config.evaluation)
+    shape = (*one[:2], *(size or task.input_size))
     return config.kind.candidates(space, config.evaluation, task.num_classes, shape, prepared)
 
 

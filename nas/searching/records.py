@@ -11,18 +11,13 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.controllers.sampler import BEYOND, EMPTY
+from nas.controllers.failures import failure_of
+from nas.controllers.sampler import BEYOND
 from nas.searching.limits import Breaches, breaches_of
 from nas.searching.repeats import REPEATS
 
-LOST = "worker lost"
-"""Failure of a trial whose worker died, which is not the fault of the candidate."""
-SURPLUS = "surplus: the number of trials asked for was already reached"
-"""Failure of a trial that found no place; it was never trained."""
 VOID = "void"
 """Attribute of a study: reasons by the number of the trial, as finished trials cannot change."""
-INTERRUPTED = "interrupted"
-"""Failure of a trial that the user stopped."""
 
 
 @dataclass(frozen=True)
@@ -130,25 +125,6 @@ def record_of(trial: FrozenTrial, void: Mapping[str, str] = MappingProxyType({})
     )
 
 
-def failure_of(trial: FrozenTrial) -> str | None:
-    """The reason why a trial failed, or None if it did not."""
-    if trial.state != TrialState.FAIL:
-        return None
-    # Optuna offers no call to add a reason to the trial of another worker.
-    reason: str = trial.user_attrs.get("failure", LOST)
-    return reason
-
-
 def is_beyond_limits(trial: FrozenTrial) -> bool:
     """True for a candidate that was not trained because it is beyond a limit of the search."""
     return trial.state == TrialState.PRUNED and BEYOND in trial.user_attrs
-
-
-def is_empty(trial: FrozenTrial) -> bool:
-    """True for a candidate that is no network: no path leads from the image to the logits."""
-    return trial.state == TrialState.FAIL and EMPTY in trial.user_attrs
-
-
-def is_candidate_failure(trial: FrozenTrial) -> bool:
-    """True if the candidate itself failed, not its worker."""
-    return failure_of(trial) not in (None, LOST, SURPLUS, INTERRUPTED)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.failures import failure_of, is_candidate_failure, is_empty
 from nas.controllers.finished import FinishedTrials
 from nas.searching.limits import breaches_of, strictest
-from nas.searching.records import failure_of, is_beyond_limits, is_candidate_failure, is_empty
+from nas.searching.records import is_beyond_limits
 
 
 class SearchError(Exception):

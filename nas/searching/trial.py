@@ -18,7 +18,8 @@ import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from nas.controllers.sampler import BEYOND, EMPTY
+from nas.controllers.failures import EMPTY, INTERRUPTED, SURPLUS
+from nas.controllers.sampler import BEYOND
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, Rung
 from nas.searching import interrupts
@@ -27,7 +28,6 @@ from nas.searching.limits import Breaches, breaches
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.promotion import RUNGS, FrontSoFar, RewardsSoFar, is_promoted
 from nas.searching.provenance import commit
-from nas.searching.records import INTERRUPTED, SURPLUS
 from nas.searching.repeats import REPEATS, Keys, Repeats
 from rewards import RewardError
 from search_spaces.genotype import Genotype

@@ -10,11 +10,11 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
+from nas.controllers.failures import LOST, failure_of
 from nas.searching import interrupts
 from nas.searching.assembly import Assembly
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.provenance import available_cpus
-from nas.searching.records import LOST, failure_of
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
 from nas.searching.study import first_trial, open_study, working_storage

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.tasks.antispoofing.task import AntiSpoofingTask
     from nas.tasks.check_report import CheckReport
     from nas.tasks.classification.augmentation import AugmentationSettings
     from nas.tasks.classification.dataset import ClassificationDataset
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         load_segmentation,
         names,
         register,
+        told_kind,
     )
     from nas.tasks.segmentation.dataset import SegmentationDataset
     from nas.tasks.segmentation.task import SegmentationTask
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Address",
+    "AntiSpoofingTask",
     "Augmentation",
     "AugmentationSettings",
     "CheckReport",
@@ -47,10 +50,12 @@ __all__ = [
     "load_segmentation",
     "names",
     "register",
+    "told_kind",
 ]
 
 _MODULES = {
     "Address": "task",
+    "AntiSpoofingTask": "antispoofing.task",
     "Augmentation": "segmentation.transforms",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
@@ -69,6 +74,7 @@ _MODULES = {
     "load_segmentation": "registry",
     "names": "registry",
     "register": "registry",
+    "told_kind": "registry",
 }
 
 

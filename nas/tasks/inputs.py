@@ -27,3 +27,15 @@ def named_inputs(channels: Channels) -> dict[str, int]:
     if channels == "rgb":
         return dict(RGB)
     return {"grey": 1} if channels == "grey" else {"bands": int(channels)}
+
+
+def channel_range(inputs: Mapping[str, int], name: str) -> tuple[int, int]:
+    """The first channel of an input, and the one after its last, where all lie in one tensor.
+
+    Args:
+        inputs: Channels of each input, in order.
+        name: One of them.
+    """
+    names = list(inputs)
+    start = sum(inputs[before] for before in names[: names.index(name)])
+    return start, start + inputs[name]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 from nas.errors import UserError
 from nas.objects import is_object, kept
 from nas.settings import read_yaml
+from nas.tasks.antispoofing.task import AntiSpoofingTask
 from nas.tasks.classification.loading import is_recognised, load_recognised
 from nas.tasks.classification.task import ClassificationTask
 from nas.tasks.segmentation.task import SegmentationTask
@@ -30,6 +31,7 @@ _TASKS: Registry[Callable[..., Task]] = Registry(
     {
         "faces": "nas.tasks.faces.task:load_faces",
         "digits": "nas.tasks.classification.digits:load_digits",
+        "spoofing": "nas.tasks.antispoofing.spoofing:load_spoofing",
     },
     _complaint,
 )
@@ -39,6 +41,7 @@ _KINDS: Registry[Callable[[Path, Any, Path | None], Task]] = Registry(
     {
         SegmentationTask.kind: "nas.tasks.segmentation.folder:load_folder",
         ClassificationTask.kind: "nas.tasks.classification.loading:load_described",
+        AntiSpoofingTask.kind: "nas.tasks.antispoofing.loading:load_described",
     },
     _complaint,
 )
@@ -79,6 +82,25 @@ def names() -> tuple[str, ...]:
 def kinds() -> dict[str, str]:
     """Kind of each task that needs no files, by its name; empty if its function does not say."""
     return {name: _kind(_TASKS.get(name)) for name in names()}
+
+
+def told_kind(name_or_path: str | Path) -> str:
+    """The kind of a task as far as it is told without reading any image; empty if it is not.
+
+    Args:
+        name_or_path: As for `load`.
+    """
+    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if is_object(name):
+        return str(kept(name, "task").kind)
+    if name in names() or (":" in name and not path.exists()):
+        try:
+            return _kind(_TASKS.get(name))
+        except UnknownNameError:
+            return ""
+    file = path / _FILE if path.is_dir() else path
+    values = read_yaml(file) if file.is_file() else None
+    return str(values.get("kind", "")) if isinstance(values, dict) else ""
 
 
 def load(name_or_path: str | Path, data: str | Path | None = None, **options: Any) -> Task:
@@ -142,8 +164,8 @@ def _load_named(name: str, data: str | Path | None, options: dict[str, Any]) -> 
     task = function(**arguments)
     if not isinstance(task, Task):
         raise UserError(
-            f"the task {name!r} must return a SegmentationTask or a ClassificationTask, not "
-            f"{type(task).__name__}."
+            f"the task {name!r} must return a task of nas.tasks, such as a SegmentationTask or a "
+            f"ClassificationTask, not {type(task).__name__}."
         )
     return replace(task, address=None if address is None else Address(address, data, options))
 

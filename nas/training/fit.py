@@ -72,7 +72,7 @@ def training_of(
     seed: int,
     teaching: Teaching,
     quality: Quality,
-) -> Training:
+) -> Training[Loop]:
     """A training that has not begun; the arguments are those of `fit`."""
     loss = recipe.loss(network, task, settings, teaching, device)
     monitors = recipe.monitors(settings)

@@ -80,17 +80,7 @@ class Loop:
         self.network.train()
         for module in self.frozen_statistics:
             module.eval()
-        losses = [
-            self._step(batch, scale(index * len(self.batches) + number))
-            for number, batch in enumerate(self.batches.epoch(index))
-        ]
-        mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean):
-            raise DivergedError(f"the loss became {mean} in epoch {index}")
-        if not self.update.is_finite():
-            # The last update can spoil the weights after a loss that was still finite.
-            raise DivergedError(f"a weight is no longer a finite number in epoch {index}")
-        return mean
+        return train_epoch(self.batches, self._step, self.update.is_finite, index, scale)
 
     def _step(self, batch: Batch, scale: float) -> Tensor:
         self.update.zero_gradients()
@@ -98,3 +88,38 @@ class Loop:
         self.update.backward(loss)
         self.update.step(scale)
         return loss.detach()
+
+
+def train_epoch(
+    batches: Batches,
+    step: Callable[[Batch, float], Tensor],
+    is_finite: Callable[[], bool],
+    index: int,
+    scale: Callable[[int], float],
+) -> float:
+    """Trains what is in training mode for an epoch.
+
+    Args:
+        batches: Where batches come from.
+        step: One update, told the factor of the learning rate; gives the loss.
+        is_finite: Whether every weight is a finite number.
+        index: Number of the epoch, from 0.
+        scale: Factor of the learning rate at a step of the whole training.
+
+    Returns:
+        The mean loss over the batches.
+
+    Raises:
+        DivergedError: If the loss or a weight is infinite or not a number.
+    """
+    losses = [
+        step(batch, scale(index * len(batches) + number))
+        for number, batch in enumerate(batches.epoch(index))
+    ]
+    mean = float(torch.stack(losses).mean())
+    if not math.isfinite(mean):
+        raise DivergedError(f"the loss became {mean} in epoch {index}")
+    if not is_finite():
+        # The last update can spoil the weights after a loss that was still finite.
+        raise DivergedError(f"a weight is no longer a finite number in epoch {index}")
+    return mean

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from nas.errors import UserError
 from nas.training import checkpoint
-from nas.training.loop import Loop
+from nas.training.loop import Batches
 from nas.training.schedule import Schedule
 from nas.training.seeding import seeded
 
@@ -24,7 +25,9 @@ class Monitor:
     smaller_is_better: bool = False
 
     def prefers(self, score: float, other: float) -> bool:
-        """Whether a score is better than another one."""
+        """Whether a score is better than another one; what is not defined is never better."""
+        if math.isnan(other):
+            return not math.isnan(score)
         return score < other if self.smaller_is_better else score > other
 
 
@@ -66,8 +69,39 @@ class FitResult:
     weights: dict[str, dict[str, Tensor]] = field(compare=False, repr=False)
 
 
+class Resumable(Protocol):
+    """The state of one optimiser or several, and the averages of the weights."""
+
+    def swap_average(self) -> None:
+        """See `nas.training.update.Update.swap_average`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs besides the network's own state."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+
+
+class EpochLoop(Protocol):
+    """Trains by the epoch, as `nas.training.loop.Loop` does."""
+
+    @property
+    def batches(self) -> Batches:
+        """Where batches come from."""
+
+    @property
+    def update(self) -> Resumable:
+        """What is saved of its optimisers."""
+
+    def epoch(self, index: int, scale: Callable[[int], float]) -> float:
+        """See `nas.training.loop.Loop.epoch`."""
+
+
+LoopT = TypeVar("LoopT", bound=EpochLoop)
+
+
 @dataclass(frozen=True)
-class Training:
+class Training(Generic[LoopT]):
     """What is trained, and what tells how good it is.
 
     Attributes:
@@ -86,7 +120,7 @@ class Training:
     """
 
     network: nn.Module
-    loop: Loop
+    loop: LoopT
     schedule: Schedule
     scores: Callable[[], dict[str, float]]
     monitors: tuple[Monitor, ...]
@@ -99,7 +133,7 @@ class Training:
 
 
 def run(
-    training: Training,
+    training: Training[Any],
     resume: Path | None = None,
     on_epoch: Callable[[EpochRecord], None] = lambda record: None,
 ) -> FitResult:
@@ -128,7 +162,7 @@ def run(
 class _State:
     """A training between two epochs."""
 
-    def __init__(self, training: Training):
+    def __init__(self, training: Training[Any]):
         self._training = training
         self._history: list[EpochRecord] = []
         self._weights: dict[str, dict[str, Tensor]] = {}

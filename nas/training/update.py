@@ -93,9 +93,14 @@ class Update:
         for flat in self._parameters:
             flat.gradients.zero_()
 
-    def backward(self, loss: Tensor) -> None:
-        """Adds the gradients of a loss."""
-        (self._scaler.scale(loss) if self._scaler else loss).backward()
+    def backward(self, loss: Tensor, only: Sequence[Tensor] | None = None) -> None:
+        """Adds the gradients of a loss.
+
+        Args:
+            loss: A scalar.
+            only: Parameters that get gradients; None for all that the loss depends on.
+        """
+        (self._scaler.scale(loss) if self._scaler else loss).backward(inputs=only)
 
     def step(self, scale: float = 1.0) -> None:
         """Applies the gradients.

@@ -130,8 +130,22 @@ def test_the_known_metrics_and_what_they_declare() -> None:
         "macro_f1": ("set", "confusion"),
         "mean_iou": ("set", "confusion"),
         "auc": ("set", "probabilities"),
+        "far": ("set", "confusion"),
+        "frr": ("set", "confusion"),
+        "hter": ("set", "confusion"),
+        "apcer": ("set", "confusion"),
+        "bpcer": ("set", "confusion"),
+        "acer": ("set", "confusion"),
+        "false_omission_rate": ("set", "confusion"),
+        "false_discovery_rate": ("set", "confusion"),
+        "for_fdr_mean": ("set", "confusion"),
+        "eer": ("set", "probabilities"),
+        "tpr_at_fpr_1e2": ("set", "probabilities"),
+        "tpr_at_fpr_1e3": ("set", "probabilities"),
+        "tpr_at_fpr_1e4": ("set", "probabilities"),
     }
-    assert all(metric.larger_is_better for metric in rewards.metrics())
+    of_errors = {metric.name for metric in rewards.metrics() if not metric.larger_is_better}
+    assert of_errors == set(list(known)[8:18])
     assert rewards.metric("iou").label == "IoU"
 
 

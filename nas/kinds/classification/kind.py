@@ -228,12 +228,19 @@ class ClassificationKind(
         candidate = classifiers.build(
             classifiers.sample(random.Random(0)),
             num_classes=task.num_classes,
-            in_channels=task.channels,
+            in_channels=self.image_shape(task, settings)[1],
         )
+        candidate = self.fed(candidate, task, settings)
         try:
             make_distiller(task, settings.distillation.term, candidate.to(device), teacher)
         except ValueError as error:
             raise UserError(f"evaluation.distillation: {sentence(str(error))}") from error
+
+    def fed(
+        self, network: nn.Module, task: ClassificationTask, settings: ClassifierEvaluationSettings
+    ) -> nn.Module:
+        """A candidate as it takes the images of a task."""
+        return network
 
     def check_rungs(self, settings: ClassifierEvaluationSettings) -> None:
         if not settings.training.rungs:
@@ -294,6 +301,7 @@ class ClassificationKind(
         seed: int,
     ) -> Phase:
         task, device, own = prepared.task, prepared.device, settings.training
+        candidate = self.fed(candidate, task, settings)
         distiller = None
         if prepared.teacher is not None and prepared.known is None:
             teacher, term = prepared.teacher.network, settings.distillation.term

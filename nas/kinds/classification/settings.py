@@ -21,6 +21,13 @@ from nas.training.update import OptimiserName
 MonitorName = Literal["accuracy", "mean_class_accuracy", "macro_f1", "loss"]
 
 
+def preset_of(settings: type[Settings], name: str) -> AugmentationSettings:
+    """The preset of the augmentation that settings have."""
+    augmentation: Any = settings.model_fields["augmentation"].annotation
+    found: AugmentationSettings = augmentation.preset(name)
+    return found
+
+
 class ClassifierFitSettings(StageTraining):
     """How a classifier is trained.
 
@@ -81,7 +88,7 @@ class ClassifierFitSettings(StageTraining):
     @field_validator("augmentation", mode="before")
     @classmethod
     def _preset(cls, value: Any) -> Any:
-        return AugmentationSettings.preset(value) if isinstance(value, str) else value
+        return preset_of(cls, value) if isinstance(value, str) else value
 
     @field_validator("milestones")
     @classmethod
@@ -156,7 +163,7 @@ class CandidateTrainingSettings(Settings):
     @field_validator("augmentation", mode="before")
     @classmethod
     def _preset(cls, value: Any) -> Any:
-        return AugmentationSettings.preset(value) if isinstance(value, str) else value
+        return preset_of(cls, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> Self:

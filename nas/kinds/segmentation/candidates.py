@@ -62,15 +62,19 @@ class SegmentationCandidates(Candidates):
 
     def counts(self, genotype: Genotype) -> latency.Counts:
         """See `Candidates.counts`."""
-        return _sum(self._encoder_counts, latency.count_of_maps(self._hollow(genotype), self._maps))
+        decoder = latency.count_of_maps(self._hollow(genotype), self._maps)
+        # A decoder without a multiplication reads no map: no path leads from the image to the
+        # logits, and the encoder is no part of what would be deployed.
+        return _sum(self._encoder_counts, decoder) if decoder.macs else decoder
 
     def dissected(self, genotype: Genotype) -> Dissected:
         """See `Candidates.dissected`."""
         decoder = self._hollow(genotype)
         head = self._followed(decoder)
-        return Dissected(
-            _sum(self._encoder_counts, counts_of(decoder, head)), self._operators_with(head)
-        )
+        counts = counts_of(decoder, head)
+        if counts.macs:
+            counts = _sum(self._encoder_counts, counts)
+        return Dissected(counts, self._operators_with(head))
 
     def outline(self, genotype: Genotype) -> nn.Module:
         """See `Candidates.outline`."""

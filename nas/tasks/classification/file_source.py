@@ -54,7 +54,7 @@ class FileSource(ClassificationSource):
         """Hash of the names, the labels and every byte of the files."""
         total = hashlib.blake2b(repr(self._centre_crop).encode(), digest_size=16)
         for name, label in zip(self.names, self.labels.tolist(), strict=True):
-            total.update(f"{label} {name} {_content(self._root / name)}\n".encode())
+            total.update(f"{label} {name} {content_of(self._root / name)}\n".encode())
         return total.hexdigest()
 
     def select(self, rows: np.ndarray) -> FileSource:
@@ -78,13 +78,13 @@ class FileSource(ClassificationSource):
             pixels = read_image(self._root / self.names[row], self._channels)
             images[row] = fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
 
-        with _threads() as threads:
+        with reading_threads() as threads:
             for _ in threads.map(fill, range(len(self.names))):
                 pass
         return torch.from_numpy(images), torch.from_numpy(self.labels)
 
     def inspect(self) -> Iterator[ImageInspection]:
-        with _threads() as threads:
+        with reading_threads() as threads:
             yield from threads.map(self._inspect, self.names)
 
     def _inspect(self, name: str) -> ImageInspection:
@@ -93,7 +93,7 @@ class FileSource(ClassificationSource):
             height, width, _ = read_image(path, self._channels).shape
         except UserError as error:
             return ImageInspection(None, problems=(str(error),))
-        return ImageInspection((height, width), _content(path))
+        return ImageInspection((height, width), content_of(path))
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.ndarray:
@@ -119,13 +119,19 @@ def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.nda
     return resize(pixels, size, (max(left, 0), max(top, 0), right, bottom))
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
+    """Hash of the bytes of a file.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     try:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _threads() -> ThreadPoolExecutor:
+def reading_threads() -> ThreadPoolExecutor:
+    """Threads to read images with, a core for each."""
     # Pillow decodes and resizes without the interpreter's lock.
     return ThreadPoolExecutor(os.cpu_count())

@@ -131,3 +131,33 @@ def test_random_search_is_what_was_published() -> None:
     ):
         # The mean of ten runs lies within three standard errors of that of the 500.
         assert summary.spread("test").mean == pytest.approx(mean, abs=3 * std / np.sqrt(10))
+
+
+def _partial(toy_table: Path, folder: Path, step: int) -> Path:
+    """Every so many rows of the toy table."""
+    path = folder / f"every_{step}.npz"
+    with np.load(toy_table) as columns:
+        np.savez(path, **{name: columns[name][::step] for name in columns.files})
+    return path
+
+
+def test_a_table_of_a_part_of_its_space_is_played_on(toy_table: Path, tmp_path: Path) -> None:
+    table = _partial(toy_table, tmp_path, 3)
+    penalised = [{"penalties": [{"cost": "params"}]}]
+    settings = _settings(table, trials=6, rewards=penalised)
+    board = load_board(settings)
+    (summary,) = run(settings, board, make_contenders(settings, board))
+    assert len(summary.repetitions) == 2
+    assert len(summary.curves.validation) == 6
+
+
+def test_a_search_that_is_given_up_costs_the_others_nothing(
+    toy_table: Path, tmp_path: Path
+) -> None:
+    settings = _settings(_partial(toy_table, tmp_path, 250), trials=1, seeds=6)
+    board = load_board(settings)
+    notes: list[str] = []
+    summaries = run(settings, board, make_contenders(settings, board), say=notes.append)
+    played = len(summaries[0].repetitions)
+    assert 0 < played < 6
+    assert notes[0].startswith(f"random on shapes: {6 - played} of 6 searches were given up")

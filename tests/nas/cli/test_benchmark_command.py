@@ -21,7 +21,7 @@ def test_controllers_are_compared_in_one_table(nas, toy_table: Path) -> None:
     lines = outcome.out.splitlines()
     assert lines[0].strip() == "shapes: 2 searches of 6 evaluations"
     rows = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
-    assert rows == ["random", "evolution", "best of the table"]
+    assert rows == ["random", "evolution", "best by validation", "best by test"]
 
 
 def test_figures_and_picture_are_written(nas, toy_table: Path, tmp_path: Path) -> None:

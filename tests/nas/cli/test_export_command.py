@@ -65,7 +65,7 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
         (["--out", "net.pt"], "--out net.pt: the name has to end in .onnx."),
         (["--int8-images", 4], "--int8-images belongs to --int8; give both."),
         (["--int8", "--int8-images", 0], "int8 with 0 calibration images: give at least 1"),
-        (["--task", "faces"], "--task, --data and --set tell the images for --int8"),
+        (["--task", "faces"], "--task, --data and --set choose the images for --int8"),
         (["--int8"], "no file beside it tells which images it was trained on; give --task."),
         (["--int8", "--task", "digits"], "a network for segmentation, and task 'digits' is one of"),
         (["--int8", "--task", "nowhere"], "no task or file 'nowhere'"),

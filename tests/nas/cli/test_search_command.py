@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from nas.controllers.failures import INTERRUPTED
 from nas.evaluation.evaluation import Decide, Evaluation, EvaluationError
 from nas.evaluation.evaluator import Evaluator
-from nas.searching.records import INTERRUPTED, complete_records, read_records
+from nas.searching.records import complete_records, read_records
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 from search_spaces.genotype import Genotype

@@ -130,9 +130,17 @@ def test_trials_without_a_finite_reward_are_not_learned_from(
     assert sampler.learned == 0
 
 
-@pytest.mark.parametrize(("known", "learned"), [({}, 1), ({"empty": True}, 2)])
-def test_of_failed_and_pruned_trials_those_that_are_no_networks_are_learned_from(
-    known: dict[str, bool], learned: int, space: SearchSpace, propose: Propose
+@pytest.mark.parametrize(
+    ("known", "learned"),
+    [
+        ({}, 1),
+        ({"failure": "interrupted"}, 1),
+        ({"failure": "out of memory"}, 2),
+        ({"empty": 1}, 2),
+    ],
+)
+def test_of_failed_trials_those_whose_candidate_is_at_fault_are_learned_from(
+    known: dict[str, Any], learned: int, space: SearchSpace, propose: Propose
 ) -> None:
     sampler = create("reinforce", space, lambda trial: 1.0, 0)
     assert isinstance(sampler, ControllerSampler)

@@ -84,12 +84,14 @@ def hooks(*networks):
 
 
 # Channel-wise distillation compares the logits of segmentation if no place is given.
+# Scores of cells are of two classes, and these networks have five: `test_patch_losses` has them.
+METHODS = [name for name in names() if not name.startswith("patch")]
 END_TO_END = [
-    term(name, student="stride=8") if name == "channel_wise" else term(name) for name in names()
+    term(name, student="stride=8") if name == "channel_wise" else term(name) for name in METHODS
 ]
 
 
-@pytest.mark.parametrize("settings", END_TO_END, ids=names())
+@pytest.mark.parametrize("settings", END_TO_END, ids=METHODS)
 def test_every_method_teaches_student_and_adapters_and_not_the_teacher(
     settings, student, teacher, images, targets
 ):

@@ -27,10 +27,24 @@ CASES = [
     ("rkd", {}),
     ("mmd", {}),
     ("nst", {}),
+    ("patch_bce", {}),
+    ("patch_kl", {"pool": "both"}),
+    ("patch_mmd", {"attention": True}),
+    ("patch_mmd", {"pool": "windows"}),
+    ("multi_scale", {}),
+    ("multi_scale", {"weighting": "selector"}),
+    ("multi_scale", {"weighting": "student", "pool": "max"}),
+    ("multi_scale", {"weighting": "teacher"}),
+    ("multi_scale", {"weighting": "self_attention", "attention": True}),
+    ("mad", {}),
 ]
 CASE_NAMES = ["-".join([name, *map(str, options.values())]) for name, options in CASES]
 every_loss = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_NAMES)
-without_mgd = [case for case in CASES if case[0] != "mgd"]
+# `mgd` has convolutions, and the least `patch_bce` is the teacher's entropy.
+without_mgd = [case for case in CASES if case[0] not in ("mgd", "patch_bce")]
+CLASSIFIER = torch.nn.Linear(5, 2)
+with torch.no_grad():
+    CLASSIFIER.weight.copy_((4 * torch.linspace(-2, 3, 10).sin()).reshape(2, 5))
 every_loss_without_convolutions = pytest.mark.parametrize(("name", "options"), without_mgd)
 
 
@@ -51,6 +65,8 @@ def call(loss, student, teacher):
     if loss.needs_targets:
         targets = torch.arange(4)[:, None, None].expand(4, *SHAPE[2:])
         return loss(student, teacher, targets)
+    if loss.info.needs_classifiers:
+        return loss(student, teacher, CLASSIFIER, CLASSIFIER)
     return loss(student, teacher)
 
 
@@ -70,8 +86,15 @@ def test_the_student_learns_and_the_teacher_does_not(name, options):
     assert student.grad.abs().max() > 1e-6
 
 
-# The bandwidth of the discrepancy is no part of its gradient.
-@pytest.mark.parametrize(("name", "options"), [case for case in CASES if case[0] != "mmd"])
+# The bandwidth of the discrepancy, and weights made of the student, are no part of the gradient.
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (name, options)
+        for name, options in CASES
+        if "mmd" not in name and options.get("weighting", "teacher") == "teacher"
+    ],
+)
 def test_the_gradient_is_the_slope_of_the_loss(name, options):
     student, teacher = pair()
     loss = made(name, options)
@@ -145,7 +168,9 @@ def test_the_order_of_the_batch_does_not_matter(name, options):
     order = torch.tensor([2, 0, 3, 1])
     given = [student, teacher, targets][: 3 if loss.needs_targets else 2]
     permuted = [tensor[order] for tensor in given]
-    assert loss(*permuted).item() == pytest.approx(loss(*given).item(), rel=1e-5)
+    others = [CLASSIFIER, CLASSIFIER] if loss.info.needs_classifiers else []
+    expected = loss(*given, *others).item()
+    assert loss(*permuted, *others).item() == pytest.approx(expected, rel=1e-5)
 
 
 @every_loss
@@ -159,7 +184,10 @@ def test_other_batches_are_refused_with_both_shapes(name, options, shape):
 
 
 NEEDS_EQUAL_SHAPES = [
-    case for case in CASES if case[0] not in ("attention", "nst", "similarity", "rkd")
+    case
+    for case in CASES
+    if case[0] not in ("attention", "nst", "similarity", "rkd", "multi_scale", "mad")
+    and not case[0].startswith("patch")
 ]
 
 

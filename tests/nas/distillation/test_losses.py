@@ -22,6 +22,11 @@ def test_the_known_losses():
         "rkd",
         "mmd",
         "nst",
+        "patch_bce",
+        "patch_kl",
+        "patch_mmd",
+        "multi_scale",
+        "mad",
     )
 
 

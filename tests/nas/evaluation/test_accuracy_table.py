@@ -72,7 +72,6 @@ def test_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
     [
         ({"arch": None}, "no column 'arch', which says what each row is about"),
         ({"arch": [1, 2, 3]}, "column 'arch' must hold at least one text"),
-        ({"flops": None}, "neither of the columns 'macs' and 'flops'"),
         ({"macs": [1, 2, 3]}, "both of the columns 'macs' and 'flops'"),
         ({"flops": [1, 0, 3]}, "column 'flops' must hold numbers above 0, but its least is 0"),
         ({"flops": [1, np.nan, 3]}, "column 'flops' is nan in row 1"),
@@ -82,7 +81,6 @@ def test_an_unknown_data_set_is_refused(tmp_path: Path) -> None:
         ({"shapes_val12": None}, "no accuracies; name their columns by data set"),
         ({"shapes_val12": [50, 60, 101]}, "percentages from 0 to 100, not 50 to 101"),
         ({"shapes_val12": [0.5, 0.6, 0.7]}, "its largest is 0.7; multiply it by 100"),
-        ({"dots_test200": [50, 60, 70]}, "data set 'dots' has no validation accuracy"),
         ({"params": np.array([1, None, 2])}, "not an .npz file of plain arrays"),
     ],
 )
@@ -95,8 +93,9 @@ def test_a_wrong_column_is_refused(tmp_path: Path, changes: Any, message: str) -
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         Table.load(tmp_path / "none.npz")
+    (tmp_path / "folder.npz").mkdir()
     with pytest.raises(UserError, match="cannot be read"):
-        Table.load(tmp_path)
+        Table.load(tmp_path / "folder.npz")
     (tmp_path / "text.npz").write_text("arch")
     with pytest.raises(UserError, match=r"not an \.npz file"):
         Table.load(tmp_path / "text.npz")
@@ -104,8 +103,10 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not an \.npz file"):
         Table.load(tmp_path / "empty.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
-    with pytest.raises(UserError, match="a single array"):
+    with pytest.raises(UserError, match=r"ends in \.npz, \.csv, \.parquet"):
         Table.load(tmp_path / "one.npy")
+    with pytest.raises(UserError, match="a single array"):
+        Table.load((tmp_path / "one.npy").rename(tmp_path / "one.npz"))
 
 
 def test_half_an_archive_is_refused(tmp_path: Path) -> None:
@@ -114,3 +115,48 @@ def test_half_an_archive_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"not an \.npz file"):
         Table.load(path)
+
+
+def test_a_wrong_column_of_one_data_set_leaves_the_others(tmp_path: Path) -> None:
+    table = _load(tmp_path, dots_val12=[1, np.nan, 3], stars_test200=[50, 60, 70])
+    assert list(table.datasets) == ["shapes"]
+    with pytest.raises(UserError, match="column 'dots_val12' is nan in row 1"):
+        table.scores("dots")
+    with pytest.raises(UserError, match="data set 'stars' has no validation accuracy"):
+        table.scores("stars")
+
+
+def test_multiply_accumulates_may_be_absent(tmp_path: Path) -> None:
+    table = _load(tmp_path, flops=None, params=[10, 20, 30])
+    assert set(table.costs) == {"params"}
+    assert table.training_seconds("shapes", 12) is None
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_other_files_hold_the_same_table(tmp_path: Path, ending: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / f"table.{ending}"
+    frame = pandas.DataFrame(COLUMNS | {"dots_val12": [1.0, None, 3.0]})
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    table = Table.load(path)
+    assert table.architectures == ("a", "b", "c")
+    assert table.costs["macs"].tolist() == [1, 2, 3]
+    assert table.scores("shapes").validation[12].tolist() == [50, 60, 70]
+    assert "is nan in row 1" in table.unusable["dots"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("table.csv", b"", "not a CSV file with a header"),
+        ("table.csv", b"\xff\xfe\x00", "not a CSV file with a header"),
+        ("table.csv", b"arch,flops\na\n", "row 2 has 1 values, but the header has 2"),
+        ("table.parquet", b"arch", "not a readable Parquet file"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        Table.load(tmp_path / name)

@@ -11,7 +11,7 @@ import latency
 from latency import Counts, LatencyError, count_of_maps
 from latency.costs import Figure, Source, create_cost
 from nas.evaluation.costs import COUNTS_ONLY, CostMeter, Extras, second_opinion
-from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
 from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
@@ -52,10 +52,12 @@ def test_costs_are_those_of_the_whole_deployed_network(space, encoder, size):
         assert meter.counts(genotype) == counted(meter, encoder, genotype, size)
 
 
-def test_costs_of_a_candidate_whose_cell_is_empty(space, encoder):
+def test_a_candidate_whose_cell_is_empty_is_refused_before_it_is_trained(space, encoder):
     meter = meter_of(space, encoder, (32, 32))
     genotype = space.parse("[[10,[0,0,10,10]],[[3,2],[3,0]]]")
-    assert meter.counts(genotype) == counted(meter, encoder, genotype, (32, 32))
+    assert meter.counts(genotype)["macs"] == 0
+    with pytest.raises(EmptyNetworkError, match="no path leads from the image to the logits"):
+        meter.known(genotype)
 
 
 def test_the_encoder_is_included_and_left_alone(space, encoder):

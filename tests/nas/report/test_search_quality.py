@@ -7,8 +7,8 @@ import pytest
 from hand_made import failed, record
 
 from nas.report.runs import Snapshot
-from nas.report.search_quality import search_quality
-from nas.searching.config import RewardSettings, SearchConfig
+from nas.report.search_quality import SearchQuality, search_quality
+from nas.searching.config import ControllerSettings, RewardSettings, SearchConfig
 
 PLAIN = RewardSettings()
 PENALISED = RewardSettings.model_validate(
@@ -99,3 +99,29 @@ def test_every_finished_trial_tells_how_well_early_scores_predict() -> None:
     records = [record(n, rungs={"early": n, "late": n / 2}) for n in range(8)]
     (found,) = _quality(records).correlations
     assert (found.kendall, found.spearman) == pytest.approx((1.0, 1.0))
+
+
+def _with_controller(name: str, qualities: list[float]) -> SearchQuality:
+    config = SearchConfig(reward=PLAIN, controller=ControllerSettings(name=name))
+    records = tuple(record(number, quality) for number, quality in enumerate(qualities))
+    return search_quality(Snapshot(Path("demo"), config, "demo", 24, records))
+
+
+def test_a_search_that_learns_nothing_is_told_by_its_thirds() -> None:
+    better = _with_controller("reinforce", [0.1, 0.3, 0.2, 0.9, 0, 0, 0.4, 0.3, 0.5, 0.6])
+    assert better.thirds is not None
+    assert (better.thirds.figure, better.thirds.improved) == ("quality", True)
+    assert (better.thirds.first, better.thirds.last) == pytest.approx((0.2, 1.4 / 3))
+    same = _with_controller("reinforce", [0.5] * 9).thirds
+    assert same is not None and not same.improved
+
+
+def test_thirds_are_told_of_no_random_search_and_of_no_short_one() -> None:
+    assert _with_controller("random", [0.5] * 9).thirds is None
+    assert _with_controller("reinforce", [0.5] * 8).thirds is None
+
+
+def test_thirds_compare_the_reward_where_there_is_one() -> None:
+    records = [record(number, 0.5, flops=10.0 * (number + 1)) for number in range(9)]
+    thirds = _quality(records).thirds
+    assert thirds is not None and thirds.figure == "reward" and not thirds.improved

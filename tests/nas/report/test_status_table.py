@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from nas.pareto.course import Course
 from nas.report.rungs import RungCorrelation
 from nas.report.runs import Snapshot
-from nas.report.search_quality import SearchQuality
+from nas.report.search_quality import SearchQuality, Thirds
 from nas.report.status import Status, course_table, quality_table, status, status_table
 from nas.searching.config import SearchConfig
 from nas.searching.records import TrialRecord, record_of
@@ -166,3 +166,11 @@ def _snapshot(*records: TrialRecord) -> Snapshot:
     reward = {"penalties": [{"cost": "flops", "base": 10.0}]}
     config = SearchConfig.model_validate({"reward": reward})
     return Snapshot(Path("run"), config, "run", 4, records)
+
+
+def test_a_search_that_is_no_better_than_random_says_so() -> None:
+    text = " ".join(_lines(quality_table(replace(BEGUN, thirds=Thirds("reward", 0.5, 0.4)))))
+    assert "mean reward 0.5000 in the first third of candidates, 0.4000 in the last" in text
+    assert "the last third is no better than the first: no better than random" in text
+    text = " ".join(_lines(quality_table(replace(BEGUN, thirds=Thirds("reward", 0.4, 0.5)))))
+    assert "no better" not in text

@@ -15,8 +15,8 @@ import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.failures import LOST, failure_of
 from nas.searching.places import LIVE, Places, WorkerIdentity, completed, has_place
-from nas.searching.records import LOST, failure_of
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import MemoryStorage
 from nas.searching.study import create_memory_study, create_study, working_storage

@@ -8,9 +8,10 @@ import pytest
 import search_fakes as fakes
 from optuna.trial import TrialState
 
+from nas.controllers.failures import INTERRUPTED
 from nas.errors import UserError
 from nas.searching import search
-from nas.searching.records import INTERRUPTED, complete_records, read_records
+from nas.searching.records import complete_records, read_records
 from nas.searching.reward import reward_of
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError

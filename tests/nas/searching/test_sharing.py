@@ -25,9 +25,11 @@ def _registered(monkeypatch):
 
 
 def local_space():
-    @search_spaces.register("sharing_space")
+    @search_spaces.register
     class Local(NASBench201):
         """Defined within a function, as other processes do not find it."""
+
+        name = "sharing_space"
 
     return {"space.name": "sharing_space"}
 

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.searching.records import SURPLUS
+from nas.controllers.failures import SURPLUS
 from nas.searching.stop import FailureWatch, SearchError, check_beyond, check_failures
 
 BEYOND = "beyond"

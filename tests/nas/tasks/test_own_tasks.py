@@ -46,7 +46,7 @@ def own(monkeypatch):
 
 
 def test_a_registered_task_is_known_by_its_name(own):
-    assert tasks.names() == ("faces", "digits", "mine")
+    assert tasks.names() == ("faces", "digits", "spoofing", "mine")
     assert tasks.load("mine", size=16).input_size == (16, 16)
 
 
@@ -55,6 +55,7 @@ def test_the_kinds_of_named_tasks_are_told_without_loading_them(own):
     assert tasks.kinds() == {
         "faces": "segmentation",
         "digits": "classification",
+        "spoofing": "antispoofing",
         "mine": "classification",
         "untold": "",
     }
@@ -100,7 +101,7 @@ def test_built_in_tasks_and_files_have_addresses(task_folder, monkeypatch):
     [
         ("my_tasks.py:brigt", "defines no 'brigt'; did you mean 'bright'"),
         ("nowhere.py:bright", "there is no file"),
-        ("my_tasks.py:wrong", "must return a SegmentationTask or a ClassificationTask, not str"),
+        ("my_tasks.py:wrong", "must return a task of nas.tasks, such as"),
     ],
 )
 def test_a_wrong_path_is_one_sentence(module, monkeypatch, name, message):

@@ -1,0 +1,60 @@
+"""Which trials failed because of their candidates, and which networks these built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.controllers.finished import FinishedTrials
+
+EMPTY = "empty"
+"""User attribute of a failed trial whose candidate is no network at all."""
+
+LOST = "worker lost"
+"""Failure of a trial whose worker died, which is not the fault of the candidate."""
+SURPLUS = "surplus: the number of trials asked for was already reached"
+"""Failure of a trial that found no place; it was never trained."""
+INTERRUPTED = "interrupted"
+"""Failure of a trial that the user stopped."""
+
+
+def failure_of(trial: FrozenTrial) -> str | None:
+    """The reason why a trial failed, or None if it did not."""
+    if trial.state != TrialState.FAIL:
+        return None
+    # Optuna offers no call to add a reason to the trial of another worker.
+    reason: str = trial.user_attrs.get("failure", LOST)
+    return reason
+
+
+def is_empty(trial: FrozenTrial) -> bool:
+    """True for a candidate that is no network: no path leads from the image to the logits."""
+    return trial.state == TrialState.FAIL and EMPTY in trial.user_attrs
+
+
+def is_candidate_failure(trial: FrozenTrial) -> bool:
+    """True if the candidate itself failed, not its worker."""
+    return is_empty(trial) or failure_of(trial) not in (None, LOST, SURPLUS, INTERRUPTED)
+
+
+class FailedNetworks:
+    """The networks whose candidates failed; every trial is read once.
+
+    Attributes:
+        networks: Their canonical keys.
+    """
+
+    def __init__(self) -> None:
+        self.networks: set[str] = set()
+        self._watch = FinishedTrials()
+
+    def look(self, trials: Sequence[FrozenTrial]) -> None:
+        """Takes in the trials that have finished since the last call.
+
+        Args:
+            trials: All trials of the study.
+        """
+        for trial in self._watch.look(trials).finished:
+            if is_candidate_failure(trial) and "canonical_key" in trial.user_attrs:
+                self.networks.add(str(trial.user_attrs["canonical_key"]))

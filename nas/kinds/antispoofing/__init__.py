@@ -1,0 +1,1 @@
+"""Face anti-spoofing: whether a face is live, seen by one or several sensors."""

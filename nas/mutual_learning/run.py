@@ -1,0 +1,412 @@
+"""Trains networks that learn from each other over several seeds, and tells of every path."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+
+import latency
+import nas.tasks
+from nas.errors import UserError
+from nas.experiments.folder import different_keys
+from nas.files import write_json, write_text
+from nas.kinds.teacher import METRICS
+from nas.mutual_learning.alignment import align
+from nas.mutual_learning.losses import all_paths
+from nas.mutual_learning.networks_file import (
+    FILE,
+    StudentsDescription,
+    describe_students,
+    load_students,
+    save_students,
+)
+from nas.mutual_learning.scores import score_paths
+from nas.mutual_learning.settings import MutualConfig
+from nas.mutual_learning.space import CONTROLLER, SPACE, PathSpace
+from nas.mutual_learning.students import SEPARATOR, Students, create_students
+from nas.mutual_learning.training import train_students
+from nas.searching.assembly import IMPORT_PATH, StandardAssembly
+from nas.searching.config import TableSearchConfig
+from nas.searching.run_folder import RunFolder
+from nas.searching.search import resume
+from nas.settings import read_yaml, validate
+from nas.tasks import ClassificationTask, Task
+from nas.training.device import resolve_device
+from nas.training.images import Normaliser
+from nas.training.seeding import derive
+from nas.training.trainer import EpochRecord, FitResult
+
+CONFIG = "mutual.yaml"
+TABLE = "paths.npz"
+LOG = "log.csv"
+_CHECKPOINT = "checkpoint.pt"
+OnEpoch = Callable[[str, EpochRecord, int], None]
+
+
+@dataclass(frozen=True)
+class MutualSummary:
+    """What the trainings of a run came to.
+
+    Attributes:
+        split: That the accuracies are of.
+        seeds: Seed of each training.
+        networks: Names of the networks.
+        paths: Accuracies of each path, one for each seed.
+        ensembles: Accuracies of the ensembles, likewise; see `PathScores`.
+        costs: Of each path: params, macs, flops, and the latency in milliseconds where it was
+            measured, as ``latency_DEVICE``.
+    """
+
+    split: str
+    seeds: tuple[int, ...]
+    networks: tuple[str, ...]
+    paths: dict[str, list[float]]
+    ensembles: dict[str, list[float]]
+    costs: dict[str, dict[str, float]]
+
+
+def run_mutual(
+    config: MutualConfig,
+    folder: Path,
+    *,
+    task: Task | None = None,
+    on_epoch: OnEpoch = lambda name, record, epochs: None,
+) -> MutualSummary:
+    """Trains every seed that the folder lacks, and puts all paths into a study.
+
+    A run that was cut off goes on from its last epoch, and more seeds can be asked for later. The
+    folder is that of a search over the paths, whose evaluator looks the trained ones up, so that
+    whatever reads searches reads it.
+
+    Args:
+        config: What is trained, and how.
+        folder: New, or that of the same run.
+        task: The one that the configuration names, if it is loaded already.
+        on_epoch: Told (what is trained, the epoch, the number of epochs).
+
+    Raises:
+        UserError: If the data or a setting is wrong, or the folder is in use.
+    """
+    device = resolve_device(config.device)
+    loaded = _classification(task) if task else load_task(config)
+    students = create_students(config, loaded, config.seed)
+    nas.tasks.check(loaded).raise_if_bad()
+    _claim(folder, config, loaded)
+    records = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        training = _Training(config, loaded, device, seed, folder / f"seed-{seed}")
+        records.append(training.finished() or training.train(on_epoch))
+    costs = _costs(students, loaded, config.latency)
+    summary = _summary("validation", config, records, costs)
+    write_json(folder / METRICS, _record(summary))
+    _search(folder, config, loaded, summary)
+    return summary
+
+
+def read_config(folder: Path) -> MutualConfig:
+    """The configuration that a folder was trained with.
+
+    Raises:
+        UserError: If there is none.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UserError(f"{folder}: no {CONFIG} there; give the folder of a run of nas mutual.")
+    return validate(MutualConfig, read_yaml(path), str(path))
+
+
+def evaluate_mutual(
+    folder: Path, split: str, device: str = "auto", data: str | None = None
+) -> MutualSummary:
+    """Scores every path of a run on a split.
+
+    Args:
+        folder: Of the run.
+        split: train, validation or test.
+        device: auto, cpu or cuda:N.
+        data: Folder of the images, if they have moved.
+
+    Raises:
+        UserError: If the folder holds no such run, or there is no such split.
+    """
+    config, where, places = read_config(folder), resolve_device(device), trained_seeds(folder)
+    task = load_task(config, data)
+    task.dataset(split)
+    records, costs = [], json.loads((folder / METRICS).read_text(encoding="utf-8"))["costs"]
+    for place in places:
+        students, _ = load_students(place / FILE)
+        scores = score_paths(students.to(where), task, split, where)
+        seed = int(place.name.removeprefix("seed-"))
+        records.append({"seed": seed, "paths": scores.paths, "ensembles": scores.ensembles})
+    summary = _summary(split, config, records, costs)
+    write_json(folder / f"evaluation-{split}.json", _record(summary))
+    return summary
+
+
+def trained_seeds(folder: Path) -> list[Path]:
+    """The folders of a run's finished trainings, by seed.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = {
+        int(place.name.removeprefix("seed-")): place
+        for place in folder.glob("seed-*")
+        if (place / FILE).is_file() and (place / METRICS).is_file()
+    }
+    if not found:
+        raise UserError(f"{folder}: nothing is trained there yet; repeat nas mutual.")
+    return [found[seed] for seed in sorted(found)]
+
+
+@dataclass(frozen=True)
+class PathNetwork:
+    """A path with the weights of its training.
+
+    Attributes:
+        path: The file that holds the weights.
+        network: On the CPU, in evaluation mode.
+        description: How it is fed.
+    """
+
+    path: Path
+    network: nn.Module
+    description: StudentsDescription
+
+
+def best_path(folder: Path, name: str) -> PathNetwork:
+    """A path of the seed where its accuracy on the validation split is highest.
+
+    Args:
+        folder: Of the run.
+        name: Of the path, for example ``resnet18/resnet34``.
+
+    Raises:
+        UserError: If nothing is trained, or there is no such path.
+    """
+
+    def accuracy(place: Path) -> float:
+        record = json.loads((place / METRICS).read_text(encoding="utf-8"))
+        return float(record["paths"].get(name, 0.0))
+
+    file = max(trained_seeds(folder), key=accuracy) / FILE
+    students, description = load_students(file)
+    return PathNetwork(file, students.network(students.path(name)), description)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One seed of a run."""
+
+    config: MutualConfig
+    task: ClassificationTask
+    device: torch.device
+    seed: int
+    folder: Path
+
+    def finished(self) -> dict[str, Any] | None:
+        path = self.folder / METRICS
+        if not (path.is_file() and (self.folder / FILE).is_file()):
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["data"] != self.task.fingerprint:
+            raise UserError(
+                f"{self.folder}: it was trained with other images; choose another folder."
+            )
+        return record
+
+    def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
+        students = create_students(self.config, self.task, self.seed)
+        matching = self._align(students)
+        epochs = self.config.training.epochs
+        checkpoint = self.folder / _CHECKPOINT
+        result = train_students(
+            students,
+            self.config,
+            self.task,
+            self.device,
+            derive(self.seed, "mutual"),
+            checkpoint,
+            lambda record: on_epoch(self.folder.name, record, epochs),
+        )
+        scores = score_paths(students, self.task, "validation", self.device)
+        record = {
+            "seed": self.seed,
+            "data": self.task.fingerprint,
+            "epoch": result.best.epoch,
+            "matching": matching,
+            "paths": scores.paths,
+            "ensembles": scores.ensembles,
+        }
+        write_text(self.folder / LOG, _log(result))
+        write_json(self.folder / METRICS, record)
+        # The result comes last: a folder that holds it is finished.
+        description = describe_students(students, self.config, self.task)
+        save_students(students, description, self.folder / FILE)
+        checkpoint.unlink()
+        return record
+
+    def _align(self, students: Students) -> dict[str, list[tuple[int, ...]]]:
+        settings = self.config.matching
+        if settings is None:
+            return {}
+        images = self.task.dataset("train").images[: settings.images]
+        normalise = Normaliser(self.task.mean, self.task.std)
+        return align(students.to(self.device), normalise(images, self.device), settings)
+
+
+def load_task(config: MutualConfig, data: str | None = None) -> ClassificationTask:
+    """The data of a run.
+
+    Args:
+        config: Of the run.
+        data: Folder of the images, if they have moved.
+
+    Raises:
+        UserError: If it cannot be had, or is no classification task.
+    """
+    return _classification(nas.tasks.load(config.task, data or config.data, **config.task_options))
+
+
+def _classification(task: Task) -> ClassificationTask:
+    if not isinstance(task, ClassificationTask):
+        raise UserError(
+            f"task {task.name!r} is one of {task.kind}; networks learn from each other in "
+            "classification alone."
+        )
+    return task
+
+
+def _claim(folder: Path, config: MutualConfig, task: ClassificationTask) -> None:
+    """Makes the folder of a run, or finds that it is this run's."""
+    path = folder / CONFIG
+    search = _search_config(folder, config, task)
+    if not path.is_file():
+        RunFolder.create(folder, search)
+    elif any(folder.glob("seed-*")):
+        different = different_keys(read_yaml(path), config.identity())
+        if different:
+            raise UserError(
+                f"{folder}: it holds a run of other settings ({different}); choose another folder."
+            )
+        return
+    else:
+        # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
+        RunFolder.open(folder).save_config(search)
+    write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
+
+
+def _costs(
+    students: Students, task: ClassificationTask, device: str | None
+) -> dict[str, dict[str, float]]:
+    students = students.cpu().eval()
+    found = {}
+    for path in all_paths(len(students), students.parts):
+        network = students.network(path)
+        counts = latency.count(network, task.input_shape)
+        costs = {
+            "params": float(counts.parameters),
+            "macs": float(counts.macs),
+            "flops": float(counts.flops),
+        }
+        if device is not None:
+            measured = latency.measure(network, task.input_shape, device)
+            costs[_latency(device)] = measured.median_ms
+        found[students.name(path)] = costs
+    return found
+
+
+def _latency(device: str) -> str:
+    return f"latency_{device.replace(':', '')}"
+
+
+def _summary(
+    split: str,
+    config: MutualConfig,
+    records: Sequence[Mapping[str, Any]],
+    costs: dict[str, dict[str, float]],
+) -> MutualSummary:
+    first = records[0]
+    return MutualSummary(
+        split=split,
+        seeds=tuple(record["seed"] for record in records),
+        networks=config.names,
+        paths={name: [r["paths"][name] for r in records] for name in first["paths"]},
+        ensembles={name: [r["ensembles"][name] for r in records] for name in first["ensembles"]},
+        costs=costs,
+    )
+
+
+def _record(summary: MutualSummary) -> dict[str, Any]:
+    return {
+        "split": summary.split,
+        "seeds": list(summary.seeds),
+        "networks": list(summary.networks),
+        "paths": summary.paths,
+        "ensembles": summary.ensembles,
+        "costs": summary.costs,
+    }
+
+
+def _search_config(
+    folder: Path, config: MutualConfig, task: ClassificationTask
+) -> TableSearchConfig:
+    """A search that looks up every path once."""
+    values = {
+        "space": {
+            "name": SPACE,
+            "options": {"networks": list(config.names), "parts": config.parts},
+        },
+        "controller": {"name": CONTROLLER},
+        "table": str((folder / TABLE).resolve()),
+        "dataset": task.name,
+        "trials": len(config.students) ** config.parts,
+        "seed": config.seed,
+    }
+    return validate(TableSearchConfig, values, str(folder))
+
+
+def _search(
+    folder: Path, config: MutualConfig, task: ClassificationTask, summary: MutualSummary
+) -> None:
+    """Puts all paths into the study of the folder, in place of what was known before."""
+    space = PathSpace(config.names, config.parts)
+    steps = [name.split(SEPARATOR) for name in summary.paths]
+    columns = {
+        "arch": np.array([str(space.parse(step)) for step in steps]),
+        f"{task.name}_val{config.training.epochs}": 100
+        * np.array([np.mean(values) for values in summary.paths.values()]),
+    }
+    rows = [summary.costs[name] for name in summary.paths]
+    # A table tells MACs alone; FLOPs are twice as many.
+    for cost in rows[0]:
+        if cost != "flops":
+            columns[cost] = np.array([row[cost] for row in rows])
+    np.savez(folder / TABLE, allow_pickle=False, **columns)
+    run = RunFolder.open(folder)
+    # More seeds change every mean.
+    for path in folder.glob("study.db*"):
+        path.unlink()
+    run.save_config(_search_config(folder, config, task))
+    resume(folder, StandardAssembly(), IMPORT_PATH)
+
+
+def _log(result: FitResult) -> str:
+    keys = list(dict.fromkeys(key for record in result.history for key in record.scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *keys, "best"])
+    for record in result.history:
+        values = [record.scores.get(key, "") for key in keys]
+        writer.writerow([record.epoch, *values, int(record.best)])
+    return text.getvalue()

@@ -1,0 +1,148 @@
+"""What ``nas mutual`` does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.models.classifiers import ClassifierSettings
+from nas.mutual_learning.losses import Direction, Method, MutualLoss, Normaliser
+from nas.mutual_learning.matching import Assignment, Similarity
+from nas.objects import is_object
+from nas.settings import Settings
+
+Order = Literal["sequential", "simultaneous"]
+
+
+class StudentSettings(Settings):
+    """A network that learns together with others.
+
+    Attributes:
+        model: The network and the weights that it starts from.
+        cut: Modules after which it is cut; null cuts it as the run says.
+    """
+
+    model: ClassifierSettings
+    cut: tuple[str, ...] | None = None
+
+
+class MatchingSettings(Settings):
+    """Brings the channels at the cuts into the order of the first network's, before training.
+
+    For networks that were trained before: their halves disagree on the order of channels.
+
+    Attributes:
+        similarity: bmm, cosine or l2; see `channel_similarity`.
+        standardised: Whether each channel is standardised first.
+        assignment: gale_shapley or hungarian.
+        images: Images of the training split whose maps are compared.
+    """
+
+    similarity: Similarity = "l2"
+    standardised: bool = True
+    assignment: Assignment = "gale_shapley"
+    images: int = Field(256, ge=2)
+
+
+class MutualConfig(Settings):
+    """A training of several networks that learn from each other, over one or several seeds.
+
+    A setting that would have no effect beside the others is refused, not passed over.
+
+    Attributes:
+        task: A built-in classification task, a folder, or a YAML file.
+        data: Folder of the images, if it is not the one that the task gives.
+        task_options: Options of the task, such as its input size.
+        students: The networks.
+        cut: Modules after which each is cut, one for two parts, two for three.
+        method: independent, dml or xml; see `MutualLoss`.
+        order: sequential updates one network after the other, so that each learns from peers that
+            have seen the batch already; simultaneous minimises the sum of all losses in one step.
+        direction: Of the divergence: from_peer is KL(peer || own), to_peer KL(own || peer).
+        detached: Whether the predictions of the peers count as given. In sequential order they
+            always do, as no step changes a peer.
+        normaliser: What the loss of xml is divided by.
+        matching: Of channels, before the training; null crosses the networks as they are.
+        training: How each is trained, with an optimiser of its own. The monitored scores are the
+            means over the networks.
+        latency: Device on which every path is measured, such as cpu; null measures none.
+        seed: Of the first training; the others follow.
+        seeds: How many trainings there are.
+        device: auto, cpu or cuda:N.
+    """
+
+    task: str
+    data: str | None = None
+    task_options: dict[str, Any] = Field(default_factory=dict)
+    students: tuple[StudentSettings, ...] = Field(min_length=2)
+    cut: tuple[str, ...] = Field(("layer2",), min_length=1, max_length=2)
+    method: Method = "xml"
+    order: Order = "sequential"
+    direction: Direction = "from_peer"
+    detached: bool = True
+    normaliser: Normaliser = "2(K-1)"
+    matching: MatchingSettings | None = None
+    training: ClassifierFitSettings = ClassifierFitSettings()
+    latency: str | None = None
+    seed: int = Field(0, ge=0)
+    seeds: int = Field(1, ge=1)
+    device: str = "auto"
+
+    @model_validator(mode="after")
+    def _nothing_ignored(self) -> Self:
+        mutual = self.method != "independent"
+        for key, used, needed in (
+            ("order", mutual, "method dml or xml"),
+            ("direction", mutual, "method dml or xml"),
+            ("detached", mutual and self.order == "simultaneous", "order simultaneous"),
+            ("normaliser", self.method == "xml", "method xml"),
+        ):
+            if getattr(self, key) != type(self).model_fields[key].default and not used:
+                raise ValueError(f"{key} has an effect with {needed} only; set that too")
+        if self.training.r_drop is not None:
+            raise ValueError("training.r_drop: networks that learn together make one pass each")
+        if self.training.precision == "float16":
+            raise ValueError("training.precision float16 is not for several losses; use bfloat16")
+        for student in self.students:
+            if student.cut is not None and len(student.cut) != len(self.cut):
+                raise ValueError(
+                    f"{student.model.name} has {len(student.cut)} cuts, the run has "
+                    f"{len(self.cut)}; every network needs the same number of parts"
+                )
+        return self
+
+    @property
+    def loss(self) -> MutualLoss:
+        """The loss of each network."""
+        return MutualLoss(self.method, self.direction, self.detached, self.normaliser)
+
+    @property
+    def parts(self) -> int:
+        """Of each network."""
+        return len(self.cut) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each network is called; a second one of a name gets a number."""
+        found: list[str] = []
+        for student in self.students:
+            name = _short(student.model.name)
+            numbered = (f"{name}-{number}" for number in range(2, len(self.students) + 1))
+            found.append(name if name not in found else next(n for n in numbered if n not in found))
+        return tuple(found)
+
+    def cut_of(self, student: StudentSettings) -> tuple[str, ...]:
+        """Where a network is cut."""
+        return student.cut or self.cut
+
+    def identity(self) -> dict[str, Any]:
+        """What a folder is tied to: all but where it runs and how many trainings follow."""
+        return self.model_dump(mode="json", exclude={"seeds", "device", "latency"})
+
+
+def _short(name: str) -> str:
+    """A name without what separates parts in the names of paths, modules and files."""
+    short = name if is_object(name) else name.rpartition(":")[2]
+    return short.replace("/", "-").replace(".", "-").replace(":", "-")

@@ -1,0 +1,208 @@
+"""Trains networks that learn from each other, each with an optimiser of its own."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.kinds.registry import kind_of
+from nas.mutual_learning.losses import MutualLoss, paths_of
+from nas.mutual_learning.settings import MutualConfig, Order
+from nas.mutual_learning.students import Forward, Students
+from nas.tasks import ClassificationTask
+from nas.training.class_weights import class_weights
+from nas.training.loop import Batch, Batches, train_epoch
+from nas.training.precision import Precision, autocast
+from nas.training.seeding import derive
+from nas.training.teaching import Teaching
+from nas.training.trainer import EpochRecord, FitResult, Training, run, structure
+from nas.training.update import Update
+
+_NO_CLASS = -100
+TaskLoss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits N x classes towards labels N, or shares N x classes."""
+
+
+class MutualUpdate:
+    """The optimisers of all networks."""
+
+    def __init__(self, updates: Sequence[Update]):
+        self.each = tuple(updates)
+
+    def is_finite(self) -> bool:
+        """Whether every weight, statistic and average is a finite number."""
+        return all(update.is_finite() for update in self.each)
+
+    def swap_average(self) -> None:
+        """Exchanges the averages and the last iterates."""
+        for update in self.each:
+            update.swap_average()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs besides the networks' own state."""
+        return {"each": [update.state_dict() for update in self.each]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        for update, saved in zip(self.each, state["each"], strict=True):
+            update.load_state_dict(saved)
+
+
+@dataclass(frozen=True)
+class MutualLoop:
+    """Trains networks by the epoch.
+
+    Attributes:
+        students: The networks.
+        batches: Where batches come from; all networks see the same ones.
+        loss: Of each network.
+        task: The loss towards the labels.
+        update: How.
+        order: sequential or simultaneous; see `MutualConfig`.
+        precision: Of the forward passes; losses are always float32.
+        freeze_batch_norm: Whether batch norms keep their statistics.
+    """
+
+    students: Students
+    batches: Batches
+    loss: MutualLoss
+    task: TaskLoss
+    update: MutualUpdate
+    order: Order = "sequential"
+    precision: Precision = "float32"
+    freeze_batch_norm: bool = False
+
+    def epoch(self, index: int, scale: Callable[[int], float] = lambda step: 1.0) -> float:
+        """See `nas.training.loop.Loop.epoch`; the loss is the mean over the networks.
+
+        Raises:
+            DivergedError: If a loss or a weight is infinite or not a number.
+        """
+        self.students.train()
+        if self.freeze_batch_norm:
+            for module in self.students.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        step = self._sequential if self.order == "sequential" else self._simultaneous
+        return train_epoch(self.batches, step, self.update.is_finite, index, scale)
+
+    def _sequential(self, batch: Batch, scale: float) -> Tensor:
+        """One network after the other; each update changes what its successors learn from."""
+        forward, losses = Forward(self.students, batch.inputs), []
+        for number, update in enumerate(self.update.each):
+            update.zero_gradients()
+            loss = self._loss(number, forward, batch)
+            # A crossed path leads through the peers, which learn in their own turn.
+            update.backward(loss, only=list(self.students.student(number).parameters()))
+            update.step(scale)
+            forward.forget(number)
+            losses.append(loss.detach())
+        return torch.stack(losses).mean()
+
+    def _simultaneous(self, batch: Batch, scale: float) -> Tensor:
+        forward = Forward(self.students, batch.inputs)
+        for update in self.update.each:
+            update.zero_gradients()
+        losses = torch.stack(
+            [self._loss(number, forward, batch) for number in range(len(self.students))]
+        )
+        losses.sum().backward()
+        for update in self.update.each:
+            update.step(scale)
+        return losses.detach().mean()
+
+    def _loss(self, number: int, forward: Forward, batch: Batch) -> Tensor:
+        paths = paths_of(number, len(self.students), self.students.parts, self.loss.method)
+        with autocast(batch.targets.device, self.precision):
+            logits = {path: forward(path) for path in paths}
+        logits = {path: values.float() for path, values in logits.items()}
+        return self.loss(number, logits, lambda values: self.task(values, batch.targets))
+
+
+def train_students(
+    students: Students,
+    config: MutualConfig,
+    task: ClassificationTask,
+    device: torch.device,
+    seed: int,
+    resume: FilePath | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+) -> FitResult:
+    """Trains networks together and keeps the epoch that is best on the validation split.
+
+    All networks end with the weights of one epoch, as halves of different epochs have not learned
+    together.
+
+    Args:
+        students: Trained in place.
+        config: How.
+        task: The data; its test split is not read.
+        device: Where.
+        seed: Of order, augmentation and whatever else is random in an epoch.
+        resume: A checkpoint, written after every epoch; if it is there, training continues from it.
+        on_epoch: Called after every epoch.
+
+    Raises:
+        DivergedError: If a loss is no longer finite.
+        UserError: If a setting does not suit a network, or the checkpoint belongs to another
+            training.
+    """
+    kind, settings = kind_of(task), config.training
+    students.to(device)
+    networks = [students.student(number).network for number in range(len(students))]
+    for network in networks:
+        kind.check(network, task, settings, Teaching())
+    monitors = kind.monitors(settings)
+
+    def scores() -> dict[str, float]:
+        cards = [kind.score(network, task, "validation", device).figures for network in networks]
+        each = {
+            f"{name} {monitor.name}": card[monitor.name]
+            for name, card in zip(students.names, cards, strict=True)
+            for monitor in monitors
+        }
+        means = {m.name: statistics.fmean(card[m.name] for card in cards) for m in monitors}
+        return means | each
+
+    training = Training(
+        network=students,
+        loop=MutualLoop(
+            students=students,
+            batches=kind.batches(task, settings, Teaching(), device, derive(seed, "batches")),
+            loss=config.loss,
+            task=_task_loss(config, task, device),
+            update=MutualUpdate([kind.update(n, settings, Teaching(), device) for n in networks]),
+            order=config.order,
+            precision=settings.precision,
+            freeze_batch_norm=settings.freeze_batch_norm,
+        ),
+        schedule=kind.schedule(settings),
+        scores=scores,
+        monitors=monitors,
+        identity=str(
+            derive(repr(config.identity()), task.fingerprint, structure(students), seed),
+        ),
+        seed=seed,
+        burn_in=settings.burn_in,
+        patience=settings.patience,
+    )
+    return run(training, resume, on_epoch)
+
+
+def _task_loss(config: MutualConfig, task: ClassificationTask, device: torch.device) -> TaskLoss:
+    settings, labels = config.training, task.dataset("train").targets
+    weights = class_weights(settings.class_weights, labels, task.num_classes, _NO_CLASS, device)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(
+            logits, targets, weight=weights, label_smoothing=settings.label_smoothing
+        )
+
+    return loss

@@ -1,0 +1,1 @@
+"""Face anti-spoofing: live faces and attacks, seen by several registered sensors."""
