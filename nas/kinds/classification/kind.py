@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -71,14 +71,14 @@ class ClassificationKind(
     name = "classification"
     default_task = "digits"
     default_space = "nasbench201"
-    metrics = ("f1", "accuracy")
-    figures = ("accuracy", "mean_class_accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("f1", "accuracy")
+    figures: ClassVar[tuple[str, ...]] = ("accuracy", "mean_class_accuracy")
     views = ("flip", "ten_crop")
     model_settings = ClassifierSettings
     searched_settings = SearchedClassifierSettings
     training_settings = ClassifierFitSettings
     evaluation_settings = ClassifierEvaluationSettings
-    retraining_settings = ClassifierRetrainingSettings
+    retraining_settings: ClassVar[type[ClassifierFitSettings]] = ClassifierRetrainingSettings
     retraining_losses = (TermSettings(method="dist"),)
 
     # -- training in full
