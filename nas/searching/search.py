@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.searching.assembly import Assembly
 from nas.searching.config import SearchConfig
@@ -18,7 +18,7 @@ from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
 from nas.searching.storage import without_password
-from nas.searching.study import check_storage, create_study, require_trusted, working_storage
+from nas.searching.study import check_storage, create_study, require_allowed, working_storage
 from nas.settings import validate
 
 CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row")
@@ -91,8 +91,8 @@ def resume(
                 f"{', '.join(CHANGEABLE)}); start a new search for that."
             )
     if "storage" in changes and config.storage is not None:
-        trust.tell([without_password(config.storage)])
-    require_trusted(run, config.storage)
+        allowed.allow([without_password(config.storage)])
+    require_allowed(run, config.storage)
     if changes:
         config = validate(type(config), values, "--resume")
         assembly.check(config)

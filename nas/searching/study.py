@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
@@ -76,7 +76,7 @@ def check_storage(config: SearchConfig) -> None:
     if config.storage is not None:
         refuse_password(config.storage)
         connect(config.storage).engine.dispose()
-        trust.tell([without_password(config.storage)])
+        allowed.allow([without_password(config.storage)])
 
 
 def create_study(
@@ -145,18 +145,18 @@ def read_study(run: RunFolder) -> optuna.Study:
     url = run.config().storage
     if url is None and not run.study_path.is_file():
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
-    require_trusted(run, url)
+    require_allowed(run, url)
     return _load(_connect_to_read(url or sqlite_url(run.study_path)), run.study_name, None)
 
 
-def require_trusted(run: RunFolder, url: str | None) -> None:
+def require_allowed(run: RunFolder, url: str | None) -> None:
     """Refuses a database that a run names and the user never used on this machine.
 
     Raises:
         UserError: With what to do.
     """
     if url is not None:
-        trust.require([without_password(url)], run.path)
+        allowed.require([without_password(url)], run.path)
 
 
 def _connect_to_read(url: str) -> TrialStorage:
@@ -180,7 +180,7 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     """
     refuse_password(storage)
     study = _load(_connect_to_read(storage), name, None)
-    trust.tell([without_password(storage)])
+    allowed.allow([without_password(storage)])
     values = {**study.user_attrs["config"], "storage": storage}
     config = config_class(values).model_validate(values)
     return RunFolder.create(path, config, study_name=name)
