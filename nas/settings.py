@@ -6,19 +6,45 @@ import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from nas.errors import UserError, sentence
 from nas.files import read_text
 
 
 class Settings(BaseModel):
-    """A typed, frozen configuration in which an unknown key is an error."""
+    """A typed, frozen configuration in which an unknown key is an error.
+
+    Attributes:
+        later: Keys that older versions did not have. While they are None they are in no dump and
+            in no representation, so that what older runs were named by stays the same.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        return {
+            key: value
+            for key, value in values.items()
+            if key not in self.later or getattr(self, key) is not None
+        }
+
+    def __repr_args__(self) -> Any:
+        for key, value in super().__repr_args__():
+            if key not in self.later or value is not None:
+                yield key, value
 
 
 T = TypeVar("T", bound=Settings)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.cli.values import assignments
-from nas.experiments.config import ExperimentConfig
+from nas.experiments.config import experiment_config
 from nas.experiments.evaluation import evaluate_run
 from nas.experiments.run import mean_and_spread, run_experiment
 from nas.report.progress import EpochProgress
@@ -51,7 +51,7 @@ def main() -> None:
     with EpochProgress() as progress:
 
         def train(name: str, **values: Any) -> None:
-            config = validate(ExperimentConfig, common | values, name)
+            config = validate(experiment_config("classification"), common | values, name)
             run_experiment(
                 config,
                 options.run / name,
@@ -62,25 +62,25 @@ def main() -> None:
 
         for pair in options.pair or PAIRS:
             teacher, student = pair.split(":")
-            longer = common["training"] | {"epochs": options.teacher_epochs or options.epochs}
-            train(teacher, model={"name": teacher}, training=longer, seeds=1)
-            runs = {f"teacher {teacher}": teacher, ALONE: student}
+            taught_by = options.teacher or options.run / teacher
+            if options.teacher is None:
+                longer = common["training"] | {"epochs": options.teacher_epochs or options.epochs}
+                train(teacher, model={"name": teacher}, training=longer, seeds=1)
+            runs = {f"teacher {teacher}": taught_by, ALONE: options.run / student}
             train(student, model={"name": student})
             for method in options.method or METHODS:
-                name, _, weight = method.partition("=")
-                loss = {"method": name} | ({"weight": float(weight)} if weight else {})
-                runs[method] = f"{student}-{teacher}-{method.replace('=', '-')}"
+                loss, *more = method.split(",")
+                name = f"{student}-{teacher}-{method.replace('=', '-')}"
+                runs[method] = options.run / name
                 train(
-                    runs[method],
+                    name,
                     model={"name": student},
-                    teacher=str(options.run / teacher),
-                    losses=[loss],
+                    teacher=str(taught_by),
+                    losses=[{"method": loss} | assignments(more, "--method")],
                 )
             results[pair] = {
-                label: evaluate_run(
-                    options.run / name, options.split, device=options.device
-                ).figures["none"]
-                for label, name in runs.items()
+                label: evaluate_run(folder, options.split, device=options.device).figures["none"]
+                for label, folder in runs.items()
             }
     for pair, figures in results.items():
         Console().print(_table(pair, options.split, figures))
@@ -113,11 +113,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--task-option", action="append", default=[], help="KEY=VALUE")
     parser.add_argument("--run", type=Path, required=True, help="folder for all runs")
     parser.add_argument("--pair", action="append", help="TEACHER:STUDENT; repeat it")
-    parser.add_argument("--method", action="append", help="METHOD or METHOD=WEIGHT; repeat it")
+    parser.add_argument(
+        "--method", action="append", help="METHOD or METHOD,weight=2,...; repeat it"
+    )
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=240)
     parser.add_argument("--teacher-epochs", type=int)
+    parser.add_argument("--teacher", type=Path, help="a run of nas train to take for the teacher")
     parser.add_argument("--split", default="test", help="split of the table")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of any setting")

@@ -194,6 +194,7 @@ class Run:
                 options,
                 lambda stage, record, total: shown[0](choice.name, record, total),
                 shown[0],
+                shown[1],
             )
         return Retrained(options.folder(self.folder, choice), metrics)
 

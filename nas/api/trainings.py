@@ -75,7 +75,7 @@ def distill(
     task: str | Path | Task,
     model: str | nn.Module,
     teacher: str | Path | nn.Module | TrainedRun,
-    method: str | Sequence[Mapping[str, Any]] = "soft_target",
+    method: str | Sequence[Mapping[str, Any]] = "dist",
     *,
     weight: float | None = None,
     run: str | Path | None = None,
@@ -95,7 +95,8 @@ def distill(
         teacher: A run of `train`, a network file, or any module that gives the task's logits.
         method: A loss by its name or import path, or several as the keys of `TermSettings`. Stages
             in `config` take its place.
-        weight: Of a single loss; the published one unless given.
+        weight: Of a single loss; unless given, the published one on logits and a measured one on
+            features, see `nas.distillation.TermSettings`.
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
         weights: As for `train`.
         epochs: As for `train`.

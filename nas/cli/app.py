@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from nas.cli import (
+    allow,
     benchmark,
     distill,
     doctor,
@@ -29,7 +30,6 @@ from nas.cli import (
     status,
     tasks,
     train,
-    trust,
     worker,
 )
 from nas.errors import UserError
@@ -51,7 +51,7 @@ app = typer.Typer(
 app.command("search")(search.search)
 app.command("worker")(worker.worker)
 app.command("status")(status.status)
-app.command("trust")(trust.trust)
+app.command("allow")(allow.allow)
 app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")

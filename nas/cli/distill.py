@@ -38,8 +38,22 @@ def distill(
         float | None,
         typer.Option(help="Alternative to --weight: r / (1 - r) if r is below 1, else r."),
     ] = None,
+    balance: Annotated[
+        float | None,
+        typer.Option(
+            help="Measure the weight: length of the loss's gradient at the start, as a multiple of "
+            "that of the labels."
+        ),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for the loss, for example temperature=4.")
+    ] = None,
+    student_place: Annotated[
+        str | None,
+        typer.Option(help="Where in the student: a module path, stride=16, penultimate or logits."),
+    ] = None,
+    teacher_place: Annotated[
+        str | None, typer.Option(help="Where in the teacher; as in the student unless given.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with any of the settings, stages included.")
@@ -65,7 +79,14 @@ def distill(
     from nas.cli.experiments import run as run_experiment
 
     methods = method or []
-    single = {"weight": weight, "ratio": ratio, "option": option}
+    single = {
+        "weight": weight,
+        "ratio": ratio,
+        "balance": balance,
+        "option": option,
+        "student-place": student_place,
+        "teacher-place": teacher_place,
+    }
     _require_one_method(methods, single)
     values = given(
         {
@@ -103,7 +124,8 @@ def _require_one_method(methods: list[str], single: dict[str, Any]) -> None:
 
 
 def _loss(method: str, single: dict[str, Any]) -> dict[str, Any]:
-    values = given({"weight": single["weight"], "ratio": single["ratio"]})
+    values = given({key: single[key] for key in ("weight", "ratio", "balance")})
+    values |= given({"student": single["student-place"], "teacher": single["teacher-place"]})
     return {"method": method, "options": assignments(single["option"] or (), "--option")} | values
 
 

@@ -40,7 +40,9 @@ def retrain(
     ] = None,
     distill_method: Annotated[
         list[str] | None,
-        typer.Option("--distill.method", help="Distillation loss; default: logit_mse."),
+        typer.Option(
+            "--distill.method", help="Distillation loss; default: retraining_losses of the search."
+        ),
     ] = None,
     distill_weight: Annotated[
         float | None, typer.Option("--distill.weight", help="Weight of that loss.")
@@ -171,4 +173,5 @@ def _retrain(folder: Any, config: Any, choice: Choice, options: Any) -> dict[str
                 f"{choice.name} {stage}" if options.stages else choice.name, record, epochs
             ),
             progress.show,
+            progress.say,
         )

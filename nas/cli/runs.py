@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.values import RUNS, chosen_run
+from nas.api.folders import RUNS
+from nas.cli.values import chosen_run
 from nas.errors import UserError
 
 app = typer.Typer(

@@ -26,23 +26,23 @@ def worker(
     ] = None,
 ) -> None:
     """Join a search from another process or machine until it is complete."""
-    from nas import trust
+    from nas import allowed
     from nas.searching.assembly import standard
     from nas.searching.run_folder import RunFolder
     from nas.searching.storage import without_password
-    from nas.searching.study import join_study, require_trusted
+    from nas.searching.study import join_study, require_allowed
     from nas.searching.worker import run_worker
 
     if storage is None:
         if study is not None:
             raise UserError("--study needs the --storage that holds it.")
         folder = RunFolder.open(run)
-        require_trusted(folder, folder.config().storage)
+        require_allowed(folder, folder.config().storage)
     elif run.exists():
         folder = RunFolder.open(run)
         if folder.config().storage != storage:
             raise UserError(f"--storage {without_password(storage)}: the run has another one.")
-        trust.tell([without_password(storage)])
+        allowed.allow([without_password(storage)])
     else:
         folder = join_study(run, storage, study or run.name)
     run_worker(folder, index, standard, data=data)

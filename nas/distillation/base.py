@@ -61,6 +61,10 @@ class LossInfo:
             teacher_classifier), which turn features M x channels of their maps into logits.
         weight: Factor beside the loss on the labels, by default: the published one.
         weight_on_features: The same on features, where it differs.
+        balance: Length of the weighted loss's gradient on features, by default, as a multiple of
+            that of the labels' loss when training begins. The weight is then measured: a published
+            one belongs to the layers, sizes and batches that it was found with. None takes the
+            published weight on features too.
         ratio_is_weight: Whether `ratio_weight` gives the ratio itself.
         place: Where features are compared by default.
         maps_only: Whether features have to be maps, and not vectors.
@@ -81,6 +85,7 @@ class LossInfo:
     needs_classifiers: bool = False
     weight: float = 1.0
     weight_on_features: float | None = None
+    balance: float | None = None
     ratio_is_weight: bool = False
     place: DefaultPlace = "last"
     maps_only: bool = False
@@ -108,6 +113,8 @@ class LossInfo:
         for weight in (self.weight, self.default_weight("features")):
             if not (math.isfinite(weight) and weight > 0):
                 raise ValueError(f"the default weight of {self.name!r} must be above 0")
+        if self.balance is not None and not (math.isfinite(self.balance) and self.balance > 0):
+            raise ValueError(f"the default balance of {self.name!r} must be above 0")
 
     def default_weight(self, compares: Compared) -> float:
         """The weight of a term that is given none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -57,13 +57,16 @@ class Distiller(nn.Module):
             for terms on features only.
 
     Attributes:
-        weights: Weight of each term by name.
+        weights: Weight of each term by name, before its course over the training.
+        balances: Terms whose weight is to be measured, see `measured`, with their balance.
         needs_targets: Whether a step needs the true classes.
 
     Raises:
         ValueError: If a term is not defined for these networks, places do not exist, or the
             networks share modules.
     """
+
+    factors: Tensor
 
     def __init__(
         self,
@@ -92,7 +95,18 @@ class Distiller(nn.Module):
                 for name, term in zip(names, terms, strict=True)
             }
         )
-        self.weights = {name: term.factor for name, term in zip(names, terms, strict=True)}
+        self._settings = dict(zip(names, terms, strict=True))
+        factors = [term.factor for term in terms]
+        self.balances = {
+            name: share
+            for name, term in self._settings.items()
+            if (share := term.gradient_share) is not None
+        }
+        if self.balances:
+            # Measured weights are a part of the state: a training that goes on keeps them.
+            self.register_buffer("factors", torch.tensor(factors, dtype=torch.float64))
+        self.weights = dict(zip(names, factors, strict=True))
+        self._progress = 0.0
         self.needs_targets = any(term.needs_targets for term in terms)
         self._segmentation = kind == "segmentation"
         self._paths = (
@@ -102,6 +116,7 @@ class Distiller(nn.Module):
         self._until = None if until is None else places[0].find(until)
         if self._until is not None:
             _require_before(places[0], self._paths[0], self._until, needs_logits)
+        self._end = None if needs_logits else _last(places[0], self._paths[0])
         self._teacher_until = None if needs_logits else _last(places[1], self._paths[1])
         self._teacher_is_checked = False
         device = next((p.device for p in student.parameters()), torch.device("cpu"))
@@ -144,8 +159,37 @@ class Distiller(nn.Module):
             name: cast(Tensor, term(outputs, teacher_outputs, classes))
             for name, term in self.terms.items()
         }
-        total = torch.stack([losses[name] * weight for name, weight in self.weights.items()]).sum()
+        total = torch.stack(
+            [
+                losses[name] * (weight * self._settings[name].course(self._progress))
+                for name, weight in self.weights.items()
+            ]
+        ).sum()
         return DistillationStep(logits, auxiliary, losses, total, teacher_outputs.get(OUTPUT))
+
+    def stop_early(self) -> None:
+        """Ends the student's run where its last features are compared.
+
+        What lies behind learns nothing from terms on features alone.
+        """
+        self._until = self._end
+
+    def measured(self, weights: Mapping[str, float]) -> None:
+        """Takes the measured weights of terms; until then they have the published ones."""
+        self.weights |= weights
+        self.factors.copy_(torch.tensor(list(self.weights.values()), dtype=torch.float64))
+
+    def advance(self, progress: float) -> None:
+        """Tells how much of the training has passed, from 0 to 1, for weights with a course."""
+        self._progress = progress
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *more: Any) -> None:
+        if self.balances:
+            # Older trainings began with the published weights, and go on with them.
+            state.setdefault(f"{prefix}factors", self.factors)
+        super()._load_from_state_dict(state, prefix, *more)
+        if self.balances:
+            self.weights = dict(zip(self.weights, self.factors.tolist(), strict=True))
 
     def extra_repr(self) -> str:
         return "" if self._until is None else f"until={self._until}"

@@ -35,6 +35,7 @@ class MMD(DistillationLoss):
         link="https://jmlr.org/papers/v13/gretton12a.html",
         # None is published for this form: equal to the cross-entropy.
         weight=1.0,
+        balance=0.5,
         place="penultimate",
     )
 
@@ -69,6 +70,7 @@ class NST(DistillationLoss):
         link="https://arxiv.org/abs/1707.01219",
         # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
         weight=50.0,
+        balance=0.5,
         maps_only=True,
         equal_sizes=False,
         adapter="none",

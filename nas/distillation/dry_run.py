@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,14 @@ class DryRun:
             their last calls end.
         vectors: Outputs N x D and N x D x 1 x 1, by path.
         calls: How many times a module was called, by path.
+        images: Shape of what the network runs on, which a hook of it may have resized.
         logits: The network's output.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     vectors: dict[str, Tensor] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    images: Shape = ()
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def note(self, path: str, output: Any) -> None:
@@ -40,6 +42,10 @@ class DryRun:
             if output.ndim == 2 or output.shape[2:] == (1, 1):
                 self.vectors[path] = output
 
+    def note_images(self, network: nn.Module, inputs: Any, output: Any) -> None:
+        """Takes down what the network ran on."""
+        self.images = tuple(inputs[0].shape) if inputs else ()
+
 
 def dry_run(network: nn.Module, input_shape: Shape) -> DryRun:
     """Runs a network on images of zeros, in evaluation mode and without gradients.
@@ -51,19 +57,20 @@ def dry_run(network: nn.Module, input_shape: Shape) -> DryRun:
         input_shape: N x channels x height x width of the images.
     """
     run = DryRun()
-    weight = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
-    devices = [weight.device] if weight.device.type == "cuda" else []
+    images = zeros_for(network, input_shape)
+    devices = [images.device] if images.device.type == "cuda" else []
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_evaluation_mode(network))
+        stack.enter_context(evaluation_mode(network))
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.callback(network.register_forward_hook(run.note_images).remove)
         for path, module in network.named_modules(remove_duplicate=False):
             if path:
                 hook = module.register_forward_hook(
                     lambda module, inputs, output, path=path: run.note(path, output)
                 )
                 stack.callback(hook.remove)
-        output = network(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
+        output = network(images)
     run.logits = split_output(output)[0]
     return run
 
@@ -84,8 +91,15 @@ def split_output(output: Any) -> tuple[Tensor, Any]:
     )
 
 
+def zeros_for(network: nn.Module, input_shape: Sequence[int]) -> Tensor:
+    """Empty images on the device and of the number type of a network."""
+    weight = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+    return torch.zeros(tuple(input_shape), dtype=weight.dtype, device=weight.device)
+
+
 @contextlib.contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """A block in which a network is in evaluation mode; modes are then what they were."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

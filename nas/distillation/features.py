@@ -24,6 +24,7 @@ class FeatureMSE(DistillationLoss):
         link="https://arxiv.org/abs/1412.6550",
         # That of `hint`.
         weight=100.0,
+        balance=0.5,
     )
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -53,6 +54,7 @@ class Hint(DistillationLoss):
         link="https://arxiv.org/abs/1412.6550",
         # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
         weight=100.0,
+        balance=0.5,
         adapter="regressor",
     )
 
@@ -90,6 +92,7 @@ class AttentionTransfer(DistillationLoss):
         link="https://arxiv.org/abs/1612.03928",
         # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
         weight=1000.0,
+        balance=0.5,
         ratio_is_weight=True,
         # The sum over several strides, as in the authors' code.
         place="two_last",

@@ -44,6 +44,7 @@ class MGD(DistillationLoss):
         link="https://arxiv.org/abs/2205.01529",
         # The ratio 0.7 of a public benchmark on CUB-200, by the rule of `ratio_weight`.
         weight=0.7 / 0.3,
+        balance=0.5,
         maps_only=True,
         # Its own convolutions see to the channels.
         adapter="none",

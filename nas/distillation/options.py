@@ -56,6 +56,16 @@ def require_whole(option: str, value: int) -> None:
         raise ValueError(f"{option} must be a whole number, not {value!r}")
 
 
+def require_flag(option: str, value: bool) -> None:
+    """Refuses what is neither true nor false.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{option} must be true or false, not {value!r}")
+
+
 def require_one_of(option: str, value: str, allowed: Collection[str]) -> None:
     """Refuses what is not among the allowed words.
 

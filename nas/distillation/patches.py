@@ -39,7 +39,7 @@ class CellLoss(DistillationLoss):
 
     def __init__(self, levels: Sequence[int], pool: Pool, attention: bool):
         super().__init__()
-        if isinstance(levels, str) or not isinstance(levels, Sequence) or not levels:
+        if not isinstance(levels, list | tuple) or not levels:
             raise ValueError(f"levels must be a list of the rows of each grid, not {levels!r}")
         for level in levels:
             require_count("every level", level)

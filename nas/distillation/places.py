@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nas.distillation.dry_run import DryRun, Shape, dry_run
+from nas.distillation.main_path import carries_everything
 from nas.distillation.taps import nearest_module
 
 PENULTIMATE = "penultimate"
@@ -30,11 +31,14 @@ class Places:
         paths: Paths of all modules.
         shapes: Output shape of each module that gives a tensor, by path, in the order in which
             their last calls end.
-        strides: Path of the map at each stride, the finest stride first.
+        strides: Path of the map at each stride, the finest stride first; of maps of more than one
+            position that everything passes through.
         vector: Path of what the classifier takes, or None.
         logits: Shape of the network's output.
         repeated: Paths of modules that are called several times.
         classifier: The linear layer whose output the logits are, or None.
+        has_tokens: Whether the network goes on with tokens after its last maps, as transformers
+            do; it has no strides then.
     """
 
     paths: frozenset[str]
@@ -44,6 +48,13 @@ class Places:
     logits: Shape
     repeated: frozenset[str]
     classifier: nn.Linear | None = None
+    has_tokens: bool = False
+
+    @property
+    def sizes(self) -> dict[tuple[int, int], str]:
+        """Path of the map of each height and width, the largest first."""
+        sizes = {path: self.shapes[path][2:] for path in self.strides.values()}
+        return {(height, width): path for path, (height, width) in sizes.items()}
 
     def classifier_of(self, path: str) -> nn.Linear:
         """The layer that turns the features of a map into logits.
@@ -95,6 +106,11 @@ class Places:
         return self.shapes[path]
 
     def _at_stride(self, place: str) -> str:
+        if self.has_tokens:
+            raise ValueError(
+                f"the network works on tokens, so it has no {place!r}; name a module, or choose a "
+                "loss that compares logits or vectors"
+            )
         if not self.strides:
             raise ValueError(f"the network gives no maps, so it has no {place!r}; name a module")
         if place == LAST_STRIDE:
@@ -113,7 +129,7 @@ def find_path(network: nn.Module, place: str, input_shape: Sequence[int]) -> str
 
     Of all maps at a stride, those inside a block that changes the stride come last in question,
     and of the others the last to end is taken: the output of a stage, not the expansion at the
-    beginning of the next.
+    beginning of the next. Branches beside a shortcut, gates, and maps of one position are none.
 
     Args:
         network: Left as it is.
@@ -149,7 +165,17 @@ def survey(network: nn.Module, input_shape: Sequence[int]) -> Places:
     """
     shape = tuple(input_shape)
     run = dry_run(network, shape)
-    by_stride = _outermost(network, _strides(network, run, shape))
+    larger = _larger_run(network, run, shape)
+    by_stride = {}
+    for stride, paths in sorted(_ranked(network, _strides(run, larger)).items()):
+        # A map of one position has no places to compare.
+        maps = [path for path in paths if run.shapes[path][2:] != (1, 1)]
+        path = _first_on_main_path(network, maps, shape)
+        if path is not None:
+            by_stride[stride] = path
+    has_tokens = _goes_on_with_tokens(network, run, larger, by_stride, shape)
+    if has_tokens:
+        by_stride = {}
     return Places(
         frozenset(path for path, _ in network.named_modules(remove_duplicate=False)),
         run.shapes,
@@ -158,24 +184,30 @@ def survey(network: nn.Module, input_shape: Sequence[int]) -> Places:
         tuple(run.logits.shape),
         frozenset(path for path, calls in run.calls.items() if calls > 1),
         _classifier(network, run),
+        has_tokens,
     )
 
 
-def _strides(network: nn.Module, run: DryRun, shape: Shape) -> dict[str, int]:
-    """Stride of every module that gives a map at one, in the order of the run."""
+def _larger_run(network: nn.Module, run: DryRun, shape: Shape) -> DryRun | None:
+    """A run on larger images; None if the network takes images of one size only."""
     # A size at which all strides come out even.
     sizes = ((-(-size // _LARGEST_STRIDE) + 1) * _LARGEST_STRIDE for size in shape[2:])
-    larger_shape = (*shape[:2], *sizes)
     try:
-        larger = dry_run(network, larger_shape)
+        larger = dry_run(network, (*shape[:2], *sizes))
     except (AssertionError, RuntimeError, ValueError):
-        # The network takes images of one size only.
-        found = {path: _rounded_stride(shape, output) for path, output in run.shapes.items()}
-    else:
-        found = {
-            path: _exact_stride(larger_shape, output, larger.shapes.get(path, ()))
-            for path, output in run.shapes.items()
-        }
+        return None
+    return larger if larger.images != run.images else None
+
+
+def _strides(run: DryRun, larger: DryRun | None) -> dict[str, int]:
+    """Stride of every module that gives a map at one, in the order of the run."""
+    found = {
+        path: _rounded_stride(run.images, output)
+        if larger is None
+        else _exact_stride(larger.images, output, larger.shapes.get(path, ()))
+        for path, output in run.shapes.items()
+        if len(output) == 4
+    }
     return {path: stride for path, stride in found.items() if stride is not None}
 
 
@@ -185,7 +217,7 @@ def _exact_stride(larger_shape: Shape, output: Shape, larger_output: Shape) -> i
     In a small image the map of squeeze-and-excitation, or of the last pooling, is as large as one
     at the coarsest stride.
     """
-    if len(output) != 4 or len(larger_output) != 4:
+    if len(larger_output) != 4:
         return None
     if any(new <= old for old, new in zip(output[2:], larger_output[2:], strict=True)):
         return None
@@ -196,7 +228,7 @@ def _exact_stride(larger_shape: Shape, output: Shape, larger_output: Shape) -> i
 
 def _rounded_stride(shape: Shape, output: Shape) -> int | None:
     """The stride by size alone, a power of two; a map of one position may be a pooled one."""
-    if len(output) != 4 or output[2:] == (1, 1):
+    if output[2:] == (1, 1):
         return None
     stride = 1
     while stride <= _LARGEST_STRIDE:
@@ -206,23 +238,53 @@ def _rounded_stride(shape: Shape, output: Shape) -> int | None:
     return None
 
 
-def _outermost(network: nn.Module, strides: dict[str, int]) -> dict[int, str]:
-    """The path to take at each stride, the finest first."""
+def _ranked(network: nn.Module, strides: dict[str, int]) -> dict[int, list[str]]:
+    """The paths in question at each stride, the best first."""
     # A sequence only lines its modules up, so theirs are outputs of stages too.
     blocks = {
         path
         for path, module in network.named_modules(remove_duplicate=False)
         if not isinstance(module, nn.Sequential)
     }
-    chosen: dict[int, tuple[int, str]] = {}
-    for path, stride in strides.items():
+    found: dict[int, list[tuple[int, int, str]]] = {}
+    for order, (path, stride) in enumerate(strides.items()):
         within = sum(
             around in blocks and strides.get(around, stride) != stride
             for around in _ancestors(path)
         )
-        if stride not in chosen or within <= chosen[stride][0]:
-            chosen[stride] = (within, path)
-    return {stride: chosen[stride][1] for stride in sorted(chosen)}
+        found.setdefault(stride, []).append((within, -order, path))
+    return {stride: [path for *_, path in sorted(paths)] for stride, paths in found.items()}
+
+
+def _first_on_main_path(network: nn.Module, paths: Iterable[str], shape: Shape) -> str | None:
+    return next((path for path in paths if carries_everything(network, path, shape)), None)
+
+
+def _goes_on_with_tokens(
+    network: nn.Module, run: DryRun, larger: DryRun | None, strides: dict[int, str], shape: Shape
+) -> bool:
+    order = list(run.shapes)
+    start = order.index(strides[max(strides)]) if strides else -1
+    paths = [
+        path
+        for path in reversed(order[start + 1 :])
+        if _is_of_tokens(run.shapes[path], larger.shapes.get(path, ()) if larger else None)
+    ]
+    # The outermost ones first: what is inside a block is often a branch.
+    paths.sort(key=lambda path: path.count("."))
+    return _first_on_main_path(network, paths, shape) is not None
+
+
+def _is_of_tokens(output: Shape, larger_output: Shape | None) -> bool:
+    """Whether an output has its channels last: N x tokens x channels, or N x H x W x channels."""
+    if len(output) not in (3, 4):
+        return False
+    if larger_output is None:
+        return len(output) == 3 or output[1] == output[2] != output[3]
+    if len(larger_output) != len(output):
+        return False
+    grows = [new > old for old, new in zip(output, larger_output, strict=True)]
+    return all(grows[1:-1]) and not grows[-1]
 
 
 def _ancestors(path: str) -> list[str]:

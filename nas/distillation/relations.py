@@ -37,6 +37,7 @@ class Similarity(DistillationLoss):
         link="https://arxiv.org/abs/1907.09682",
         # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
         weight=3000.0,
+        balance=0.5,
         place="two_last",
         equal_sizes=False,
         adapter="none",
@@ -74,6 +75,7 @@ class RKD(DistillationLoss):
         link="https://arxiv.org/abs/1904.05068",
         # Tian et al. 2020, https://arxiv.org/abs/1910.10699, and the code beside it.
         weight=1.0,
+        balance=0.5,
         place="penultimate",
         equal_sizes=False,
         adapter="none",

@@ -31,6 +31,8 @@ from nas.training.stages import StageResult, StageTeacher, Subject, train_stages
 from nas.training.trainer import EpochRecord
 
 LOG = "log.csv"
+_CLEAR_LEAD = 0.01
+"""By less than this a teacher is hardly better than its student."""
 OnEpoch = Callable[[str, EpochRecord, int], None]
 
 
@@ -49,6 +51,21 @@ class Summary:
     teacher: dict[str, float] | None
     validation: dict[str, list[float]]
     stages: dict[str, list[float]]
+
+    @property
+    def hardly_taught(self) -> str:
+        """What is to be said of a teacher that is hardly better than its students; else empty."""
+        if self.teacher is None:
+            return ""
+        figure = next(iter(self.validation))
+        theirs, ours = self.teacher[figure], statistics.fmean(self.validation[figure])
+        if theirs - ours > _CLEAR_LEAD:
+            return ""
+        return (
+            f"the teacher's {figure.replace('_', ' ')} of {theirs:.3f} is hardly better than the "
+            f"student's {ours:.3f}, so it had little to teach: expect no gain over a training "
+            "with the labels alone, and look for a better teacher"
+        )
 
 
 def run_experiment(
@@ -93,10 +110,13 @@ def run_experiment(
     for seed in range(config.seed, config.seed + config.seeds):
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
-        records.append(experiment.finished() or experiment.train(_named(name, config, on_epoch)))
+        told = _named(name, config, on_epoch)
+        records.append(experiment.finished() or experiment.train(told, say))
         experiment.tidy()
     summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
+    if summary.hardly_taught:
+        say(summary.hardly_taught)
     return summary
 
 
@@ -159,7 +179,7 @@ class _Experiment:
             for path in self.folder.glob(f"{stage.name}.pt*"):
                 path.unlink()
 
-    def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
+    def train(self, on_epoch: OnEpoch, say: Callable[[str], None]) -> dict[str, Any]:
         task = self.task
         kind = kind_of(task)
         with seeded(self.seed, "weights"):
@@ -171,6 +191,7 @@ class _Experiment:
             folder=self.folder,
             teacher=_stage_teacher(self.teacher),
             on_epoch=on_epoch,
+            say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
         )
         write_text(self.folder / LOG, _log(results))
         record = self._record(network, results)
@@ -188,6 +209,7 @@ class _Experiment:
                 "epoch": best.epoch,
                 "score": best.score,
                 "scores": best.scores,
+                "loss_weights": result.losses,
                 "validation": {key: card.figures[key] for key in kind.figures},
             }
         record: dict[str, Any] = finite_only(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SerializeAsAny
 from torch import nn
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.kinds.registry import kind_named
 from nas.models.network_settings import NetworkSettings
@@ -82,7 +82,7 @@ def save_network(network: nn.Module, description: NetworkDescription, path: Path
         path: The file.
     """
     settings = description.network.as_built(network)
-    trust.tell(code_named(settings))
+    allowed.allow(code_named(settings))
     description = description.model_copy(update={"network": settings})
     save_described(network, description.model_dump_json(), path)
 
@@ -107,7 +107,7 @@ def load(path: str | Path, *, own: bool = False) -> nn.Module:
     """
     path = network_file(path)
     if own:
-        trust_code_of(path)
+        allow_code_of(path)
     return load_described(path, describe(path))
 
 
@@ -171,7 +171,7 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
 
 def _settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:
     found = _unchecked_settings_in(values, path)
-    trust.require(code_named(found), path)
+    allowed.require(code_named(found), path)
     return found
 
 
@@ -190,7 +190,7 @@ def code_named(network: NetworkSettings) -> list[str]:
     return [name for name in names if name and ":" in name and not is_object(name)]
 
 
-def trust_code_of(path: Path) -> list[str]:
+def allow_code_of(path: Path) -> list[str]:
     """Allows the code that a network file names, and tells its import paths.
 
     Raises:
@@ -198,7 +198,7 @@ def trust_code_of(path: Path) -> list[str]:
     """
     values = _described(path)
     names = code_named(_unchecked_settings_in(values, path))
-    trust.tell(names)
+    allowed.allow(names)
     return names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,13 +77,12 @@ class FusedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self._name = backbone
-        self.select = nn.ModuleDict(
-            {name: SelectInputs(inputs, names) for name, names in groups.items()}
-        )
+        selections = {name: SelectInputs(inputs, names) for name, names in groups.items()}
+        self.select = nn.ModuleDict(selections)
         branches = {}
-        for name, select in self.select.items():
+        for name, select in selections.items():
             # Of every chain but the last, the later stages are dropped again.
-            chain = _Chain(backbone, int(select.channels), dict(options or {}))
+            chain = _Chain(backbone, select.channels, dict(options or {}))
             chain.change_stem(max_pool, stem_kernel)
             early, later, channels = chain.split(fuse_at)
             branches[name] = nn.Sequential(early, SqueezeExcitation(channels, reduction))
@@ -124,7 +124,7 @@ class SqueezeExcitation(nn.Module):
 class _Chain:
     """A backbone of timm as a list of stages."""
 
-    def __init__(self, name: str, in_channels: int, options: dict[str, object]) -> None:
+    def __init__(self, name: str, in_channels: int, options: dict[str, Any]) -> None:
         self._name = f"network {name!r}"
         with refused_by_timm(self._name, False):
             made = timm.create_model(name, features_only=True, in_chans=in_channels, **options)
@@ -147,7 +147,7 @@ class _Chain:
             old = self._stages[first]
             assert isinstance(old, nn.Conv2d)  # presets alone choose a kernel
             new = nn.Conv2d(
-                old.in_channels, old.out_channels, kernel, old.stride, kernel // 2, bias=False
+                old.in_channels, old.out_channels, kernel, old.stride[0], kernel // 2, bias=False
             )
             nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
             self._stages[first] = new

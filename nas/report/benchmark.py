@@ -73,8 +73,8 @@ def _add_marks(grid: Grid, contender: Contender, scores: Scores) -> None:
     validation, test = scores.validation[scores.epochs], scores.test[max(scores.test)]
     # The best test accuracy is no goal for a search, which sees validation accuracies alone.
     for split, column in (("validation", validation), ("test", test)):
-        row = int(column.argmax())
-        grid.add_row(f"best by {split}", f"{validation[row]:.2f}", f"{test[row]:.2f}")
+        best = int(column.argmax())
+        grid.add_row(f"best by {split}", f"{validation[best]:.2f}", f"{test[best]:.2f}")
 
 
 def _volumes(summaries: Sequence[Summary], at: Sequence[int]) -> Grid:

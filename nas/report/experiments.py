@@ -62,8 +62,19 @@ def losses_table(losses: Sequence[LossInfo]) -> Table:
         options = [str(option) for option in loss.options if not option.required]
         lines = [f"{' or '.join(loss.compares)}: {loss.summary}"]
         lines += [f"options: {', '.join(options)}"] if options else []
+        lines += [f"weight: {_weight(loss)}"]
         table.add_row(loss.name, Text("\n".join([*lines, loss.paper, loss.link])))
     return table
+
+
+def _weight(loss: LossInfo) -> str:
+    on = {
+        "logits": f"{loss.default_weight('logits'):.3g}",
+        "features": f"{loss.default_weight('features'):.3g}"
+        if loss.balance is None
+        else f"measured, for a gradient {loss.balance:g} times as long as that of the labels",
+    }
+    return "; ".join(f"{on[what]} on {what}" for what in loss.compares)
 
 
 def _table(title: str, seeds: Sequence[int]) -> Table:

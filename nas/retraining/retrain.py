@@ -55,6 +55,7 @@ def retrain(
     options: RetrainOptions,
     on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
     announce: Announce = lambda what, record, epochs: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Retrains one candidate into ``retrain/NAME`` of its run.
 
@@ -68,6 +69,7 @@ def retrain(
         options: How it is retrained.
         on_epoch: Told (name of the stage, the epoch, its number of epochs).
         announce: Told (what, epoch, epochs) where encoder or teacher must be trained again.
+        say: Told what is measured before a stage.
 
     Returns:
         What ``metrics.json`` holds.
@@ -95,6 +97,7 @@ def retrain(
         folder=folder,
         teacher=work.teacher,
         on_epoch=on_epoch,
+        say=say,
     )
     network = work.save(network, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
@@ -106,6 +109,7 @@ def retrain(
         "search_quality": choice.search_quality,
         "epochs": sum(len(result.fit.history) for result in results),
         "best_epoch": best_epoch(results),
+        "loss_weights": {result.name: result.losses for result in results},
         **work.scores(network),
         **_costs(network, work, folder, options),
     }

@@ -365,11 +365,12 @@ def image_config(name: str) -> type[ImageSearchConfig]:
     if kind.space_kind is not None:
         more[TASK_KIND] = (Literal[name], name)
     if kind.default_metric != RewardSettings.model_fields["metric"].default:
+        metric: Any = (RewardSettings.model_fields["metric"].annotation, kind.default_metric)
         reward = create_model(
             f"{name.capitalize()}RewardSettings",
             __base__=RewardSettings,
             __module__=__name__,
-            metric=(RewardSettings.model_fields["metric"].annotation, kind.default_metric),
+            metric=metric,
         )
         more["reward"] = (reward, reward())
     return create_model(

@@ -9,7 +9,7 @@ from typing import Any
 
 import optuna
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.searching.assembly import Assembly
 from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
@@ -29,7 +29,7 @@ from nas.searching.study import (
     check_storage,
     create_study,
     known_study,
-    require_trusted,
+    require_allowed,
     working_storage,
 )
 from nas.settings import overridden, validate
@@ -95,8 +95,8 @@ def resume(
     config = run.config()
     if "storage" in changes and config.storage is not None:
         _check_agreement(path, config, {"storage": changes["storage"]})
-        trust.tell([without_password(config.storage)])
-    require_trusted(run, config.storage)
+        allowed.allow([without_password(config.storage)])
+    require_allowed(run, config.storage)
     if changes:
         _check_agreement(path, config, changes)
         config = _changed(config, changes)

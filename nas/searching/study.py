@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
@@ -77,7 +77,7 @@ def check_storage(config: SearchConfig) -> None:
     if config.storage is not None:
         refuse_password(config.storage)
         connect(config.storage).engine.dispose()
-        trust.tell([without_password(config.storage)])
+        allowed.allow([without_password(config.storage)])
 
 
 def create_study(
@@ -166,7 +166,7 @@ def read_study(run: RunFolder) -> optuna.Study:
         if run.known_trials() is not None:
             raise UserError(_lost(run, "is gone or empty"))
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
-    require_trusted(run, url)
+    require_allowed(run, url)
     storage = _connect_to_read(url or run.study_path)
     try:
         study = _load(storage, run.study_name, None)
@@ -219,14 +219,14 @@ def _lost(run: RunFolder, what: str) -> str:
     )
 
 
-def require_trusted(run: RunFolder, url: str | None) -> None:
+def require_allowed(run: RunFolder, url: str | None) -> None:
     """Refuses a database that a run names and the user never used on this machine.
 
     Raises:
         UserError: With what to do.
     """
     if url is not None:
-        trust.require([without_password(url)], run.path)
+        allowed.require([without_password(url)], run.path)
 
 
 def _connect_to_read(place: str | Path) -> TrialStorage:
@@ -256,7 +256,7 @@ def join_study(path: Path, storage: str, name: str) -> RunFolder:
     values = {**study.user_attrs["config"], "storage": storage}
     config = config_class(values).model_validate(values)
     # As the configuration spells it: a relative path of a file has become an absolute one.
-    trust.tell([without_password(str(config.storage))])
+    allowed.allow([without_password(str(config.storage))])
     return RunFolder.create(path, config, study_name=name)
 
 

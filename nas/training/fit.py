@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nas.tasks import Task
+from nas.training.balancing import balance, told
 from nas.training.freezing import frozen
 from nas.training.loop import Loop
 from nas.training.recipe import QUALITY, AnyRecipe
@@ -83,6 +84,20 @@ def training_of(
         found = {**loss.means(), **card.figures}
         return {**found, QUALITY: quality(card)} if followed else found
 
+    batches = recipe.batches(task, settings, teaching, device, derive(seed, "batches"))
+    frozen_statistics = (
+        *teaching.frozen_modules,
+        *recipe.frozen_statistics(network, settings),
+    )
+    distiller = teaching.distiller
+
+    def begin() -> None:
+        if distiller is None:
+            return
+        weights = balance(distiller, network, loss, batches.epoch(0), frozen_statistics)
+        if weights:
+            teaching.say(told(distiller, weights))
+
     # More epochs change the schedule, so they too make another training.
     parts = (settings.model_dump_json(), task.fingerprint, structure(network))
     described = teaching.describe(network)
@@ -90,13 +105,10 @@ def training_of(
         network=network,
         loop=Loop(
             network=network,
-            batches=recipe.batches(task, settings, teaching, device, derive(seed, "batches")),
+            batches=batches,
             loss=loss,
             update=recipe.update(network, settings, teaching, device),
-            frozen_statistics=(
-                *teaching.frozen_modules,
-                *recipe.frozen_statistics(network, settings),
-            ),
+            frozen_statistics=frozen_statistics,
         ),
         schedule=recipe.schedule(settings),
         scores=scores,
@@ -106,6 +118,8 @@ def training_of(
         former_identity=str(derive(*parts, seed, described)),
         seed=seed,
         companions=teaching.companions,
+        begin=begin,
+        advance=distiller.advance if distiller is not None else lambda progress: None,
         # Not every kind's settings have these.
         burn_in=getattr(settings, "burn_in", 0),
         patience=getattr(settings, "patience", None),

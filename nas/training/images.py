@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nas.tasks import Task
 from nas.training.loop import Batch
 from nas.training.seeding import derive
 
@@ -71,3 +72,16 @@ class ImageBatches:
                 inputs, targets = self.mixing(inputs, targets, generator)
             known = self.teacher[chosen].to(self.device) if self.teacher is not None else None
             yield Batch(inputs, targets, known)
+
+
+def some_images(task: Task, device: torch.device, count: int = 8) -> Tensor:
+    """A few normalised images of the training split, as a network sees them.
+
+    Args:
+        task: Of any kind.
+        device: Where they go.
+        count: How many, spread over the split; all of them if there are fewer.
+    """
+    images = task.dataset("train").images
+    chosen = torch.linspace(0, len(images) - 1, min(count, len(images))).long()
+    return Normaliser(task.mean, task.std)(images[chosen], device)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from nas.training.cpu_faults import around_cpu_faults
 from nas.training.update import Update
 
 Inputs = Any
@@ -80,7 +81,8 @@ class Loop:
         self.network.train()
         for module in self.frozen_statistics:
             module.eval()
-        return train_epoch(self.batches, self._step, self.update.is_finite, index, scale)
+        with around_cpu_faults(self.network):
+            return train_epoch(self.batches, self._step, self.update.is_finite, index, scale)
 
     def _step(self, batch: Batch, scale: float) -> Tensor:
         self.update.zero_gradients()

@@ -29,6 +29,9 @@ class BatchLoss(Protocol):
 
     def __call__(self, batch: Batch) -> Tensor: ...
 
+    def parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss on the labels and those towards the teacher by name, all without weights."""
+
     def means(self) -> dict[str, float]:
         """Means of the parts of the loss since the last call."""
 

@@ -20,6 +20,8 @@ class Schedule:
         warmup: Share of all steps with a rising rate.
         milestones: Shares of all steps after which ``step`` lowers the rate.
         gamma: Factor of ``step``.
+        cycle_epochs: ``cosine`` falls in so many epochs, rises in as many, and so on, as torch's
+            CosineAnnealingLR does with this T_max; None falls once, over the whole training.
     """
 
     name: ScheduleName
@@ -27,6 +29,7 @@ class Schedule:
     warmup: float = 0.0
     milestones: tuple[float, ...] = ()
     gamma: float = 0.1
+    cycle_epochs: int | None = None
 
     def factor(self, step: int, steps: int) -> float:
         """The factor of the base rate.
@@ -40,6 +43,8 @@ class Schedule:
         if self.name == "step" and step >= warmup:
             passed = sum(step >= round(share * total) for share in self.milestones)
             return float(self.gamma**passed)
+        if self.cycle_epochs is not None and step >= warmup:
+            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (self.cycle_epochs * steps)))
         return factor(self.name, step, total, warmup)
 
 

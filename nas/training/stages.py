@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
-from nas.distillation.places import LAST_STRIDE, survey
 from nas.errors import UserError, sentence
 from nas.settings import overridden, validate
 from nas.tasks import Task
@@ -60,11 +59,19 @@ class StageTeacher:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage came to: its training, and the network's weights after it."""
+    """What a stage came to.
+
+    Attributes:
+        name: Of the stage.
+        fit: Its training.
+        weights: Of the network after it.
+        losses: Weights of the losses towards the teacher, by their names.
+    """
 
     name: str
     fit: FitResult
     weights: dict[str, Tensor]
+    losses: dict[str, float]
 
 
 def try_stages(
@@ -95,6 +102,7 @@ def train_stages(
     folder: Path,
     teacher: StageTeacher | None = None,
     on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> list[StageResult]:
     """Trains a network stage by stage; it ends with the weights of the last stage.
 
@@ -107,6 +115,7 @@ def train_stages(
         folder: Where the checkpoint of each stage is kept.
         teacher: What the losses of the stages lead to.
         on_epoch: Told (name of the stage, the epoch, its number of epochs).
+        say: Told what is measured before a stage.
 
     Raises:
         UserError: If a stage names a module that is not there, cannot work, or its checkpoint is
@@ -122,9 +131,16 @@ def train_stages(
     for stage in stages:
         start = stage.start or (results[-1].name if results else INITIAL)
         network.load_state_dict(states[start])
-        fit = runner.run(stage, folder / f"{stage.name}.pt", start, on_epoch)
+        path = folder / f"{stage.name}.pt"
+        fit, losses = runner.run(stage, path, start, on_epoch, say)
+        if not fit.learned:
+            first, last = fit.history[0].loss, fit.history[-1].loss
+            say(
+                f"{stage.name}: the loss did not fall (from {first:.4g} in the first epoch to "
+                f"{last:.4g} in the last); check the learning rate, the precision and the data"
+            )
         states[stage.name] = checkpoint.snapshot(network)
-        results.append(StageResult(stage.name, fit, states[stage.name]))
+        results.append(StageResult(stage.name, fit, states[stage.name], losses))
     return results
 
 
@@ -146,9 +162,11 @@ class _Runner:
         path: Path,
         start: str,
         on_epoch: Callable[[str, EpochRecord, int], None],
-    ) -> FitResult:
+        say: Callable[[str], None],
+    ) -> tuple[FitResult, dict[str, float]]:
         settings, subject = self._settings(stage), self.subject
-        return fit(
+        teaching = replace(self._teaching(stage, start), say=say)
+        result = fit(
             subject.recipe,
             subject.network,
             subject.task,
@@ -156,10 +174,11 @@ class _Runner:
             device=subject.device,
             seed=derive(self.seed, stage.name),
             quality=subject.quality,
-            teaching=self._teaching(stage, start),
+            teaching=teaching,
             resume=path,
             on_epoch=lambda record: on_epoch(stage.name, record, settings.epochs),
         )
+        return result, dict(teaching.distiller.weights) if teaching.distiller else {}
 
     def _settings(self, stage: StageSettings) -> StageTraining:
         common = self.subject.common
@@ -183,20 +202,22 @@ class _Runner:
     def _distiller(self, stage: StageSettings) -> Distiller | None:
         if not stage.losses or self.teacher is None:
             return None
-        subject, shape = self.subject, self.subject.task.input_shape
+        subject = self.subject
         try:
             with seeded(self.seed, "distiller", stage.name):
-                return Distiller(
+                distiller = Distiller(
                     stage.losses,
                     subject.network,
                     self.teacher.network,
-                    shape,
+                    subject.task.input_shape,
                     num_classes=subject.task.num_classes,
                     kind=subject.recipe.outputs,
-                    until=_until(stage, subject.network, shape),
                 )
         except ValueError as error:
             raise UserError(sentence(str(error))) from error
+        if stage.task_weight == 0:
+            distiller.stop_early()
+        return distiller
 
 
 @contextmanager
@@ -206,18 +227,3 @@ def _named(stage: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"stage {stage}: {error}" if stage else str(error)) from error
-
-
-def _until(stage: StageSettings, network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
-    """Where the student's run may stop: what lies behind a single hint learns nothing from it."""
-    if stage.task_weight > 0 or len(stage.losses) > 1 or stage.losses[0].compares != "features":
-        return None
-    (loss,) = stage.losses
-    place = loss.student
-    if place is None and loss.info.place == "last":
-        place = LAST_STRIDE
-    if place is None:
-        return None
-    places = survey(network, input_shape)
-    # A run stops after the first call of a module, and the last one is compared.
-    return None if places.find(place) in places.repeated else place

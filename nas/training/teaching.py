@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 
 import torch
@@ -12,6 +13,7 @@ from nas.distillation.base import DistillationLoss
 from nas.distillation.distiller import Distiller
 from nas.distillation.terms import OUTPUT, Term
 from nas.errors import UserError, sentence
+from nas.training.cpu_faults import around_cpu_faults
 from nas.training.freezing import Part, frozen
 from nas.training.seeding import seeded
 from nas.training.trainer import Monitor
@@ -45,6 +47,7 @@ class Teaching:
         task_weight: Weight of the loss on the labels.
         frozen: Modules that stay as they are, batch-norm statistics included, and parameters.
         rates: Factors of the learning rate, by module.
+        say: Told of weights that are measured.
     """
 
     distiller: Distiller | None = None
@@ -54,6 +57,7 @@ class Teaching:
     task_weight: float = 1.0
     frozen: tuple[Part, ...] = ()
     rates: Mapping[nn.Module, float] = field(default_factory=dict)
+    say: Callable[[str], None] = field(default=lambda sentence: None, compare=False)
 
     def __post_init__(self) -> None:
         if self.task_weight == 0 and self.distiller is None:
@@ -96,7 +100,7 @@ class Teaching:
 def check_learning(
     network: nn.Module,
     teaching: Teaching,
-    images: tuple[int, int, int, int],
+    images: Tensor,
     targets: tuple[int, ...],
 ) -> None:
     """Refuses a training in which a part that is to learn cannot.
@@ -104,17 +108,18 @@ def check_learning(
     Args:
         network: On the device of the training; left as it is.
         teaching: Of the training.
-        images: Shape of a batch of images.
+        images: Some images of the training, normalised.
         targets: Shape of their classes.
 
     Raises:
-        UserError: If everything is frozen, a rate belongs to a part that does not learn, or a loss
-            reaches no part that does.
+        UserError: If everything is frozen, a rate belongs to a part that does not learn, a loss
+            gives no part that does a gradient, or the teacher's outputs are no numbers to learn
+            from.
     """
     with frozen(teaching.frozen):
         _check_parts(network, teaching)
         if teaching.distiller is not None:
-            _check_influence(network, teaching.distiller, images, targets)
+            _check_influence(network, teaching, teaching.distiller, images, targets)
 
 
 def _check_parts(network: nn.Module, teaching: Teaching) -> None:
@@ -128,32 +133,75 @@ def _check_parts(network: nn.Module, teaching: Teaching) -> None:
 
 def _check_influence(
     network: nn.Module,
+    teaching: Teaching,
     distiller: Distiller,
-    images: tuple[int, int, int, int],
+    images: Tensor,
     targets: tuple[int, ...],
 ) -> None:
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    device, training = learning[0].device, network.training
-    network.eval()
-    try:
-        with seeded("influence") as generator:
-            batch = torch.randn(images, generator=generator).to(device)
-            classes = torch.zeros(targets, dtype=torch.int64, device=device)
-            step = distiller.step(batch, classes)
-    except ValueError as error:
-        raise UserError(sentence(str(error))) from error
-    finally:
-        network.train(training)
-    for name, loss in step.losses.items():
-        if not _reaches(loss, learning):
-            raise UserError(
-                f"the loss {name!r} compares a place before everything that learns, so it teaches "
-                "nothing; choose a later place, or let earlier parts learn."
-            )
+    classes = torch.zeros(targets, dtype=torch.int64, device=images.device)
+    # A copy of the teacher has no gradient before it has learned anything else.
+    with _moved(learning), as_in_training(network, teaching.frozen_modules), seeded("influence"):
+        try:
+            step = distiller.step(images, classes)
+        except ValueError as error:
+            raise UserError(sentence(str(error))) from error
+        for name, loss in step.losses.items():
+            gradients = _gradients(loss, learning)
+            if not gradients:
+                raise UserError(
+                    f"the loss {name!r} compares a place before everything that learns, so it "
+                    "teaches nothing; choose a later place, or let earlier parts learn."
+                )
+            if not any(bool(gradient.any()) for gradient in gradients):
+                raise UserError(
+                    f"the loss {name!r} has no gradient where it is compared, so it teaches "
+                    "nothing; choose another place or another loss."
+                )
 
 
-def _reaches(loss: torch.Tensor, parameters: list[nn.Parameter]) -> bool:
+def _gradients(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
+    """Gradients of a loss with those parameters that it reaches."""
     if not loss.requires_grad:
-        return False
-    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    return any(gradient is not None for gradient in gradients)
+        return []
+    found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    return [gradient for gradient in found if gradient is not None]
+
+
+@contextmanager
+def _moved(parameters: list[nn.Parameter]) -> Iterator[None]:
+    """A block in which parameters are a little beside their values."""
+    before = [parameter.detach().clone() for parameter in parameters]
+    with torch.no_grad(), seeded("moved"):
+        for parameter in parameters:
+            parameter.add_(0.01 * parameter.abs().mean() * torch.randn_like(parameter))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, before, strict=True):
+                parameter.copy_(value)
+
+
+@contextmanager
+def as_in_training(network: nn.Module, frozen_statistics: Sequence[nn.Module]) -> Iterator[None]:
+    """A block with the modes of a training; modes and statistics are then what they were.
+
+    Args:
+        network: What is trained.
+        frozen_statistics: Modules whose batch norms keep their statistics.
+    """
+    modes = {module: module.training for module in network.modules()}
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    network.train()
+    for module in frozen_statistics:
+        module.eval()
+    try:
+        with around_cpu_faults(network):
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)

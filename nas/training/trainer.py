@@ -68,6 +68,12 @@ class FitResult:
     best: EpochRecord
     weights: dict[str, dict[str, Tensor]] = field(compare=False, repr=False)
 
+    @property
+    def learned(self) -> bool:
+        """Whether the loss ever fell below that of the first epoch, if there were several."""
+        first, *later = [record.loss for record in self.history]
+        return not later or min(later) < first
+
 
 class Resumable(Protocol):
     """The state of one optimiser or several, and the averages of the weights."""
@@ -115,6 +121,8 @@ class Training(Generic[LoopT]):
         former_identity: The same as older checkpoints have it.
         seed: Of what is random within an epoch.
         companions: Modules that learn beside the network and are no part of it.
+        begin: Called once before the first epoch of a training that does not continue another.
+        advance: Told before every step how much of the training has passed, from 0 to 1.
         burn_in: Initial epochs that cannot become the best.
         patience: Stop after this many epochs without improvement; None never stops early.
     """
@@ -128,8 +136,16 @@ class Training(Generic[LoopT]):
     seed: int
     former_identity: str = ""
     companions: Mapping[str, nn.Module] = field(default_factory=dict)
+    begin: Callable[[], None] = lambda: None
+    advance: Callable[[float], None] = lambda progress: None
     burn_in: int = 0
     patience: int | None = None
+
+    def scale(self, step: int) -> float:
+        """Tells of a step of the whole training, and gives the factor of its learning rate."""
+        steps = len(self.loop.batches)
+        self.advance(step / (self.schedule.epochs * steps))
+        return self.schedule.factor(step, steps)
 
 
 def run(
@@ -151,6 +167,8 @@ def run(
     state = _State(training)
     if resume is not None:
         state.load(resume)
+    if not state.begun:
+        training.begin()
     while not state.finished:
         record = state.epoch()
         if resume is not None:
@@ -166,6 +184,10 @@ class _State:
         self._training = training
         self._history: list[EpochRecord] = []
         self._weights: dict[str, dict[str, Tensor]] = {}
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._history)
 
     @property
     def finished(self) -> bool:
@@ -185,9 +207,8 @@ class _State:
     def epoch(self) -> EpochRecord:
         """Trains and scores one epoch."""
         training, index = self._training, len(self._history)
-        steps = len(training.loop.batches)
         with seeded(training.seed, "training", index):
-            loss = training.loop.epoch(index, lambda step: training.schedule.factor(step, steps))
+            loss = training.loop.epoch(index, training.scale)
         training.loop.update.swap_average()
         training.network.eval()
         scores = {"train_loss": loss, **training.scores()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -9,6 +10,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from nas.errors import UserError
 from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.tasks import ClassificationTask
+from nas.training.images import some_images
 from nas.training.teaching import Teaching, check_learning
 
 
@@ -41,7 +43,9 @@ def check(
             f"mixing {settings.mixing} gives shares of the classes, and a loss here needs the true "
             "class of every image; set mixing none, or choose another loss."
         )
-    check_learning(network, teaching, (2, *task.input_shape[1:]), (2,))
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    images = some_images(task, device)
+    check_learning(network, teaching, images, images.shape[:1])
 
 
 def _check_without_labels(settings: ClassifierFitSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -71,15 +71,15 @@ class ClassificationKind(
     name = "classification"
     default_task = "digits"
     default_space = "nasbench201"
-    metrics = ("f1", "accuracy")
-    figures = ("accuracy", "mean_class_accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("f1", "accuracy")
+    figures: ClassVar[tuple[str, ...]] = ("accuracy", "mean_class_accuracy")
     views = ("flip", "ten_crop")
     model_settings = ClassifierSettings
     searched_settings = SearchedClassifierSettings
     training_settings = ClassifierFitSettings
     evaluation_settings = ClassifierEvaluationSettings
-    retraining_settings = ClassifierRetrainingSettings
-    retraining_losses = (TermSettings(method="soft_target"),)
+    retraining_settings: ClassVar[type[ClassifierFitSettings]] = ClassifierRetrainingSettings
+    retraining_losses = (TermSettings(method="dist"),)
 
     # -- training in full
 
@@ -172,7 +172,12 @@ class ClassificationKind(
 
     def schedule(self, settings: ClassifierFitSettings) -> Schedule:
         return Schedule(
-            settings.schedule, settings.epochs, settings.warmup, settings.milestones, settings.gamma
+            settings.schedule,
+            settings.epochs,
+            settings.warmup,
+            settings.milestones,
+            settings.gamma,
+            settings.cycle_epochs,
         )
 
     def monitors(self, settings: ClassifierFitSettings) -> tuple[Monitor, ...]:
@@ -308,7 +313,7 @@ class ClassificationKind(
             distiller = make_distiller(task, term, candidate, teacher).to(device)
         teaching = Teaching(distiller=distiller, known=prepared.known)
         training = training_of(self, candidate, task, own.fit, device, seed, teaching, self.quality)
-        steps = len(training.loop.batches)
+        training.begin()
         return Phase(
             name=TRAINING,
             loop=training.loop,
@@ -316,7 +321,7 @@ class ClassificationKind(
             score=lambda: self.score(candidate.eval(), task, "validation", device),
             end=f"epoch {own.epochs}",
             rungs=own.rungs,
-            scale=lambda step: training.schedule.factor(step, steps),
+            scale=training.scale,
             seed=training.seed,
         )
 

@@ -57,6 +57,14 @@ class ClassificationLoss:
         self._note("batches", torch.ones(()))
         return total
 
+    def parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `nas.training.recipe.BatchLoss.parts`."""
+        assert self.distiller is not None  # known logits have weights from the start
+        with autocast(batch.targets.device, self.precision):
+            step = self.distiller.step(batch.inputs, batch.targets)
+            logits = self.forward(batch.inputs) if step.logits is None else step.logits
+        return self._cross_entropy(logits.float(), batch.targets), step.losses
+
     def means(self) -> dict[str, float]:
         """Means of the parts of the loss since the last call, and the training accuracy."""
         sums = {key: float(value) for key, value in self._sums.items()}
@@ -102,14 +110,17 @@ class ClassificationLoss:
         return term.weight * loss
 
     def _task(self, logits: Tensor, targets: Tensor) -> Tensor:
-        loss = functional.cross_entropy(
-            logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing
-        )
+        loss = self._cross_entropy(logits, targets)
         self._note("task", loss)
         labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
         self._note("correct", (logits.argmax(dim=1) == labels).sum().float())
         self._note("images", torch.tensor(float(len(labels))))
         return self.task_weight * loss
+
+    def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(
+            logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
 
     def _note(self, name: str, value: Tensor) -> None:
         # It stays where it is: reading a figure in every step would stop a GPU.

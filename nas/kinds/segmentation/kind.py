@@ -37,7 +37,7 @@ from nas.models.segmenters import SearchedSegmenterSettings, SegmenterSettings
 from nas.tasks import SegmentationTask
 from nas.training.class_weights import class_weights
 from nas.training.freezing import groups
-from nas.training.images import ImageBatches, Normaliser
+from nas.training.images import ImageBatches, Normaliser, some_images
 from nas.training.loop import Batches
 from nas.training.phase import Phase, train_phase
 from nas.training.precision import loss_scaler
@@ -85,8 +85,9 @@ class SegmentationKind(
         settings: SegmentationFitSettings,
         teaching: Teaching,
     ) -> None:
-        height, width = task.input_size
-        check_learning(network, teaching, (2, *task.input_shape[1:]), (2, height, width))
+        device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        images = some_images(task, device)
+        check_learning(network, teaching, images, (len(images), *task.input_size))
 
     def batches(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.distillation.base import IGNORED_TARGET, DistillationLoss
-from nas.distillation.distiller import Distiller
+from nas.distillation.distiller import DistillationStep, Distiller
 from nas.models.segmentation import resize
 from nas.training.loop import Batch, Inputs
 from nas.training.precision import Precision, autocast
@@ -118,14 +118,27 @@ class SegmentationLoss:
             with autocast(batch.targets.device, self.precision):
                 logits, auxiliary = self.forward(batch.inputs)
             return self.objective(logits, auxiliary, batch.targets, batch.teacher)
-        classes = batch.targets.long()
-        classes = classes.masked_fill(classes == self.objective.ignore_index, IGNORED_TARGET)
-        with autocast(batch.targets.device, self.precision):
-            step = self.distiller.step(batch.inputs, classes, self.forward)
+        step = self._step(self.distiller, batch)
         if step.logits is None or self.task_weight == 0:
             return step.total
         loss = self.objective(step.logits, step.auxiliary, batch.targets)
         return step.total + self.task_weight * loss
+
+    def parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `nas.training.recipe.BatchLoss.parts`."""
+        assert self.distiller is not None  # cached logits have weights from the start
+        step = self._step(self.distiller, batch)
+        logits, auxiliary = step.logits, step.auxiliary
+        if logits is None:
+            with autocast(batch.targets.device, self.precision):
+                logits, auxiliary = self.forward(batch.inputs)
+        return self.objective(logits, auxiliary, batch.targets), step.losses
+
+    def _step(self, distiller: Distiller, batch: Batch) -> DistillationStep:
+        classes = batch.targets.long()
+        classes = classes.masked_fill(classes == self.objective.ignore_index, IGNORED_TARGET)
+        with autocast(batch.targets.device, self.precision):
+            return distiller.step(batch.inputs, classes, self.forward)
 
     def means(self) -> dict[str, float]:
         """Nothing: the parts of the loss are not told apart."""

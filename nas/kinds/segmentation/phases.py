@@ -19,6 +19,7 @@ from nas.kinds.segmentation.preparation import PreparedSegmentation
 from nas.kinds.segmentation.scoring import score_masks, score_network
 from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
 from nas.models.segmentation import SegmentationNetwork, decode
+from nas.training.balancing import balance
 from nas.training.class_weights import class_weights
 from nas.training.images import ImageBatches, Normaliser
 from nas.training.loop import Inputs, Loop
@@ -128,6 +129,12 @@ def network_phase(
     network = SegmentationNetwork(copy.deepcopy(prepared.encoder), decoder)
     data = task.dataset("train")
     distiller = _distiller(network, prepared, settings)
+    loss = SegmentationLoss(
+        network.forward_with_auxiliary,
+        _objective(prepared, settings),
+        stage.precision,
+        distiller,
+    )
     update = Update(
         [
             Group(network.encoder, "sgd", stage.encoder_learning_rate),
@@ -149,15 +156,12 @@ def network_phase(
             device,
             derive(seed, STAGE1),
         ),
-        loss=SegmentationLoss(
-            network.forward_with_auxiliary,
-            _objective(prepared, settings),
-            stage.precision,
-            distiller,
-        ),
+        loss=loss,
         update=update,
         frozen_statistics=(network.encoder,) if stage.freeze_batch_norm else (),
     )
+    if distiller is not None:
+        balance(distiller, network, loss, loop.batches.epoch(0), loop.frozen_statistics)
     return Phase(
         name=STAGE1,
         loop=loop,

@@ -131,7 +131,8 @@ class SegmentationDistillationSettings(Settings):
         method: A loss; `nas.distillation.describe` lists them. The default gave the best quality
             after a short training (docs/results.md). Stage 0 knows the teacher by its
             logits alone, so beside it the loss has to compare logits.
-        weight: Of the loss; null is the published one, which the loss declares.
+        weight: Of the loss; null is the published one on logits, and on features one that is
+            measured for every candidate.
         options: Of the loss, for example ``temperature``.
     """
 

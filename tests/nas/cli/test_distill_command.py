@@ -57,6 +57,22 @@ def test_a_network_learns_from_another_one(distill, teacher, tmp_path):
     }
 
 
+def test_measured_weights_are_told_and_kept(distill, tmp_path):
+    outcome = distill("--method", "attention", "--balance", 0.3, "--run", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    stage = json.loads((tmp_path / "run/seed-0/metrics.json").read_text())["stages"]["training"]
+    weight = stage["loss_weights"]["attention"]
+    assert f"seed-0: measured weights: attention {weight:.3g} " in outcome.out.replace("\n", " ")
+
+
+def test_places_are_given_for_student_and_teacher(distill, tmp_path):
+    places = ("--student-place", "stage1", "--teacher-place", "stage2")
+    outcome = distill("--method", "attention", *places, "--run", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    (loss,) = config(tmp_path / "run")["losses"]
+    assert (loss["student"], loss["teacher"]) == ("stage1", "stage2")
+
+
 def test_several_losses_are_added(distill, tmp_path):
     outcome = distill("--method", "soft_target", "--method", "attention")
     assert outcome.code == 0, outcome.err

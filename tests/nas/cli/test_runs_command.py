@@ -49,7 +49,7 @@ def test_the_doctor_names_a_problem(nas, own_run):
 
 
 def test_nothing_has_to_be_trusted_in_a_run_of_ones_own(nas, finished_run):
-    assert nas("trust", finished_run).out.endswith("names nothing that has to be trusted.\n")
+    assert nas("allow", finished_run).out.endswith("names nothing that has to be allowed.\n")
 
 
 def test_the_networks_of_a_run_are_built_without_its_images(monkeypatch, finished_run):

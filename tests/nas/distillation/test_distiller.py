@@ -8,6 +8,10 @@ import torch
 from torch import nn
 
 from nas.distillation import IGNORED_TARGET, Distiller, TermSettings, create_loss, names
+from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
+
+# isort: split
+import timm
 
 SHAPE = (1, 3, 16, 16)
 
@@ -120,9 +124,10 @@ def test_every_method_teaches_student_and_adapters_and_not_the_teacher(
         ("attention", set()),
     ],
 )
-def test_the_state_holds_adapters_alone(method, keys, student, teacher):
+def test_the_state_holds_adapters_and_measured_weights(method, keys, student, teacher):
     model = distiller([method], student, teacher)
-    assert set(model.state_dict()) == keys
+    measured = {"factors"} if model.balances else set()
+    assert set(model.state_dict()) == keys | measured
     assert {name for name, _ in model.named_parameters()} == keys
 
 
@@ -135,7 +140,7 @@ def test_the_modes_of_the_networks_are_not_those_of_the_distiller(student, teach
 
 
 def test_adapters_learn_in_an_optimiser(student, teacher, images):
-    model = distiller(["hint", "mgd"], student, teacher)
+    model = distiller([term("hint", weight=1), term("mgd", weight=1)], student, teacher)
     before = copy.deepcopy(model.state_dict())
     optimiser = torch.optim.SGD([*student.parameters(), *model.parameters()], lr=0.1)
     model.step(images).total.backward()
@@ -176,6 +181,45 @@ def test_the_total_is_the_weighted_sum_and_keeps_every_gradient(student, teacher
     ]
     total = torch.autograd.grad(step.total, weight)[0]
     assert torch.allclose(total, sum(parts), atol=1e-6)
+
+
+def test_a_loss_on_features_has_its_published_weight_until_it_is_measured(student, teacher, images):
+    model = distiller(["hint", "soft_target", term("attention", weight=3)], student, teacher)
+    assert model.balances == {"hint": TermSettings(method="hint").info.balance}
+    assert model.weights == {"hint": 100, "soft_target": pytest.approx(7 / 3), "attention": 3}
+    model.measured({"hint": 0.5})
+    step = model.step(images)
+    expected = sum(model.weights[name] * loss.item() for name, loss in step.losses.items())
+    assert model.weights["hint"] == 0.5
+    assert step.total.item() == pytest.approx(expected)
+
+
+def test_measured_weights_go_with_the_state(student, teacher):
+    model = distiller(["hint", "attention"], student, teacher)
+    model.measured({"hint": 0.5, "attention": 7})
+    other = distiller(["hint", "attention"], student, teacher)
+    other.load_state_dict(model.state_dict())
+    assert other.weights == {"hint": 0.5, "attention": 7}
+
+
+def test_a_state_of_before_weights_were_measured_keeps_the_published_ones(student, teacher):
+    model = distiller(["attention"], student, teacher)
+    state = model.state_dict()
+    del state["factors"]
+    model.load_state_dict(state)
+    assert model.weights == {"attention": 1000}
+
+
+def test_a_weight_follows_its_course(student, teacher, images):
+    settings = term("attention", weight=4, warmup=0.5, decay_to=0.25)
+    model = distiller([settings], student, teacher)
+    student.eval()
+    totals = []
+    for progress in (0.0, 0.25, 0.5, 1.0):
+        model.advance(progress)
+        step = model.step(images)
+        totals.append(step.total.item() / step.losses["attention"].item())
+    assert totals == pytest.approx([0.0, 4 * 0.8125 / 2, 4 * 0.625, 1.0])
 
 
 def test_the_teacher_runs_in_evaluation_mode_without_a_graph(student, teacher, images):
@@ -391,3 +435,23 @@ def test_the_description_tells_terms_apart(student, teacher):
         )
     }
     assert len(descriptions) == 4
+
+
+def test_masked_generation_joins_networks_of_other_strides_on_small_images():
+    student = timm.create_model("mobilenetv2_050", num_classes=5)
+    teacher = timm.create_model("resnet18", num_classes=5)
+    model = Distiller([term("mgd")], student, teacher, (1, 3, 64, 64), num_classes=5)
+    loss = model.step(torch.rand(2, 3, 64, 64)).losses["mgd"]
+    assert loss.requires_grad
+    assert model.terms["mgd"].student_paths == ("bn2",)
+    small = Distiller([term("mgd")], student, teacher, (1, 3, 32, 32), num_classes=5)
+    assert small.terms["mgd"].student_paths == ("blocks.4",)
+
+
+def test_a_student_stops_early_where_its_last_features_are_compared(student, teacher, images):
+    model = distiller([term("hint", student="stage2", teacher="stage2")], student, teacher)
+    model.stop_early()
+    assert model.step(images).logits is None
+    model = distiller(["soft_target"], student, teacher)
+    model.stop_early()
+    assert model.step(images).logits is not None

@@ -257,3 +257,31 @@ def test_channel_wise_ignores_the_level_of_a_channel():
     shifted = student + torch.tensor([5.0, -2.0, 1.0])[:, None, None]
     loss = create_loss("channel_wise")
     assert loss(shifted, teacher).item() == pytest.approx(loss(student, teacher).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["soft_target", "dkd"])
+def test_standardised_logits_have_mean_0_and_deviation_1(name, logits):
+    targets = (torch.tensor([2, 0]),) if name == "dkd" else ()
+    plain, standard = create_loss(name), create_loss(name, standardise=True)
+    student, teacher = logits
+    # Of 1, 2 and 3 the deviation is the root of 2/3.
+    high = 1.5**0.5
+    ours = torch.tensor([[-high, 0, high], [4, -5, 1]])
+    ours[1] /= 14**0.5
+    theirs = torch.tensor([[high, 0, -high], [0.5**0.5, 0.5**0.5, -(2**0.5)]])
+    expected = plain(ours, theirs, *targets).item()
+    assert standard(student, teacher, *targets).item() == pytest.approx(expected, rel=1e-5)
+    # Neither size nor shift of the logits counts.
+    assert standard(student * 3 + 1, teacher, *targets).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_logits_can_be_standardised():
+    student = torch.ones(2, 3, requires_grad=True)
+    loss = create_loss("soft_target", standardise=True)(student, torch.tensor([[1.0, 2, 3]] * 2))
+    loss.backward()
+    assert student.grad.isfinite().all()
+
+
+def test_standardise_is_true_or_false():
+    with pytest.raises(ValueError, match="standardise must be true or false, not 'yes'"):
+        create_loss("soft_target", standardise="yes")

@@ -40,7 +40,7 @@ def test_every_loss_is_described_with_its_paper():
 def test_the_described_options_are_those_that_the_loss_takes():
     options = {info.name: [str(option) for option in info.options] for info in describe()}
     assert options["logit_mse"] == []
-    assert options["soft_target"] == ["temperature=4.0"]
+    assert options["soft_target"] == ["temperature=4.0", "standardise=False"]
     assert options["attention"] == ["form='code'"]
     assert options["mgd"][:3] == ["student_channels", "teacher_channels", "mask='channel'"]
 
@@ -73,8 +73,8 @@ def test_what_the_losses_compare():
     ("name", "options", "text"),
     [
         ("logit_mse", {}, "LogitMSE()"),
-        ("soft_target", {}, "SoftTarget(temperature=4.0)"),
-        ("soft_target", {"temperature": 2}, "SoftTarget(temperature=2)"),
+        ("soft_target", {}, "SoftTarget(temperature=4.0, standardise=False)"),
+        ("soft_target", {"temperature": 2}, "SoftTarget(temperature=2, standardise=False)"),
         ("attention", {"form": "paper"}, "AttentionTransfer(form=paper)"),
         ("dist", {}, "DIST(temperature=1.0, inter_weight=1.0, intra_weight=1.0)"),
     ],

@@ -51,10 +51,14 @@ class Block(nn.Module):
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
     [
-        ("resnet18", 32, {16: "layer3", 32: "layer4", "last": "layer4"}),
+        ("resnet18", 32, {8: "layer2", 16: "layer3", "last": "layer3"}),
         ("resnet18", 64, {2: "act1", 4: "layer1", 8: "layer2", 16: "layer3"}),
-        ("mobilenetv2_100", 32, {4: "blocks.1", 16: "blocks.4", "last": "bn2"}),
-        ("ghostnet_100", 32, {8: "blocks.4", 16: "blocks.6", "last": "blocks"}),
+        ("mobilenetv2_100", 64, {4: "blocks.1", 16: "blocks.4", "last": "bn2"}),
+        ("ghostnet_100", 64, {8: "blocks.4", 16: "blocks.6", "last": "blocks"}),
+        # A gate by pooling grows with the image, and everything gets past it.
+        ("ghostnetv2_100", 64, {16: "blocks.6", "last": "blocks"}),
+        ("vgg11_bn", 32, {8: "features.20", "last": "features.27"}),
+        ("convnext_atto", 32, {8: "stages.1", "last": "stages.2"}),
     ],
 )
 def test_stages_of_networks_from_timm(name, size, expected):
@@ -83,7 +87,7 @@ def test_penultimate_is_the_last_map_where_there_is_no_vector():
     assert find_path(network, "penultimate", (1, 3, 32, 32)) == "2"
 
 
-@pytest.mark.parametrize("size", [8, 28, 32, 33, 50])
+@pytest.mark.parametrize("size", [16, 28, 32, 33, 50])
 def test_sizes_are_rounded(size):
     found = {s: find_path(small(), f"stride={s}", (1, 3, size, size)) for s in (1, 2, 4, 8)}
     assert found == {1: "norm", 2: "drop", 4: "fourth", 8: "eighth"}
@@ -102,8 +106,41 @@ def test_a_pooled_map_of_one_position_is_at_no_stride():
 
 def test_the_inside_of_a_block_that_changes_the_stride_comes_last():
     network = small(eighth=Block())
-    assert find_path(network, "stride=4", (1, 3, 8, 8)) == "fourth"
-    assert find_path(network, "stride=8", (1, 3, 8, 8)) == "eighth"
+    assert find_path(network, "stride=4", (1, 3, 16, 16)) == "fourth"
+    assert find_path(network, "stride=8", (1, 3, 16, 16)) == "eighth"
+
+
+def test_a_map_of_one_position_is_at_no_stride():
+    with pytest.raises(ValueError, match="no map at stride 8; it has 1, 2, 4"):
+        find_path(small(), "stride=8", (1, 3, 8, 8))
+
+
+class Shortcut(nn.Module):
+    """A branch at a stride of its own beside a shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = conv(4, 4)
+
+    def forward(self, maps):
+        return maps + nn.functional.interpolate(self.branch(maps), maps.shape[2:])
+
+
+def test_a_branch_beside_a_shortcut_is_at_no_stride():
+    network = nn.Sequential(OrderedDict(first=conv(3, 4), block=Shortcut(), last=conv(4, 5)))
+    assert find_path(network, "stride=2", (1, 3, 32, 32)) == "block"
+    assert find_path(network, "stride=4", (1, 3, 32, 32)) == "last"
+    branched = nn.Sequential(OrderedDict(first=conv(3, 4), block=Shortcut(), act=nn.ReLU()))
+    with pytest.raises(ValueError, match="no map at stride 4; it has 2"):
+        find_path(branched, "stride=4", (1, 3, 32, 32))
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_networks_of_tokens_have_no_strides(name):
+    network = timm.create_model(name, num_classes=10, img_size=32)
+    with pytest.raises(ValueError, match="works on tokens, so it has no 'stride=last'"):
+        find_path(network, "stride=last", (1, 3, 32, 32))
+    assert find_path(network, "penultimate", (1, 3, 32, 32)).startswith("head")
 
 
 def test_the_inside_of_a_block_is_taken_where_nothing_else_has_the_stride():

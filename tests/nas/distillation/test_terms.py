@@ -4,7 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from nas.distillation import TermSettings, names
+from nas.distillation import TermSettings, create_loss, names
 from nas.distillation.places import Places
 from nas.distillation.terms import create_term
 from nas.errors import UserError
@@ -43,18 +43,43 @@ def test_losses_on_logits_take_the_logits(method):
 
 
 @pytest.mark.parametrize("method", ["hint", "mgd", "feature_mse", "nst"])
-def test_losses_on_features_take_the_coarsest_map(method):
+def test_losses_on_features_take_the_coarsest_map_of_one_size(method):
     assert paths_of(created(method)) == (("s16",), ("s16",))
+    networks = places(4, (2, 4, 8, 16)), places(4, (2, 4))
+    assert paths_of(created(method, networks)) == (("s4",), ("s4",))
 
 
 @pytest.mark.parametrize("method", ["attention", "similarity"])
 def test_attention_and_similarity_take_the_two_coarsest_strides(method):
-    networks = places(4, (2, 4)), places(4, (4, 8, 16, 32))
-    assert paths_of(created(method, networks)) == (("s2", "s4"), ("s16", "s32"))
+    networks = places(4, (2, 4, 8)), places(4, (4, 8, 16))
+    assert paths_of(created(method, networks)) == (("s4", "s8"), ("s4", "s8"))
 
 
-def test_the_coarsest_maps_belong_together_where_one_network_has_one():
-    assert paths_of(created("attention", (places(4, (8,)), places(6)))) == (("s8",), ("s16",))
+def test_the_coarsest_maps_belong_together_where_no_size_is_common():
+    networks = places(4, (8,)), places(6, (4, 16))
+    assert paths_of(created("attention", networks)) == (("s8",), ("s16",))
+    networks = places(4, (2, 8)), places(6, (4, 16, 32))
+    assert paths_of(created("attention", networks)) == (("s2", "s8"), ("s16", "s32"))
+
+
+def test_a_loss_on_positions_needs_maps_of_one_size():
+    networks = places(4, (8,)), places(6, (4, 16))
+    with pytest.raises(ValueError, match="student and teacher have none: 4x4 and 8x8, 2x2; give"):
+        created("mgd", networks)
+
+
+def test_a_loss_that_takes_vectors_has_them_where_there_are_no_maps_of_one_size():
+    networks = places(4, (), vector=5), places(4, vector=7)
+    assert paths_of(created("hint", networks)) == (("v",), ("v",))
+    assert paths_of(created("similarity", networks)) == (("v",), ("v",))
+
+
+def test_where_there_is_no_vector_the_last_map_is_averaged_to_one():
+    term = created("rkd")
+    student, teacher = (torch.rand(5, channels, 2, 2) for channels in (4, 6))
+    found = term({"s16": student}, {"s16": teacher})
+    expected = create_loss("rkd")(student.mean((2, 3)), teacher.mean((2, 3)))
+    assert found.item() == pytest.approx(expected.item())
 
 
 @pytest.mark.parametrize("method", ["rkd", "mmd"])
@@ -116,10 +141,34 @@ def test_the_losses_of_several_places_are_summed_with_their_gradient():
         ({"ratio": 0.5}, 1),
         ({"ratio": 0.7}, 7 / 3),
         ({}, 100),
+        ({"balance": 0.5}, 100),
     ],
 )
 def test_the_factor_is_given_by_ratio_or_published(settings, factor):
     assert TermSettings(method="hint", **settings).factor == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({"method": "hint"}, TermSettings(method="hint").info.balance),
+        ({"method": "hint", "balance": 0.3}, 0.3),
+        ({"method": "soft_target", "balance": 0.3}, 0.3),
+        ({"method": "hint", "weight": 1}, None),
+        ({"method": "hint", "ratio": 0.5}, None),
+        ({"method": "soft_target"}, None),
+        ({"method": "mgd", "student": "logits"}, None),
+    ],
+)
+def test_features_are_balanced_where_nothing_else_is_said(settings, share):
+    assert TermSettings(**settings).gradient_share == share
+
+
+def test_what_older_versions_lacked_is_in_no_dump_unless_it_is_set():
+    plain = TermSettings(method="hint", weight=2)
+    assert "balance" not in plain.model_dump() | {"method": repr(plain)}
+    assert "decay_to" not in repr(plain)
+    assert TermSettings(method="hint", decay_to=0.25).model_dump()["decay_to"] == 0.25
 
 
 def test_every_method_makes_settings():
@@ -137,6 +186,10 @@ def test_settings_draw_no_random_numbers():
     [
         ({"method": "soft_targte"}, "did you mean 'soft_target'"),
         ({"method": "hint", "weight": 1, "ratio": 0.5}, "a weight and a ratio"),
+        ({"method": "hint", "weight": 1, "balance": 0.5}, "a weight and a balance"),
+        ({"method": "hint", "balance": 0}, "balance must be above 0"),
+        ({"method": "hint", "warmup": 1.5}, "warmup must be above 0 and at most 1"),
+        ({"method": "hint", "decay_to": -1}, "decay_to must be 0 or above"),
         ({"method": "hint", "weight": -1}, "weight must be 0 or above"),
         ({"method": "hint", "ratio": float("inf")}, "ratio must be 0 or above"),
         ({"method": "hint", "options": {"scalling": "mean"}}, "did you mean 'scaling'"),

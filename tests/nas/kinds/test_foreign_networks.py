@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import nas
-from nas import trust
+from nas import allowed
 from nas.kinds.network_file import NetworkDescription, load, save_network
 from nas.models.classifiers import ClassifierSettings
 from nas.models.segmenters import SegmenterSettings
@@ -23,7 +23,7 @@ BODY = "nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(trust, "_told", set())
+    monkeypatch.setattr(allowed, "_told", set())
 
 
 def foreign(path, network, kind="classification"):
@@ -88,7 +88,7 @@ def test_code_of_a_file_runs_only_when_it_is_allowed(tmp_path):
     code = tmp_path / "own_of_somebody.py"
     code.write_text(CODE + NETWORK + BODY, encoding="utf-8")
     path = foreign(tmp_path / "a", {"name": f"{code}:Net"})
-    with pytest.raises(nas.UserError, match="nas trust"):
+    with pytest.raises(nas.UserError, match="nas allow"):
         load(path)
     assert not (tmp_path / "ran").exists()
     with pytest.raises(nas.UserError, match="tensors are missing"):
@@ -109,7 +109,7 @@ def test_networks_of_ones_own_that_were_made_here_need_no_word(tmp_path, monkeyp
         std=(0.5,) * 3,
     )
     save_network(description.build(), description, tmp_path / "model.safetensors")
-    monkeypatch.setattr(trust, "_told", set())
+    monkeypatch.setattr(allowed, "_told", set())
     assert load(tmp_path / "model.safetensors")(torch.zeros(1, 3, 8, 8)).shape == (1, 2)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from search_fakes import FakeAssembly
 
-from nas import trust
+from nas import allowed
 from nas.errors import UserError
 from nas.searching import storage as storages
 from nas.searching.config import load_config
@@ -30,7 +30,7 @@ URLS = [
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(trust, "_told", set())
+    monkeypatch.setattr(allowed, "_told", set())
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_server_that_a_folder_names_is_not_asked(foreign, monkeypatch):
     monkeypatch.setattr("nas.searching.study.connect", None)
     with pytest.raises(UserError, match=r"evil\.example/studies, which was never used "):
         read_study(run)
-    with pytest.raises(UserError, match="nas trust"):
+    with pytest.raises(UserError, match="nas allow"):
         resume(run.path, FakeAssembly(), "nowhere:nothing")
 
 
@@ -103,9 +103,9 @@ def test_a_database_of_something_else_is_left_as_it_is(foreign, tmp_path):
         connection.execute("CREATE TABLE mine (a)")
     before = path.read_bytes()
     run = foreign(f"sqlite:///{path}")
-    with pytest.raises(UserError, match="nas trust"):
+    with pytest.raises(UserError, match="nas allow"):
         read_study(run)
-    trust.tell([f"sqlite:///{path}"])
+    allowed.allow([f"sqlite:///{path}"])
     with pytest.raises(UserError, match="cannot use the storage"):
         read_study(run)
     assert path.read_bytes() == before
@@ -114,7 +114,7 @@ def test_a_database_of_something_else_is_left_as_it_is(foreign, tmp_path):
 
 def test_a_database_that_is_not_there_is_not_made(foreign, tmp_path):
     run = foreign(f"sqlite:///{tmp_path / 'absent.db'}")
-    trust.tell([f"sqlite:///{tmp_path / 'absent.db'}"])
+    allowed.allow([f"sqlite:///{tmp_path / 'absent.db'}"])
     with pytest.raises(UserError, match="no such file"):
         read_study(run)
     assert not (tmp_path / "absent.db").exists()
@@ -124,7 +124,7 @@ def test_a_storage_that_this_user_has_named_is_read(tmp_path):
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     config = load_config(None, {"storage": url, "trials": 1})
     run = start(config, tmp_path / "run", FakeAssembly(), "nowhere:nothing")
-    trust._told.clear()
+    allowed._told.clear()
     assert len(read_study(run).get_trials()) == 1
 
 
@@ -146,6 +146,6 @@ def test_a_storage_that_is_no_url_is_one_sentence(tmp_path, url):
 def test_a_run_of_before_that_saved_a_password_still_opens_and_shows_none(foreign, monkeypatch):
     run = foreign(URLS[0])
     assert yaml.safe_load(run.config_path.read_text())["storage"] == URLS[0]
-    with pytest.raises(UserError, match="nas trust") as refused:
+    with pytest.raises(UserError, match="nas allow") as refused:
         read_study(run)
     assert SECRET not in str(refused.value)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from nas.training.schedule import Schedule, factor
 
@@ -59,3 +60,14 @@ def test_a_schedule_with_milestones_lowers_the_rate_at_each():
     schedule = Schedule("step", epochs=4, warmup=0.25, milestones=(0.5, 0.75), gamma=0.1)
     rates = [schedule.factor(step, 2) for step in range(8)]
     assert rates == pytest.approx([0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_a_cosine_of_cycles_falls_and_rises_as_torch_has_it():
+    schedule = Schedule("cosine", epochs=7, cycle_epochs=2)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([weight], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=6)
+    for step in range(21):
+        assert schedule.factor(step, 3) == pytest.approx(theirs.get_last_lr()[0], abs=1e-6)
+        optimiser.step()
+        theirs.step()

@@ -19,6 +19,10 @@ def refusal(**values):
     [
         ({"momentum": 0.5}, "momentum has an effect with optimiser sgd only; set that too."),
         ({"milestones": [0.3]}, "milestones has an effect with schedule step only; set that too."),
+        (
+            {"cycle_epochs": 3, "schedule": "poly"},
+            "cycle_epochs has an effect with schedule cosine only; set that too.",
+        ),
         ({"gamma": 0.5}, "gamma has an effect with schedule step only; set that too."),
         (
             {"mixing_alpha": 0.2},

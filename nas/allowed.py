@@ -2,7 +2,7 @@
 
 A run folder can name a database, and a network file can name code that builds the network. Opening
 either would send the user's password to a server, or run code, of somebody else's choice. So both
-are used only if the user has named them: by making such a run or network here, or by ``nas trust``.
+are used only if the user has named them: by making such a run or network here, or by ``nas allow``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from user_folders import open_own, private_folder
 _told: set[str] = set()
 
 
-def tell(names: Iterable[str]) -> None:
+def allow(names: Iterable[str]) -> None:
     """Remembers what the user has named, for later processes too where a cache can be kept.
 
     Args:
@@ -50,7 +50,7 @@ def require(names: Iterable[str], source: Path) -> None:
     if unknown:
         raise UserError(
             f"{source}: it names {', '.join(unknown)}, which was never used on this machine; if "
-            f"you trust whoever made it, allow that with: nas trust {source}"
+            f"you trust whoever made it, allow that with: nas allow {source}"
         )
 
 
@@ -63,4 +63,4 @@ def _known() -> set[str]:
 
 
 def _list() -> Path:
-    return private_folder("trusted") / "names"
+    return private_folder("allowed") / "names"

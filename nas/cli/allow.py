@@ -1,4 +1,4 @@
-"""``nas trust``."""
+"""``nas allow``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 
-def trust(
+def allow(
     place: Annotated[Path, typer.Argument(help="Run folder, or a network's file or folder.")],
 ) -> None:
     """Allow the database or the code that a run or network of somebody else names."""
-    from nas.deployment.trust import trust_place
+    from nas.deployment.allowing import allow_place
     from nas.terminal import say
 
-    names = trust_place(place)
+    names = allow_place(place)
     for name in names:
-        say(f"trusted: {name}")
+        say(f"allowed: {name}")
     if not names:
-        say(f"{place} names nothing that has to be trusted.")
+        say(f"{place} names nothing that has to be allowed.")

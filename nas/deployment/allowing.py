@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas import trust
-from nas.kinds.network_file import trust_code_of
+from nas import allowed
+from nas.kinds.network_file import allow_code_of
 from nas.models.weights import network_file
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import without_password
 
 
-def trust_place(place: Path) -> list[str]:
+def allow_place(place: Path) -> list[str]:
     """Allows the database that a run names, or the code that a network file names.
 
     Args:
@@ -24,8 +24,8 @@ def trust_place(place: Path) -> list[str]:
         UserError: If it is neither.
     """
     if not (place / "run.json").is_file():
-        return trust_code_of(network_file(place))
+        return allow_code_of(network_file(place))
     storage = RunFolder.open(place).config().storage
     names = [] if storage is None else [without_password(storage)]
-    trust.tell(names)
+    allowed.allow(names)
     return names
