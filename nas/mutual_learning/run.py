@@ -275,7 +275,9 @@ def load_task(config: MutualConfig, data: str | None = None) -> ClassificationTa
     Raises:
         UserError: If it cannot be had, or is no classification task.
     """
-    return _classification(nas.tasks.load(config.task, data or config.data, **config.task_options))
+    place = config.task, config.data
+    name, images = nas.tasks.moved(*place, data) if data is not None else place
+    return _classification(nas.tasks.load(name, images, **config.task_options))
 
 
 def _classification(task: Task) -> ClassificationTask:
@@ -294,7 +296,8 @@ def _claim(folder: Path, config: MutualConfig, task: ClassificationTask) -> None
     if not path.is_file():
         RunFolder.create(folder, search)
     elif any(folder.glob("seed-*")):
-        different = different_keys(read_yaml(path), config.identity())
+        # Older runs saved relative paths; validated, they are what this configuration has.
+        different = different_keys(read_config(folder).identity(), config.identity())
         if different:
             raise UserError(
                 f"{folder}: it holds a run of other settings ({different}); choose another folder."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+import nas.tasks
+from nas.files import located
 from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.models.classifiers import ClassifierSettings
 from nas.mutual_learning.losses import Direction, Method, MutualLoss, Normaliser
@@ -89,6 +91,16 @@ class MutualConfig(Settings):
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
     device: str = "auto"
+
+    @field_validator("task")
+    @classmethod
+    def _find_task(cls, task: str) -> str:
+        return nas.tasks.address(task)
+
+    @field_validator("data")
+    @classmethod
+    def _find_data(cls, data: str | None) -> str | None:
+        return located(data)
 
     @model_validator(mode="after")
     def _nothing_ignored(self) -> Self:

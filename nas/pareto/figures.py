@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,13 @@ _LEGEND_CHARACTERS = 66  # what fits into one column over the width of a picture
 _LEGEND_INCHES = 0.45  # height of the legends that a picture has room for
 
 
-def paper_style() -> AbstractContextManager[None]:
+@contextmanager
+def paper_style() -> Iterator[None]:
     """The settings under which every picture is made and saved."""
-    return matplotlib.rc_context(_STYLE)
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # A character that no font has is drawn as a box, which the reader sees.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def new_figure(height: float = HEIGHT) -> Figure:
@@ -151,9 +155,7 @@ def save(
     with paper_style():
         for name in formats:
             path = stem.with_name(f"{stem.name}.{name}")
-            with replacing(path) as temporary, warnings.catch_warnings():
-                # A character that no font has is drawn as a box, which the reader sees.
-                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            with replacing(path) as temporary:
                 figure.savefig(temporary, format=name, dpi=DPI, metadata=_FORMATS[name])
             written.append(path)
     return written

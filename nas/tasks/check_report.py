@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from nas.errors import UserError
@@ -63,9 +64,16 @@ class Copies:
     """Finds the same picture under two names."""
 
     def __init__(self) -> None:
-        self._first: dict[str, tuple[str, str, object]] = {}
+        self._first: dict[str, tuple[str, str, object, Path | None]] = {}
 
-    def problem(self, split: str, name: str, content: str, target: object = None) -> str | None:
+    def problem(
+        self,
+        split: str,
+        name: str,
+        content: str,
+        target: object = None,
+        file: Path | None = None,
+    ) -> str | None:
         """What is wrong with a picture, given those before it, or None.
 
         Args:
@@ -73,8 +81,12 @@ class Copies:
             name: Of its file.
             content: Changes with its pixels.
             target: What is to be learned of it, where two may not contradict each other.
+            file: Where it is told elsewhere that one file is in two splits.
         """
-        first, first_name, first_target = self._first.setdefault(content, (split, name, target))
+        found = (split, name, target, file)
+        first, first_name, first_target, first_file = self._first.setdefault(content, found)
+        if file is not None and file == first_file:
+            return None
         if first != split:
             return f"{name}: in {split}, and the same image is in {first} as {first_name}."
         if first_target != target:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import replacing, write_json, write_text
+from nas.errors import UserError
+from nas.files import read_json, read_text, replacing, write_json, write_text
 
 
 def test_write_text_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -44,3 +45,37 @@ def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
     write_text(tmp_path / "ours", "")
     mode = (tmp_path / "ours").stat().st_mode
     assert stat.S_IMODE(mode) == stat.S_IMODE(usual.stat().st_mode)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_text_of_any_system_is_read_alike(tmp_path: Path, codec: str, end: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(end.join(["Küche", "日本", ""]).encode(codec))
+    assert read_text(path) == "Küche\n日本\n"
+
+
+def test_text_in_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"one\n" + "Küche\n".encode("latin-1"))
+    with pytest.raises(UserError, match="line 2 is not text in UTF-8; save the file as UTF-8"):
+        read_text(path)
+
+
+def test_utf_16_without_its_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("one\n".encode("utf-16-le"))
+    with pytest.raises(UserError, match="zero bytes"):
+        read_text(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.txt: no such file"):
+        read_text(tmp_path / "none.txt")
+
+
+def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text('{"study": ')
+    with pytest.raises(UserError, match=r"run\.json: not a JSON file"):
+        read_json(path)

@@ -90,7 +90,7 @@ class _Look:
 
     def _compare(self, split: str, name: str, inspection: MaskInspection) -> None:
         if inspection.content is not None:
-            problem = self._copies.problem(split, name, inspection.content)
+            problem = self._copies.problem(split, name, inspection.content, file=inspection.file)
             self.problems += [problem] if problem else []
             first, mask = self._masks.setdefault(inspection.content, (name, inspection.mask))
             if mask != inspection.mask and problem is None:

@@ -123,7 +123,16 @@ class FolderSource(SegmentationSource):
         size = None if image is None else (image.shape[0], image.shape[1])
         content = None if image is None else content_of(image)
         treatment = self._reader.treatment(file.image)
-        return MaskInspection(size, counts, tuple(problems), content, mask, palette, treatment)
+        return MaskInspection(
+            size,
+            counts,
+            tuple(problems),
+            content,
+            mask,
+            palette,
+            treatment,
+            file.image.resolve(),
+        )
 
     def _problems(
         self, file: LabelledFile, image: np.ndarray | None, values: np.ndarray

@@ -41,7 +41,8 @@ class SplitSettings(Settings):
     Attributes:
         images: Folder of the split's images; `masks` goes with it.
         masks: Folder of the split's masks.
-        names: Text file with one file name per line, with or without suffix.
+        names: Text file with one file name per line, with or without suffix; or with an image and
+            its mask.
         range: Part of the sorted names, `0:70` in files or `0.0:0.7` as shares; either end may
             be left out.
         held_out: Share of the training split's files that is taken from it at random.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class MaskInspection:
         mask: Hash of the mask's values likewise.
         palette: Colour of each value that occurs, where the mask has a palette.
         treatment: What is done with the files besides decoding them, as clauses.
+        file: The image, links resolved; None if it is no file.
     """
 
     size: tuple[int, int] | None
@@ -32,6 +34,7 @@ class MaskInspection:
     mask: str | None = None
     palette: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     treatment: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 class SegmentationSource(ImageSource):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.report.runs import Reading, Snapshot, read_searches, read_snapshot
+from nas.report.runs import Reading, Snapshot, different_data, read_searches, read_snapshot
+from nas.searching.continuing import StudyData
 from nas.searching.limits import Breach
 from nas.searching.run_folder import RunFolder
 
@@ -143,3 +144,21 @@ def test_a_trial_measured_beyond_a_limit_is_no_candidate(finished_run) -> None:
     run = _with_records(run, {0}, beyond=beyond)
     with pytest.raises(UserError, match="was cut short or measured beyond a limit; wait for one"):
         run.trained()
+
+
+def _on(run: Snapshot, path: str, task: str | None, **others: str) -> Snapshot:
+    data = None if task is None else StudyData({"task": task, **others})
+    return replace(run, path=Path(path), data=data)
+
+
+def test_runs_on_different_data_are_told(finished_run) -> None:
+    run = _read(finished_run)
+    told = different_data([_on(run, "a", "old"), _on(run, "b", "new"), _on(run, "c", "old")])
+    assert told is not None
+    assert told.startswith("the data of a, c and of b differ")
+
+
+def test_nothing_is_told_of_other_teachers_and_of_runs_that_do_not_say(finished_run) -> None:
+    run = _read(finished_run)
+    same = [_on(run, "a", "old", teacher="x"), _on(run, "b", "old", teacher="y")]
+    assert different_data([*same, _on(run, "c", None)]) is None

@@ -117,7 +117,7 @@ class FakeAssembly:
         return REWARD
 
     def data(self, config: SearchConfig) -> StudyData:
-        return StudyData({"task": self.task}, ("eye",))
+        return StudyData({"task": self.task})
 
     def check(self, config: SearchConfig) -> None:
         pass

@@ -36,7 +36,7 @@ def _edit(run: RunFolder, **values: Any) -> None:
 
 
 def test_a_study_records_what_its_trials_learn_from(run) -> None:
-    assert StudyData.of(read_study(run)) == StudyData({"task": "as it was"}, ("eye",), ())
+    assert StudyData.of(read_study(run)) == StudyData({"task": "as it was"})
 
 
 def test_other_labels_are_refused_when_a_search_goes_on(run) -> None:

@@ -187,6 +187,19 @@ def test_what_is_done_with_a_file_is_told_without_its_pixels(tmp_path):
     assert ImageReader().treatment(tmp_path / "none.jpg") == ()
 
 
+def test_the_range_that_an_array_is_scaled_from_belongs_to_its_conversion(tmp_path):
+    path = _words(tmp_path / "a.npy", np.zeros((2, 2), np.float32))
+    assert ImageReader(1, (0, 1)).conversion(path) == "scaled to 8 bits from 0 to 1"
+    assert ImageReader(1).conversion(path) == ""
+
+
+def test_turning_is_no_conversion(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (7, 5)).save(tmp_path / "turned.jpg", exif=exif)
+    assert ImageReader().conversion(tmp_path / "turned.jpg") == ""
+
+
 def test_a_pointer_of_git_lfs_is_named(tmp_path):
     (tmp_path / "a.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     with pytest.raises(UserError, match=r"a\.jpg: Git LFS has not fetched .* git lfs pull"):

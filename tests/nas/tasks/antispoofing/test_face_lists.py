@@ -183,7 +183,7 @@ def test_a_wrong_line_is_named(folder, old, new, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test": "tset.txt"}, "tset.txt: cannot be read"),
+        ({"test": "tset.txt"}, "tset.txt: no such file"),
         ({"columns": ["rgb", "label"]}, "columns: 'depth' is missing"),
         ({"columns": [*COLUMNS, "age"]}, "'age' is neither a modality nor one of label, attack"),
         ({"columns": [*COLUMNS, "rgb"]}, "'rgb' occurs twice"),
@@ -203,3 +203,20 @@ def test_an_empty_list_is_refused(folder):
     (folder / "test.txt").write_text("\n")
     with pytest.raises(UserError, match=r"test\.txt: the list has no line"):
         nas.tasks.load(folder)
+
+
+def test_a_modality_of_more_bits_is_scaled_by_the_range_of_the_task_and_told(folder):
+    Image.fromarray(np.full((16, 16), 1500, np.uint16)).save(folder / "train/0-depth.png")
+    write_task(folder, value_range=[1000, 2000])
+    task = nas.tasks.load(folder)
+    assert task.dataset("train").images[0, 3, 0, 0] == 128
+    assert task.check().notes == ["train/0-rgb.png: scaled to 8 bits from 1000 to 2000."]
+    before = task.fingerprint
+    write_task(folder, value_range=[1000, 3000])
+    assert nas.tasks.load(folder).fingerprint != before
+
+
+def test_a_list_of_another_system_is_read(folder):
+    text = (folder / "train.txt").read_text().replace("train/", "train\\")
+    (folder / "train.txt").write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    assert nas.tasks.load(folder).dataset("train").images[0, 0, 0, 0] == 50

@@ -57,7 +57,6 @@ def test_a_class_that_train_lacks_is_a_problem_where_it_earns_reward(task_folder
 def test_palettes_that_differ_are_told_with_two_files(task_folder):
     for name, colour in (("00", (9, 9, 9)), ("01", (200, 0, 0))):
         path = task_folder.root / "masks" / f"{name}.png"
-        mask = Image.fromarray(np.asarray(Image.open(path))).convert("P")
         values = np.asarray(Image.open(path))
         mask = Image.new("P", values.shape[::-1])
         mask.putdata(values.ravel().tolist())
@@ -93,9 +92,8 @@ def test_a_list_may_pair_images_with_masks_of_other_names(task_folder, separator
 
 def test_a_second_column_that_is_no_mask_is_refused(task_folder):
     task = _listed(task_folder, "00\t1\n01\t2\n")
-    assert "line 1, '00\\t1', has 2 columns, and the second is no mask" in str(
-        task.sources["train"].problems
-    )
+    problem = task.sources["train"].problems[0]
+    assert "line 1, '00\\t1', has 2 columns, and the second is no mask" in problem
 
 
 @pytest.mark.parametrize(

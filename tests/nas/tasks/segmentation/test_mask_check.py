@@ -112,7 +112,7 @@ def test_an_empty_split_is_named(ranged):
 def test_overlapping_splits_name_the_shared_file(ranged):
     ranged.describe(splits={"train": "0:7", "validation": "6:8", "test": "8:10"})
     path = ranged.root / "images" / "06.jpg"
-    assert problems(ranged)[0] == f"{path}: in both train and validation."
+    assert problems(ranged) == [f"{path}: in both train and validation."]
 
 
 def test_bad_data_is_refused_with_the_first_problem_and_the_number_of_others(ranged):
