@@ -21,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from nas.errors import UserError
 
@@ -188,12 +189,14 @@ class TrialCache(_CachedStorage):
             self._studies[study_id].trials = dict(sorted(known.items()))
 
 
-def connect(place: str | Path, **options: Any) -> TrialStorage:
+def connect(place: str | Path, *, held: bool = True, **options: Any) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
     Args:
         place: A SQLAlchemy URL, whose password the variable ``NAS_STORAGE_PASSWORD`` may give; or
             the path of a SQLite file, which may have any name.
+        held: Whether connections stay open between two uses; a SQLite file that somebody holds
+            open cannot become a single file again.
         options: Options of Optuna's storage.
 
     Raises:
@@ -202,6 +205,8 @@ def connect(place: str | Path, **options: Any) -> TrialStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url, engine = _of_file(place) if isinstance(place, Path) else _of_url(place)
     told = place if isinstance(place, Path) else without_password(place)
+    if not held:
+        engine["poolclass"] = NullPool
     try:
         return TrialStorage(url, engine_kwargs=engine, **options)
     except ImportError as error:

@@ -242,7 +242,7 @@ def _connect_to_read(place: str | Path) -> TrialStorage:
     if file is not None and not file.is_file():
         # SQLite would create an empty one.
         raise UserError(f"--storage {place}: no such file; start the search first.")
-    return connect(place, skip_table_creation=True)
+    return connect(place, held=False, skip_table_creation=True)
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:

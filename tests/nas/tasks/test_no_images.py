@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from nas.errors import UserError
-from nas.tasks.reading import read_image, read_mask
+from nas.tasks.reading import ImageReader, read_mask
 
 
 def png_of(width, height, path):
@@ -25,7 +25,7 @@ def png_of(width, height, path):
     return path
 
 
-@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("read", [ImageReader().read, read_mask])
 @pytest.mark.parametrize("size", [(13000, 13000), (20000, 20000), (90000000, 1)])
 def test_an_image_beyond_all_measure_is_refused_before_it_is_read(tmp_path, recwarn, read, size):
     with pytest.raises(UserError, match="too large to be read, with more than 89 megapixels"):
@@ -33,7 +33,7 @@ def test_an_image_beyond_all_measure_is_refused_before_it_is_read(tmp_path, recw
     assert not list(recwarn)
 
 
-@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("read", [ImageReader().read, read_mask])
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(UserError, match="this is not a file; remove it"):
@@ -43,4 +43,4 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path, read):
 def test_a_folder_with_the_name_of_an_image_is_refused(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(UserError, match="this is not a file"):
-        read_image(tmp_path / "a.png")
+        ImageReader().read(tmp_path / "a.png")
