@@ -211,8 +211,8 @@ class ClassifierDistillationSettings(Settings):
 
     Attributes:
         enabled: Whether there is a teacher at all.
-        method: A loss; `nas.distillation.describe` lists them. The default gained a point over labels
-            alone in short trainings on Fashion-MNIST (docs/results.md).
+        method: A loss; `nas.distillation.describe` lists them. The default gained a point over
+            labels alone in short trainings on Fashion-MNIST (docs/results.md).
         weight: Of the loss; null is the published one on logits, and on features one that is
             measured for every candidate.
         options: Of the loss, for example ``temperature``.
