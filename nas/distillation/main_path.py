@@ -17,13 +17,16 @@ def carries_everything(network: nn.Module, path: str, input_shape: Sequence[int]
 
     The output of the module is cut off from its past. If the output of a module around it still
     depends on what goes in there, something has passed by. Modules around it that give several
-    outputs, and a network that gives maps, may have their ways past.
+    outputs, and a network that gives maps, may have their ways past. The network's own children are
+    taken for its stages, even where a later one reads two of them, as the cells of DARTS do.
 
     Args:
         network: Left as it is.
         path: Of a module in it.
         input_shape: N x channels x height x width of the images.
     """
+    if "." not in path:
+        return True
     passed: list[bool] = []
     modules = dict(network.named_modules(remove_duplicate=False))
     parts = path.split(".")

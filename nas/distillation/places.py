@@ -39,6 +39,7 @@ class Places:
         classifier: The linear layer whose output the logits are, or None.
         has_tokens: Whether the network goes on with tokens after its last maps, as transformers
             do; it has no strides then.
+        last: Path of the map at the coarsest stride, even if it has one position, or None.
     """
 
     paths: frozenset[str]
@@ -49,6 +50,7 @@ class Places:
     repeated: frozenset[str]
     classifier: nn.Linear | None = None
     has_tokens: bool = False
+    last: str | None = None
 
     @property
     def sizes(self) -> dict[tuple[int, int], str]:
@@ -166,11 +168,14 @@ def survey(network: nn.Module, input_shape: Sequence[int]) -> Places:
     shape = tuple(input_shape)
     run = dry_run(network, shape)
     larger = _larger_run(network, run, shape)
-    by_stride = {}
+    by_stride, last = {}, None
     for stride, paths in sorted(_ranked(network, _strides(run, larger)).items()):
+        path = _first_on_main_path(network, paths, shape)
+        last = path or last
         # A map of one position has no places to compare.
-        maps = [path for path in paths if run.shapes[path][2:] != (1, 1)]
-        path = _first_on_main_path(network, maps, shape)
+        if path is not None and run.shapes[path][2:] == (1, 1):
+            maps = [path for path in paths if run.shapes[path][2:] != (1, 1)]
+            path = _first_on_main_path(network, maps, shape)
         if path is not None:
             by_stride[stride] = path
     has_tokens = _goes_on_with_tokens(network, run, larger, by_stride, shape)
@@ -185,6 +190,7 @@ def survey(network: nn.Module, input_shape: Sequence[int]) -> Places:
         frozenset(path for path, calls in run.calls.items() if calls > 1),
         _classifier(network, run),
         has_tokens,
+        None if has_tokens else last,
     )
 
 

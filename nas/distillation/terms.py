@@ -299,6 +299,9 @@ def _compared(settings: TermSettings, student: Places, teacher: Places) -> list[
         place = settings.teacher if settings.teacher is not None else settings.student
         return [(_spot(student, settings.student), _spot(teacher, place))]
     info = settings.info
+    if info.needs_classifiers and student.last is not None and teacher.last is not None:
+        # What is averaged for the classifier; cells do not ask for maps of one size.
+        return [(_spot(student, student.last), _spot(teacher, teacher.last))]
     if info.place != "penultimate":
         pairs = _maps_of_one_size(info, student, teacher)
         if pairs:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -85,11 +86,20 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _run(train: Train, messages: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     try:
         train(lambda *epoch: messages.put(epoch))
     except UserError as error:
         messages.put(error)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, killed for instance."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this process was started by `beside`
+    parent.join()
+    os._exit(1)
 
 
 def _finish(process: BaseProcess, messages: Any, announce: Announce) -> None:

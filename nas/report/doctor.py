@@ -111,6 +111,8 @@ def _storage(run: RunFolder | None) -> Iterator[Finding]:
 def doctor_table(findings: list[Finding]) -> Table:
     """The findings as a table."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     for finding in findings:
         table.add_row(finding.name, Text(visible(finding.told)))
         if finding.problem is not None:

@@ -16,6 +16,7 @@ NETWORK = ("--model", "convnet_small", "--epochs", 1)
 METHODS = (
     *("logit_mse", "soft_target", "dkd", "dist", "channel_wise", "feature_mse", "hint"),
     *("attention", "mgd", "similarity", "rkd", "mmd", "nst"),
+    *("patch_bce", "patch_kl", "patch_mmd", "multi_scale", "mad"),
 )
 
 

@@ -7,7 +7,9 @@ from PIL import Image
 def test_list_names_what_needs_no_files(nas) -> None:
     lines = nas("task", "list").out.splitlines()
     assert [line.split() for line in lines] == [
-        *(["faces", "segmentation"], ["digits", "classification"]),
+        ["faces", "segmentation"],
+        ["digits", "classification"],
+        ["spoofing", "antispoofing"],
     ]
 
 

@@ -99,7 +99,7 @@ DISTILL = {
     "no method": ([], ["--method is missing; nas distill --list shows the losses."]),
     "unknown method": (
         ["--method", "mdg"],
-        ["losses.0.method: ", "no distillation loss 'mdg'; did you mean 'mmd' or 'mgd'?"],
+        ["losses.0.method: ", "no distillation loss 'mdg'; did you mean 'mmd' or 'mgd' or 'mad'?"],
     ),
     "weight of two": (
         [*HINT, "--method", "mgd", "--weight", 2],

@@ -225,7 +225,7 @@ UNMAKEABLE = {
     "unknown encoder": (["--encoder", "mobilenetv99"], "encoder 'mobilenetv99' cannot be made"),
     "unknown encoder option": (
         ["--set", "evaluation.encoder.options.pad=2"],
-        "encoder 'mobilenetv3_small_050' cannot be made",
+        "encoder 'mobilenetv3_small_050': the option 'pad' is not one that shapes a network",
     ),
     "missing weights": (
         ["--encoder-weights", "none.safetensors"],

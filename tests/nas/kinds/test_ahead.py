@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,3 +93,33 @@ def test_the_death_of_the_other_process_is_told_and_the_threads_come_back():
 def test_a_second_process_needs_a_second_core(monkeypatch, device, cores, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
     assert ahead.pays_off(torch.device(device)) is expected
+
+
+STARTS_A_TRAINING = """
+import multiprocessing, time
+from nas.kinds.ahead import beside
+
+if __name__ == "__main__":
+    with beside({train}, print):
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_other_training_ends_with_the_process_that_started_it(tmp_path, how):
+    (tmp_path / "endless.py").write_text("import time\ndef train(say):\n    time.sleep(600)\n")
+    script = tmp_path / "script.py"
+    text = "from endless import train\n" + STARTS_A_TRAINING.format(train="train")
+    script.write_text(text)
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    child = Path("/proc", process.stdout.readline().strip(), "stat")
+    assert child.exists()
+    process.send_signal(how)
+    process.wait()
+    deadline = time.monotonic() + 60
+    # A dead process may stay behind as a zombie.
+    while child.exists() and ") Z " not in child.read_text():
+        assert time.monotonic() < deadline, "the other training goes on"
+        time.sleep(0.1)

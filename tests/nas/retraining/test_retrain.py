@@ -73,7 +73,7 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
     assert json.loads(text, parse_constant=refuse) == metrics
     assert set(metrics) == {
         *("identity", "genotype", "distillation", "search_quality", "epochs", "best_epoch"),
-        *("validation", "test", "costs", "latency", "notes", "onnx"),
+        *("loss_weights", "validation", "test", "costs", "latency", "notes", "onnx"),
     }
     assert metrics["distillation"] is False and metrics["epochs"] == 2
     assert set(metrics["test"]) == {"quality", "macro", "groups", "f1", "iou", "accuracy"}

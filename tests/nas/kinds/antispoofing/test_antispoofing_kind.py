@@ -66,6 +66,14 @@ def test_the_worst_type_of_attack_decides(task):
     assert card.scores["acer"] == {"all": card.figures["acer"]}
 
 
+def test_the_figures_of_the_kind_are_those_of_its_scores(task):
+    kind = AntiSpoofingKind()
+    card = kind.score(Depth(), task, "validation", CPU)
+    assert set(kind.figures) <= card.figures.keys()
+    assert set(kind.metrics) <= card.scores.keys()
+    assert kind.quality(card) == 1 - card.figures["acer"]
+
+
 def test_the_threshold_comes_from_validation(task):
     kind = AntiSpoofingKind()
     validation = kind.score(Depth(), task, "validation", CPU)
