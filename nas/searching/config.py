@@ -21,6 +21,7 @@ from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named, kind_names
+from nas.nested import flattened
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
@@ -442,6 +443,9 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
         UserError: If the file cannot be read, or a key or value is wrong.
     """
     values = read_values(path)
+    if path is not None and (path.parent / "run.json").is_file():
+        # The file of a run names what lies in the run by a path from there.
+        values = placed_in(path.parent, values)
     source = "configuration" if path is None else str(path)
     resolved = overridden(values, overrides)
     resolved = _with_task_kind(resolved)
@@ -450,6 +454,25 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
     validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
     return validate(config, resolved, "configuration" if overrides else source)
+
+
+def placed_in(run: Path, values: Any) -> Any:
+    """Values that a run saved, with absolute paths of what lies in its folder."""
+
+    def absolute(place: str) -> str:
+        # Older runs saved what lies elsewhere by a relative path too.
+        path = run.resolve() / place
+        relative = not Path(place).is_absolute() and ":" not in place
+        return str(path) if relative and path.exists() else place
+
+    return with_places(values, absolute)
+
+
+def with_places(values: Any, change: Callable[[str], str]) -> Any:
+    """Values with each of their `LOCATIONS` changed."""
+    flat = flattened(values) if isinstance(values, dict) else {}
+    places = {key: flat[key] for key in LOCATIONS if isinstance(flat.get(key), str)}
+    return overridden(values, {k: change(v) for k, v in places.items()}) if places else values
 
 
 def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from nas.files import (
     write_json,
     write_text,
 )
-from nas.nested import flattened
-from nas.searching.config import LOCATIONS, SearchConfig, config_class
+from nas.searching.config import SearchConfig, config_class, placed_in, with_places
 from nas.searching.provenance import provenance
-from nas.settings import overridden, read_yaml, validate
+from nas.settings import read_yaml, validate
 
 
 @dataclass(frozen=True)
@@ -168,30 +166,19 @@ class RunFolder:
         Raises:
             UserError: If it was edited and is no longer valid.
         """
-        values = self._with_places(read_yaml(self.config_path), self._inside)
+        values = placed_in(self.path, read_yaml(self.config_path))
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
         return validate(kind, values, str(self.config_path))
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""
-        values = self._with_places(config.model_dump(mode="json"), self._relative)
+        values = with_places(config.model_dump(mode="json"), self._relative)
         write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
 
-    def _with_places(self, values: Any, change: Callable[[str], str]) -> Any:
-        """Saved values with each place in them changed; what lies in the run moves with it."""
-        flat = flattened(values) if isinstance(values, dict) else {}
-        places = {key: flat[key] for key in LOCATIONS if isinstance(flat.get(key), str)}
-        return overridden(values, {k: change(v) for k, v in places.items()}) if places else values
-
     def _relative(self, place: str) -> str:
+        # What lies in the run moves with it.
         path, run = Path(place), self.path.resolve()
         return str(path.relative_to(run)) if path.is_relative_to(run) else place
-
-    def _inside(self, place: str) -> str:
-        # Older runs saved what lies elsewhere by a relative path too.
-        path = self.path.resolve() / place
-        relative = not Path(place).is_absolute() and ":" not in place
-        return str(path) if relative and path.exists() else place
 
     def discard_if_new(self) -> None:
         """Removes the folder if it holds nothing but what `create` put there."""

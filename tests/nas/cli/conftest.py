@@ -28,7 +28,10 @@ class OwnData:
         for index in range(10):
             mask = self.mask(2)
             self.save(mask, f"masks/{index:02d}.png")
-            self.save(np.stack([100 * mask] * 3, axis=-1), f"images/{index:02d}.jpg")
+            pixels = np.stack([100 * mask] * 3, axis=-1)
+            # No two images are the same.
+            pixels[:8, :8] = 20 * index
+            self.save(pixels, f"images/{index:02d}.jpg")
         self.describe()
 
     @staticmethod

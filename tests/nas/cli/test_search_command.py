@@ -22,7 +22,7 @@ def test_a_search_makes_a_run_folder_with_the_trials_asked_for(finished_search) 
     assert outcome.code == 0 and outcome.err == ""
     assert [record.state for record in _records(folder)] == ["complete"] * 3
     assert {path.name for path in folder.iterdir()} == {
-        *("config.yaml", "run.json", "study.db", "cache", "plots", "retrain", "logs")
+        *("config.yaml", "run.json", "study.db", "study.json", "cache", "plots", "retrain", "logs")
     }
 
 

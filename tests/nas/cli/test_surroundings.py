@@ -33,7 +33,7 @@ def test_what_is_printed_to_such_an_output_ends_with_0(tmp_path):
     module = tmp_path / "own.py"
     module.write_text(
         "import nas.cli.tasks, nas.cli\n"
-        "nas.cli.tasks.list_tasks.__globals__['print'] = lambda *a: print('\u8449')\n"
+        "nas.cli.tasks.list_tasks.__globals__['say'] = lambda *a: print('\u8449')\n"
         "nas.cli.main()\n",
         encoding="utf-8",
     )

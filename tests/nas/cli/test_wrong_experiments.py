@@ -137,7 +137,7 @@ DISTILL = {
     ),
     "segmentation taught by a classifier": (
         [*HINT, "--task", "faces", "--set", "task_options={}", "--model", "lcnet_035"],
-        ["teacher teacher/seed-0/model.safetensors: it is a network for classification, and task"],
+        ["teacher/seed-0/model.safetensors: it is a network for classification, and task"],
     ),
     "mixed classes": (
         ["--method", "dkd", "--set", "training.mixing=mixup"],

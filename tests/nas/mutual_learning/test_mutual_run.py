@@ -110,10 +110,12 @@ def test_its_front_is_that_of_the_paths(trained: Any) -> None:
 def test_paths_are_searched_within_limits(trained: Any, tmp_path: Path) -> None:
     folder, _, summary = trained
     limit = summary.costs["shallow/deep"]["params"]
-    config = yaml.safe_load((folder / "config.yaml").read_text())
     run = nas.search(
         run=tmp_path / "search",
-        config={**config, "limits": {"params": limit}, "trials": 2, "controller": {"name": "tpe"}},
+        controller="tpe",
+        limits={"params": limit},
+        trials=2,
+        config=folder / "config.yaml",
         progress=False,
     )
     assert all(row["params"] <= limit for row in run.trials() if row["state"] == "complete")
