@@ -82,5 +82,6 @@ def _as_leaves(value: Any, leaves: list[Tensor]) -> Any:
         # What changes its input in place cannot change a leaf.
         return leaf.clone()
     if isinstance(value, tuple | list):
-        return type(value)(_as_leaves(inner, leaves) for inner in value)
+        items = [_as_leaves(inner, leaves) for inner in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return value
