@@ -116,6 +116,36 @@ class Run:
         target = Path(folder) if folder else plots_of(self.path)
         return save_plots(read_searches([snapshot], reading), reading, target, tuple(formats))
 
+    def report(
+        self,
+        path: str | Path | None = None,
+        *,
+        beside: Sequence[Run] = (),
+        cost: str | None = None,
+        networks: bool = True,
+        data: str | Path | None = None,
+    ) -> Path:
+        """Writes one HTML page about the search, which opens without a network; see ``nas report``.
+
+        Args:
+            path: The file; ``report.html`` in the run unless given.
+            beside: Other runs to compare with.
+            cost: Cost that the page opens with; the first penalised one, or flops, unless given.
+            networks: Whether retrained networks are run, for their predictions and layers.
+            data: Folder of the images, if they have moved.
+
+        Returns:
+            The file.
+
+        Raises:
+            UserError: If a run cannot be read or is given twice, or the file cannot be written.
+        """
+        from nas.api.reports import write_report
+
+        paths = [self.path, *(run.path for run in beside)]
+        target, images = (None if place is None else Path(place) for place in (path, data))
+        return write_report(paths, target, cost=cost, networks=networks, data=images)
+
     def resume(self, trials: int | None = None, *, progress: bool = True, **options: Any) -> Run:
         """Continues the search, up to a higher number of trials if one is given.
 

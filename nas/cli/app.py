@@ -23,6 +23,7 @@ from nas.cli import (
     latency,
     mutual,
     pareto,
+    report,
     retrain,
     runs,
     search,
@@ -55,6 +56,7 @@ app.command("allow")(allow.allow)
 app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
+app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
 app.command("export")(export.export)
 app.command("train")(train.train)
