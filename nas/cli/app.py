@@ -63,7 +63,6 @@ app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
-app.add_typer(runs.app, name="runs")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
