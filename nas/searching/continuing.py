@@ -13,6 +13,7 @@ from typing import Any
 
 import optuna
 
+from nas import allowed
 from nas.errors import UserError
 from nas.nested import flattened
 from nas.searching.config import LOCATIONS, SearchConfig, config_class
@@ -98,11 +99,13 @@ def check_settings(study: optuna.Study, config: SearchConfig, where: Path) -> No
         where: The file, for the message.
 
     Raises:
-        UserError: With the first setting that differs.
+        UserError: With the first setting that differs, or with code that the study names and the
+            user never used on this machine.
     """
     values = study.user_attrs.get("config")
     if values is None:
         return
+    allowed.require(allowed.code_in(values), where.parent)
     # An older study lacks settings that have been added since; their defaults fill in.
     known = _flat(config_class(values).model_validate(values))
     now = _flat(config)

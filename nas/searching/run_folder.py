@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nas import allowed
 from nas.errors import UserError
 from nas.files import (
     DiskFullError,
@@ -47,6 +48,8 @@ class RunFolder:
             UserError: If the folder is in use or cannot be made.
         """
         run = cls(path)
+        # Whoever makes a run has named what is in its settings.
+        allowed.allow(allowed.code_in(config.model_dump(mode="json")))
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -164,11 +167,17 @@ class RunFolder:
         """Reads the resolved configuration.
 
         Raises:
-            UserError: If it was edited and is no longer valid.
+            UserError: If it was edited and is no longer valid, or it names code that the user
+                never used on this machine.
         """
-        values = placed_in(self.path, read_yaml(self.config_path))
+        values = placed_in(self.path, self.values())
+        allowed.require(allowed.code_in(values), self.path)
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
         return validate(kind, values, str(self.config_path))
+
+    def values(self) -> Any:
+        """What ``config.yaml`` holds; nothing that it names is imported."""
+        return read_yaml(self.config_path)
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""
