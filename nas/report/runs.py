@@ -12,6 +12,7 @@ from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
+from nas.report.agreement import Trust, read_trust
 from nas.searching.config import SearchConfig
 from nas.searching.continuing import StudyData
 from nas.searching.places import trials_asked
@@ -179,10 +180,12 @@ class Search:
         series: Its candidates, as `nas.pareto` compares them: no repeats, none cut short, and
             none beyond a limit of the search.
         complete: Every complete trial, in the order of their numbers.
+        trust: What ``nas trust`` has found, or None.
     """
 
     series: Series
     complete: tuple[TrialRecord, ...]
+    trust: Trust | None = None
 
 
 def read_searches(runs: Sequence[Snapshot], reading: Reading) -> list[Search]:
@@ -200,7 +203,7 @@ def _search(run: Snapshot, name: str, reading: Reading) -> Search:
     records = run.trained()
     reward = run.reward(reading.reward)
     candidates = tuple(_candidate(run, record, reading.cost, reward) for record in records)
-    return Search(Series(name, candidates), tuple(run.complete))
+    return Search(Series(name, candidates), tuple(run.complete), read_trust(run.path))
 
 
 def _candidate(run: Snapshot, record: TrialRecord, cost: str, reward: Reward) -> Candidate:

@@ -14,10 +14,12 @@ from rich.text import Text
 
 from latency.costs import declared, heading
 from nas.pareto.course import Course
+from nas.report.agreement import Trust, read_trust
 from nas.report.latency_sources import latency_sources, told_sources
 from nas.report.runs import Snapshot, without_repeats
 from nas.report.search_quality import SearchQuality, Thirds, search_quality
 from nas.report.tables import figure
+from nas.report.trust import trust_sentences
 from nas.searching.records import TrialRecord
 
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
@@ -39,6 +41,7 @@ class Status:
         failures: Number of failed trials by reason, the most frequent first.
         hosts: Number of complete trials by host.
         latencies: Number of complete trials by the source of their latency.
+        trust: What ``nas trust`` has found, or None.
     """
 
     asked: int
@@ -49,6 +52,7 @@ class Status:
     failures: Mapping[str, int]
     hosts: Mapping[str, int]
     latencies: Mapping[str, int]
+    trust: Trust | None = None
 
 
 def status(run: Snapshot) -> Status:
@@ -70,6 +74,7 @@ def status(run: Snapshot) -> Status:
         failures=dict(failures.most_common()),
         hosts=Counter(str(record.origin["host"]) for record in complete),
         latencies=latency_sources(complete),
+        trust=read_trust(run.path),
     )
 
 
@@ -84,6 +89,8 @@ def status_table(found: Status) -> RenderableType:
     for number, (cost, count) in enumerate(found.beyond.items()):
         rows.add_row("" if number else "beyond a limit", f"{count} x {heading(cost)}")
     _add_quality(rows, found.quality)
+    for number, line in enumerate(trust_sentences(found.trust) if found.trust else ()):
+        rows.add_row("" if number else "trust", line)
     if found.seconds is not None:
         rows.add_row("time per candidate", f"{found.seconds:.1f} s (median)")
     if (sources := told_sources(found.latencies)) is not None:

@@ -29,7 +29,7 @@ class RunFolder:
 
     ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
     ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
-    ``retrain/``, ``logs/``.
+    ``retrain/``, ``trust/``, ``logs/``.
     """
 
     path: Path
@@ -137,6 +137,11 @@ class RunFolder:
     @property
     def retrain(self) -> Path:
         return self.path / "retrain"
+
+    @property
+    def trust(self) -> Path:
+        """Full trainings that tell how far the scores of the search can be trusted."""
+        return self.path / "trust"
 
     @property
     def logs(self) -> Path:
