@@ -115,15 +115,23 @@ class Run:
         target = Path(folder) if folder else plots_of(self.path)
         return save_plots(read_searches([snapshot], reading), reading, target, tuple(formats))
 
-    def resume(self, trials: int | None = None, *, progress: bool = True, **options: Any) -> Run:
+    def resume(
+        self,
+        trials: int | None = None,
+        *,
+        finalists: int | None = None,
+        progress: bool = True,
+        **options: Any,
+    ) -> Run:
         """Continues the search, up to a higher number of trials if one is given.
 
         Args:
             trials: Total number of candidates to finish.
+            finalists: Best candidates of the front to train in full at the end.
             progress: Whether to print progress.
             options: ``workers``, ``device``, or ``data``, the folder of images that have moved.
         """
-        values = given({"trials": trials, **options})
+        values = given({"trials": trials, "finalists.count": finalists, **options})
         run_search(values, run=self.path, resume=True, progress=progress)
         return self
 

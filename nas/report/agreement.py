@@ -205,7 +205,7 @@ class Trust:
                 "search": one.quality,
                 "full": fmean(one.full),
                 **{f"seed {seed}": value for seed, value in zip(self.seeds, one.full, strict=True)},
-                "test": fmean(one.test) if None not in one.test else None,  # type: ignore[type-var]
+                "test": None if None in one.test else fmean(value or 0.0 for value in one.test),
             }
             for one in self.retrials
         )

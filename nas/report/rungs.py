@@ -11,8 +11,8 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from nas.pareto.plot_rungs import RungPanel, RungScores
-from nas.report.runs import Search, without_repeats
-from nas.searching.records import TrialRecord
+from nas.report.runs import Search
+from nas.searching.records import TrialRecord, without_repeats
 
 LEAST_CANDIDATES = 8
 """Rank correlations of fewer candidates mean next to nothing and are left out."""

@@ -24,6 +24,7 @@ from nas.searching.images import cache_of, data_of, load_task, reward_on
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 from nas.tasks import Task
+from nas.training.checkpoint import load_checkpoint
 from nas.training.device import resolve_device
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
@@ -231,6 +232,47 @@ class FullTrainer:
         )
         return Trained.of(kind.deployed(network).eval(), results)
 
+    def reach(
+        self,
+        genotype: Genotype,
+        folder: Path,
+        epochs: int,
+        on_epoch: OnEpoch = lambda stage, record, epochs: None,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> nn.Module:
+        """Trains a candidate up to an epoch of its single stage; a later call goes on from there.
+
+        Args:
+            genotype: What is built.
+            folder: Where its checkpoint is kept.
+            epochs: After which the training pauses.
+            on_epoch: Told of every epoch, after its checkpoint is written.
+            say: Told what is measured before the training.
+
+        Returns:
+            The network as it is deployed, with the weights of its best epoch so far.
+        """
+        (stage,) = self.stages
+        path, kind = _checkpoint(folder, stage), self.config.kind
+
+        def pause(name: str, record: EpochRecord, total: int) -> None:
+            on_epoch(name, record, total)
+            if epochs <= record.epoch + 1 < total:
+                raise _PausedError
+
+        state = load_checkpoint(path)
+        if state is None or len(state["history"]) < epochs:
+            try:
+                return self.train(genotype, folder, pause, say).network
+            except _PausedError:
+                state = load_checkpoint(path)
+        assert state is not None  # it is written before a training pauses
+        network = self.build(genotype).to(self.prepared.device)
+        monitor = kind.monitors(self.how.training)[0].name
+        # During a burn-in no epoch is the best yet.
+        network.load_state_dict(state["best"].get(monitor, state["network"]))
+        return kind.deployed(network).eval()
+
     def forget(self, folder: Path) -> None:
         """Removes the checkpoints of a finished training."""
         for stage in self.stages:
@@ -303,6 +345,10 @@ class FullTrainer:
             "teacher": self.teacher.identity if self.teacher else None,
         }
         return f"{derive(genotype.to_json(), json.dumps(settings, sort_keys=True)):016x}"
+
+
+class _PausedError(Exception):
+    """A training has reached the epoch where it pauses."""
 
 
 def _checkpoint(folder: Path, stage: StageSettings) -> Path:

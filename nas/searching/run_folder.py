@@ -139,6 +139,11 @@ class RunFolder:
         return self.path / "retrain"
 
     @property
+    def finalists(self) -> Path:
+        """Trainings of finalists that are not over yet."""
+        return self.path / "finalists"
+
+    @property
     def trust(self) -> Path:
         """Full trainings that tell how far the scores of the search can be trusted."""
         return self.path / "trust"
