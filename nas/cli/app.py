@@ -31,6 +31,7 @@ from nas.cli import (
     status,
     tasks,
     train,
+    trust,
     worker,
 )
 from nas.errors import UserError
@@ -58,6 +59,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
 app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
+app.command("trust")(trust.trust)
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
@@ -69,7 +71,7 @@ app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "retrain")
+_CONTINUED = ("worker", "train", "distill", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 

@@ -269,6 +269,21 @@ class SearchConfig(Settings):
         return 6 * self.heartbeat
 
 
+class FinalistSettings(Settings):
+    """Candidates of the front that are trained in full when a search is complete.
+
+    Attributes:
+        count: How many at most, those of the highest reward; 0 leaves it out.
+        epochs: Of the whole training of the last one.
+        halving: Whether the worse half drops out each time: of four and 20 epochs, four are
+            trained for 5, two for 10 and one for 20. Otherwise all are trained to the end.
+    """
+
+    count: int = Field(default=0, ge=0)
+    epochs: int = Field(default=20, ge=1)
+    halving: bool = True
+
+
 class ImageSearchConfig(SearchConfig):
     """A search whose candidates are trained on images; `image_config` makes that of a kind.
 
@@ -279,6 +294,8 @@ class ImageSearchConfig(SearchConfig):
         data: Folder of the images, where `task` is a YAML file elsewhere.
         latency: Where and how the latency of candidates is predicted or measured.
         cache: Folder of what can be computed again, shared by several runs; null is the run's own.
+        finalists: What of the front is trained in full at the end, with the settings of
+            `retraining`; ``--best`` is taken from them.
         retraining: Settings of ``nas retrain``.
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
             training best does not serve a long one (docs/results.md).
@@ -290,6 +307,7 @@ class ImageSearchConfig(SearchConfig):
     data: str | None = None
     latency: LatencySettings = LatencySettings()
     cache: str | None = None
+    finalists: FinalistSettings = FinalistSettings()
     retraining: StageTraining
     retraining_losses: tuple[TermSettings, ...]
     evaluation: Any

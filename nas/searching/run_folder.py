@@ -30,7 +30,7 @@ class RunFolder:
 
     ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
     ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
-    ``retrain/``, ``logs/``.
+    ``retrain/``, ``trust/``, ``logs/``.
     """
 
     path: Path
@@ -140,6 +140,16 @@ class RunFolder:
     @property
     def retrain(self) -> Path:
         return self.path / "retrain"
+
+    @property
+    def finalists(self) -> Path:
+        """Trainings of finalists that are not over yet."""
+        return self.path / "finalists"
+
+    @property
+    def trust(self) -> Path:
+        """Full trainings that tell how far the scores of the search can be trusted."""
+        return self.path / "trust"
 
     @property
     def logs(self) -> Path:
