@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-# What Ctrl-C sends, and what a parent, a container or a batch system sends.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What Ctrl-C sends, what a parent, a container or a batch system sends, and what a terminal sends
+# that is closed.
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 # Seconds after which a signal whose exception was lost is sent again; finalisers end sooner.
 _AGAIN = 0.1
 
@@ -29,12 +32,12 @@ class _Signals:
         self.handled = False
         self.allowed = True
         self.told = False
-        self._number = int(signal.SIGINT)
+        self.number = int(signal.SIGINT)
         self._timer: threading.Timer | None = None
         self._tell_of: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.told, self._number = True, number
+        self.told, self.number = True, number
         if self.allowed:
             raise KeyboardInterrupt
 
@@ -64,7 +67,7 @@ class _Signals:
             self._tell_of(dropped)
             return
         # This is still within the finaliser, so raise later.
-        self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self._number))
+        self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self.number))
         self._timer.daemon = True
         self._timer.start()
 
@@ -119,6 +122,11 @@ def allowed() -> Iterator[None]:
     check()
     with _signals.allowing(True) if _in_force() else nullcontext():
         yield
+
+
+def received() -> int | None:
+    """The last signal of the innermost block that has ended or is running; None without one."""
+    return _signals.number if _signals.told else None
 
 
 def check() -> None:

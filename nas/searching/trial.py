@@ -204,6 +204,9 @@ class TrialRunner:
             reason = _describe(error)
         except self._parts.failures as error:
             reason = _describe(error)
+        except SystemExit as end:
+            # A library that gives up like this has no say over the search.
+            reason = f"it ended the interpreter with exit code {end.code}"
         # Outside the handler: a chained exception would keep the tensors of the first one alive.
         raise self._failed(trial, reason)
 

@@ -11,12 +11,12 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
-from nas.controllers.failures import LOST, failure_of
-from nas.searching import interrupts
+from nas.controllers.failures import is_lost
+from nas.searching import ends, interrupts
 from nas.searching.assembly import Assembly
 from nas.searching.config import ImageSearchConfig
 from nas.searching.continuing import check_data, check_settings
-from nas.searching.places import Places, WorkerIdentity
+from nas.searching.places import Places, WorkerIdentity, completed
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
@@ -36,6 +36,7 @@ def run_worker(
     data: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
+    yielding: float = 0.0,
 ) -> None:
     """Works on a run until the number of trials asked for is complete.
 
@@ -49,6 +50,7 @@ def run_worker(
         data: Folder of the images on this machine, if it is not that of the run.
         should_stop: Called between trials; True ends the worker.
         after_trial: Called after every trial of this worker.
+        yielding: See `nas.searching.places.Places`.
 
     Raises:
         SearchError: If too many candidates in a row fail or are beyond the limits.
@@ -70,13 +72,15 @@ def run_worker(
     origin = origin_of(WorkerIdentity.of_this_process(index), device, config.seed)
     with interrupts.held(), working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
-        places = Places(study, storage, config.grace)
+        places = Places(study, storage, config.grace, yielding=yielding)
         runner = TrialRunner(
             parts, config.objectives, config.seed, origin, places, storage, config.limits
         )
         failures = FailureWatch(
             first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
         )
+
+        ends.announce(run.path, completed(study.get_trials(deepcopy=False)))
 
         def remember(study: optuna.Study) -> None:
             run.remember_trials(len(study.get_trials(deepcopy=False)))
@@ -144,4 +148,4 @@ def _run_trial(study: optuna.Study, runner: TrialRunner) -> None:
 
 def _was_given_up(study: optuna.Study, number: int | None) -> bool:
     trials = study.get_trials(deepcopy=False)
-    return any(trial.number == number and failure_of(trial) == LOST for trial in trials)
+    return any(trial.number == number and is_lost(trial) for trial in trials)
