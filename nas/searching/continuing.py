@@ -17,7 +17,10 @@ from nas.errors import UserError
 from nas.nested import flattened
 from nas.searching.config import LOCATIONS, SearchConfig, config_class
 
-CHANGEABLE = ("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row")
+CHANGEABLE = (
+    *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row"),
+    *("candidate.seconds", "candidate.memory", "storage_timeout"),
+)
 """What of a configuration may differ when a search continues."""
 
 _DATA = "data"

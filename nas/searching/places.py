@@ -175,12 +175,14 @@ class Places:
         Returns:
             True if the trial has a place.
         """
-        if "origin" not in trial.user_attrs:
+        known = trial.user_attrs
+        if "origin" not in known:
             # It was enqueued from outside.
             trial.set_user_attr("origin", dict(origin))
-        # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
-        self._storage.record_heartbeat(trial._trial_id)
-        trial.set_user_attr("claimed", True)
+        if "claimed" not in known:
+            # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
+            self._storage.record_heartbeat(trial._trial_id)
+            trial.set_user_attr("claimed", True)
         self._look()
         complete_before = bisect_left(self._complete, trial.number)
         places_left = trials_asked(self._study) - complete_before

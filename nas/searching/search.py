@@ -139,7 +139,7 @@ def _changed(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
     if moved is not None and isinstance(config, ImageSearchConfig):
         config = config.with_data(moved)
     taken = {key: value for key, value in changes.items() if key in CHANGEABLE}
-    return validate(type(config), {**config.model_dump(mode="json"), **taken}, "--resume")
+    return validate(type(config), overridden(config.model_dump(mode="json"), taken), "--resume")
 
 
 def _search(

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 
 from nas.controllers.failures import is_lost
 from nas.searching import ends, interrupts
+from nas.searching.allowance import Allowance
 from nas.searching.assembly import Assembly
 from nas.searching.config import ImageSearchConfig
 from nas.searching.continuing import check_data, check_settings
@@ -20,7 +21,13 @@ from nas.searching.places import Places, WorkerIdentity, completed
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
-from nas.searching.study import first_trial, open_study, read_study, working_storage
+from nas.searching.study import (
+    count_trials,
+    first_trial,
+    open_study,
+    read_study,
+    working_storage,
+)
 from nas.searching.trial import TrialError, TrialRunner, origin_of
 from nas.training.device import resolve_device
 
@@ -61,7 +68,7 @@ def run_worker(
     config = run.config()
     if data is not None and isinstance(config, ImageSearchConfig):
         config = config.with_data(data)
-    known = read_study(run)
+    known = read_study(run, config.storage_timeout)
     check_settings(known, config, run.config_path)
     check_data(known, assembly.data(config), run.path)
     device = choose_device(config.device, index)
@@ -74,7 +81,8 @@ def run_worker(
         study = open_study(storage, run, config, parts.space, parts.controller)
         places = Places(study, storage, config.grace, yielding=yielding)
         runner = TrialRunner(
-            parts, config.objectives, config.seed, origin, places, storage, config.limits
+            *(parts, config.objectives, config.seed, origin, places, storage, config.limits),
+            allowance=Allowance(config.candidate),
         )
         failures = FailureWatch(
             first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
@@ -83,7 +91,7 @@ def run_worker(
         ends.announce(run.path, completed(study.get_trials(deepcopy=False)))
 
         def remember(study: optuna.Study) -> None:
-            run.remember_trials(len(study.get_trials(deepcopy=False)))
+            run.remember_trials(count_trials(study))
             after_trial(study)
 
         work(study, places, runner, failures, should_stop=should_stop, after_trial=remember)
