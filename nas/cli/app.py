@@ -18,6 +18,7 @@ from nas.cli import (
     benchmark,
     distill,
     doctor,
+    ensemble,
     evaluate,
     export,
     latency,
@@ -61,6 +62,7 @@ app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
+app.command("ensemble")(ensemble.ensemble)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
 app.add_typer(runs.app, name="runs")
