@@ -20,6 +20,7 @@ from nas.cli import (
     benchmark,
     distill,
     doctor,
+    ensemble,
     evaluate,
     export,
     latency,
@@ -70,6 +71,7 @@ app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
+app.command("ensemble")(ensemble.ensemble)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
 app.add_typer(spaces.app, name="space")
