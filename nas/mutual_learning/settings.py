@@ -16,6 +16,7 @@ from nas.objects import is_object
 from nas.settings import Settings
 
 Order = Literal["sequential", "simultaneous"]
+TrainedBy = Literal["both", "sender", "receiver"]
 
 
 class StudentSettings(Settings):
@@ -48,6 +49,21 @@ class MatchingSettings(Settings):
     images: int = Field(256, ge=2)
 
 
+class AdapterSettings(Settings):
+    """1x1 convolutions, each with a ReLU, between networks of unequal width at a cut.
+
+    Attributes:
+        trained_by: Whose loss an adapter learns from: both, the sender (the network whose maps it
+            takes) or the receiver (the network whose part follows). In simultaneous order the sum
+            of all losses trains everything, so both it is.
+        map_weight: Weight, in the loss of each network, of the mean squared difference between
+            adapted maps and those of the network that they are handed to; see `map_loss`.
+    """
+
+    trained_by: TrainedBy = "both"
+    map_weight: float = Field(0.0, ge=0)
+
+
 class MutualConfig(Settings):
     """A training of several networks that learn from each other, over one or several seeds.
 
@@ -67,6 +83,7 @@ class MutualConfig(Settings):
             always do, as no step changes a peer.
         normaliser: What the loss of xml is divided by.
         matching: Of channels, before the training; null crosses the networks as they are.
+        adapters: Between networks whose maps at a cut differ in width; null refuses such networks.
         training: How each is trained, with an optimiser of its own. The monitored scores are the
             means over the networks.
         latency: Device on which every path is measured, such as cpu; null measures none.
@@ -74,6 +91,8 @@ class MutualConfig(Settings):
         seeds: How many trainings there are.
         device: auto, cpu or cuda:N.
     """
+
+    later = ("adapters",)
 
     task: str
     data: str | None = None
@@ -86,6 +105,7 @@ class MutualConfig(Settings):
     detached: bool = True
     normaliser: Normaliser = "2(K-1)"
     matching: MatchingSettings | None = None
+    adapters: AdapterSettings | None = None
     training: ClassifierFitSettings = ClassifierFitSettings()
     latency: str | None = None
     seed: int = Field(0, ge=0)
@@ -113,6 +133,7 @@ class MutualConfig(Settings):
         ):
             if getattr(self, key) != type(self).model_fields[key].default and not used:
                 raise ValueError(f"{key} has an effect with {needed} only; set that too")
+        self._check_adapters()
         if self.training.r_drop is not None:
             raise ValueError("training.r_drop: networks that learn together make one pass each")
         if self.training.precision == "float16":
@@ -124,6 +145,16 @@ class MutualConfig(Settings):
                     f"{len(self.cut)}; every network needs the same number of parts"
                 )
         return self
+
+    def _check_adapters(self) -> None:
+        if self.adapters is None:
+            return
+        if self.matching is not None:
+            raise ValueError("matching is for maps of one width; leave adapters or matching out")
+        if self.adapters.trained_by != "both" and self.order == "simultaneous":
+            raise ValueError(
+                "adapters.trained_by has an effect with order sequential only; set that too"
+            )
 
     @property
     def loss(self) -> MutualLoss:

@@ -9,10 +9,12 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.kinds.registry import kind_of
+from nas.mutual_learning.adapters import map_loss
 from nas.mutual_learning.losses import MutualLoss, paths_of
 from nas.mutual_learning.settings import MutualConfig, Order
 from nas.mutual_learning.students import Forward, Students
@@ -23,35 +25,65 @@ from nas.training.precision import Precision, autocast
 from nas.training.seeding import derive
 from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult, Training, run, structure
-from nas.training.update import Update
+from nas.training.update import Group, Update
 
 _NO_CLASS = -100
 TaskLoss = Callable[[Tensor, Tensor], Tensor]
 """Of logits N x classes towards labels N, or shares N x classes."""
 
 
-class MutualUpdate:
-    """The optimisers of all networks."""
+@dataclass(frozen=True)
+class Companion:
+    """What learns between networks, such as an adapter.
 
-    def __init__(self, updates: Sequence[Update]):
+    Attributes:
+        module: What learns.
+        update: Its optimiser.
+        turns: The networks in whose turn it learns, from their loss.
+    """
+
+    module: nn.Module
+    update: Update
+    turns: frozenset[int]
+
+
+class MutualUpdate:
+    """The optimisers of all networks, and of what learns between them."""
+
+    def __init__(self, updates: Sequence[Update], companions: Sequence[Companion] = ()):
         self.each = tuple(updates)
+        self.companions = tuple(companions)
+
+    def of_turn(self, number: int) -> tuple[Update, ...]:
+        """The optimisers that follow the loss of a network."""
+        beside = (one.update for one in self.companions if number in one.turns)
+        return (self.each[number], *beside)
+
+    def learning_beside(self, number: int) -> list[nn.Parameter]:
+        """What learns from the loss of a network and is no part of it."""
+        modules = [one.module for one in self.companions if number in one.turns]
+        return [parameter for module in modules for parameter in module.parameters()]
+
+    def all(self) -> tuple[Update, ...]:
+        """Every optimiser."""
+        return (*self.each, *(companion.update for companion in self.companions))
 
     def is_finite(self) -> bool:
         """Whether every weight, statistic and average is a finite number."""
-        return all(update.is_finite() for update in self.each)
+        return all(update.is_finite() for update in self.all())
 
     def swap_average(self) -> None:
         """Exchanges the averages and the last iterates."""
-        for update in self.each:
+        for update in self.all():
             update.swap_average()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs besides the networks' own state."""
-        return {"each": [update.state_dict() for update in self.each]}
+        return {"each": [update.state_dict() for update in self.all()]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes back what `state_dict` gave."""
-        for update, saved in zip(self.each, state["each"], strict=True):
+        for update, saved in zip(self.all(), state["each"], strict=True):
             update.load_state_dict(saved)
 
 
@@ -68,6 +100,7 @@ class MutualLoop:
         order: sequential or simultaneous; see `MutualConfig`.
         precision: Of the forward passes; losses are always float32.
         freeze_batch_norm: Whether batch norms keep their statistics.
+        map_weight: Of `map_loss`, beside the loss of each network.
     """
 
     students: Students
@@ -78,6 +111,7 @@ class MutualLoop:
     order: Order = "sequential"
     precision: Precision = "float32"
     freeze_batch_norm: bool = False
+    map_weight: float = 0.0
 
     def epoch(self, index: int, scale: Callable[[int], float] = lambda step: 1.0) -> float:
         """See `nas.training.loop.Loop.epoch`; the loss is the mean over the networks.
@@ -96,25 +130,29 @@ class MutualLoop:
     def _sequential(self, batch: Batch, scale: float) -> Tensor:
         """One network after the other; each update changes what its successors learn from."""
         forward, losses = Forward(self.students, batch.inputs), []
-        for number, update in enumerate(self.update.each):
-            update.zero_gradients()
+        for number in range(len(self.students)):
+            updates = self.update.of_turn(number)
+            for update in updates:
+                update.zero_gradients()
             loss = self._loss(number, forward, batch)
             # A crossed path leads through the peers, which learn in their own turn.
-            update.backward(loss, only=list(self.students.student(number).parameters()))
-            update.step(scale)
+            own = list(self.students.student(number).parameters())
+            updates[0].backward(loss, only=own + self.update.learning_beside(number))
+            for update in updates:
+                update.step(scale)
             forward.forget(number)
             losses.append(loss.detach())
         return torch.stack(losses).mean()
 
     def _simultaneous(self, batch: Batch, scale: float) -> Tensor:
         forward = Forward(self.students, batch.inputs)
-        for update in self.update.each:
+        for update in self.update.all():
             update.zero_gradients()
         losses = torch.stack(
             [self._loss(number, forward, batch) for number in range(len(self.students))]
         )
         losses.sum().backward()
-        for update in self.update.each:
+        for update in self.update.all():
             update.step(scale)
         return losses.detach().mean()
 
@@ -123,7 +161,12 @@ class MutualLoop:
         with autocast(batch.targets.device, self.precision):
             logits = {path: forward(path) for path in paths}
         logits = {path: values.float() for path, values in logits.items()}
-        return self.loss(number, logits, lambda values: self.task(values, batch.targets))
+        loss = self.loss(number, logits, lambda values: self.task(values, batch.targets))
+        if self.map_weight and self.students.adapters.of(number):
+            with autocast(batch.targets.device, self.precision):
+                maps = map_loss(number, self.students.adapters, forward, self.loss.detached)
+            loss = loss + self.map_weight * maps
+        return loss
 
 
 def train_students(
@@ -178,10 +221,14 @@ def train_students(
             batches=kind.batches(task, settings, Teaching(), device, derive(seed, "batches")),
             loss=config.loss,
             task=_task_loss(config, task, device),
-            update=MutualUpdate([kind.update(n, settings, Teaching(), device) for n in networks]),
+            update=MutualUpdate(
+                [kind.update(n, settings, Teaching(), device) for n in networks],
+                _companions(students, config),
+            ),
             order=config.order,
             precision=settings.precision,
             freeze_batch_norm=settings.freeze_batch_norm,
+            map_weight=config.adapters.map_weight if config.adapters else 0.0,
         ),
         schedule=kind.schedule(settings),
         scores=scores,
@@ -194,6 +241,28 @@ def train_students(
         patience=settings.patience,
     )
     return run(training, resume, on_epoch)
+
+
+def _companions(students: Students, config: MutualConfig) -> list[Companion]:
+    if config.adapters is None:
+        return []
+    found = []
+    for (_, sender, receiver), adapter in students.adapters.each():
+        turns = {"both": (sender, receiver), "sender": (sender,), "receiver": (receiver,)}
+        update = _update_of(adapter, config.training)
+        found.append(Companion(adapter, update, frozenset(turns[config.adapters.trained_by])))
+    return found
+
+
+def _update_of(module: nn.Module, settings: ClassifierFitSettings) -> Update:
+    group = Group(
+        module,
+        settings.optimiser,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.momentum,
+    )
+    return Update([group], settings.clip, settings.polyak)
 
 
 def _task_loss(config: MutualConfig, task: ClassificationTask, device: torch.device) -> TaskLoss:
