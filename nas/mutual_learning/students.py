@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from nas.distillation.taps import Taps
+from nas.distillation.terms import OUTPUT
 from nas.errors import UserError
 from nas.models.classifiers import create_classifier
 from nas.mutual_learning.adapters import Adapters
@@ -105,18 +108,33 @@ class Forward:
     Args:
         students: The networks.
         images: Normalised, N x channels x height x width.
+        tapped: Paths of modules whose outputs are kept, by the number of their network.
     """
 
-    def __init__(self, students: Students, images: Tensor):
+    def __init__(
+        self,
+        students: Students,
+        images: Tensor,
+        tapped: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ):
         self._students = students
+        self._tapped = tapped
+        self._outputs: dict[int, dict[str, Tensor]] = {}
         self._known: dict[Path, Tensor] = {(): images}
         self._adapted: dict[Path, Tensor] = {}
 
     def __call__(self, path: Path) -> Tensor:
         """What comes out at the end of a path, or of the beginning of one."""
+        if path not in self._known and len(set(path)) == 1 and self._tapped.get(path[0]):
+            self._run_tapped(path[0])
         if path not in self._known:
             self._known[path] = self._students.part(path)(self.handed_over(path))
         return self._known[path]
+
+    def outputs(self, number: int) -> dict[str, Tensor]:
+        """What the tapped modules of a network give, and its logits at `OUTPUT`."""
+        logits = self((number,) * self._students.parts)
+        return {**self._outputs.get(number, {}), OUTPUT: logits}
 
     def handed_over(self, path: Path) -> Tensor:
         """What the last part of the beginning of a path takes, adapted where widths differ."""
@@ -135,6 +153,17 @@ class Forward:
         """
         self._known = {path: value for path, value in self._known.items() if number not in path}
         self._adapted = {p: value for p, value in self._adapted.items() if number not in p}
+        self._outputs.pop(number, None)
+
+    def _run_tapped(self, number: int) -> None:
+        """Runs a network in one go, as modules around a cut are in none of its parts."""
+        student = self._students.student(number)
+        with Taps(student.network, dict.fromkeys([*self._tapped[number], *student.cuts])) as taps:
+            logits = taps.run(self._known[()])
+        self._outputs[number] = dict(taps.outputs)
+        for end, cut in enumerate(student.cuts, start=1):
+            self._known[(number,) * end] = taps.outputs[cut]
+        self._known[(number,) * self._students.parts] = logits
 
 
 def create_students(config: MutualConfig, task: ClassificationTask, seed: int) -> Students:

@@ -44,7 +44,7 @@ def loop_of(
         Companion(adapter, Update([Group(adapter, "sgd", 0.1)]), frozenset(turns[place[1:]]))
         for place, adapter in students.adapters.each()
     ]
-    updates = [Update([Group(students.student(n), "sgd", 0.1)]) for n in range(len(students))]
+    updates = {n: Update([Group(students.student(n), "sgd", 0.1)]) for n in range(len(students))}
     return MutualLoop(
         students=students,
         batches=OneBatch(images),
