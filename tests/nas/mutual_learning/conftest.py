@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -48,10 +50,17 @@ def wide(num_classes: int, in_channels: int) -> nn.Module:
 
 
 @pytest.fixture(scope="session")
-def digits() -> ClassificationTask:
+def all_digits() -> ClassificationTask:
     task = nas.tasks.load("digits", size=8)
     assert isinstance(task, ClassificationTask)
     return task
+
+
+@pytest.fixture(scope="session")
+def digits(all_digits: ClassificationTask) -> ClassificationTask:
+    """Few images, which suffice to see whether and from what networks learn."""
+    few = {split: source.select(np.arange(128)) for split, source in all_digits.sources.items()}
+    return replace(all_digits, sources=few)
 
 
 MakeConfig = Callable[..., MutualConfig]
@@ -65,7 +74,7 @@ def make_config() -> MakeConfig:
         training = {
             "epochs": 2,
             "augmentation": "none",
-            "batch_size": 256,
+            "batch_size": 64,
             "learning_rate": 3e-3,
             **changes.pop("training", {}),  # type: ignore[dict-item]
         }
