@@ -33,6 +33,7 @@ class Students(nn.Module):
 
     Attributes:
         names: Of the networks.
+        shapes: Of each network, what it hands over at its cuts.
         adapters: Those between networks, with random weights.
 
     Raises:
@@ -48,9 +49,8 @@ class Students(nn.Module):
         super().__init__()
         self.names = tuple(networks)
         self.networks = nn.ModuleDict(networks)
-        self.adapters = Adapters(
-            [interfaces(network, shape) for network in networks.values()], self.names, adapted
-        )
+        self.shapes = tuple(interfaces(network, shape) for network in networks.values())
+        self.adapters = Adapters(self.shapes, self.names, adapted)
 
     def __len__(self) -> int:
         """Number of networks."""
