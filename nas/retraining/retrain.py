@@ -207,7 +207,10 @@ class _Work:
     def teacher(self) -> StageTeacher | None:
         """The network that it learns from, or None."""
         found = self.prepared.teacher
-        return None if found is None else StageTeacher(found.network, found.identity)
+        if found is None:
+            return None
+        found.require_comparable(loss for stage in self.stages for loss in stage.losses)
+        return StageTeacher(found.network, found.identity)
 
     @property
     def stages(self) -> tuple[StageSettings, ...]:
