@@ -103,7 +103,7 @@ class ClassificationKind(
         data, augment = task.dataset("train"), task.augmentation(settings.augmentation)
 
         def of_images(
-            images: Tensor, labels: Tensor, generator: torch.Generator
+            images: Any, labels: Tensor, generator: torch.Generator
         ) -> tuple[Tensor, Tensor]:
             return augment(images, generator), labels
 
@@ -111,7 +111,7 @@ class ClassificationKind(
         if settings.mixing != "none":
             mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
         return ImageBatches(
-            images=data.images,
+            images=data.photos if settings.augmentation.crop == "random" else data.images,
             targets=data.targets,
             batch_size=min(settings.batch_size, len(data)),
             normalise=Normaliser(task.mean, task.std),
