@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -34,16 +34,30 @@ class Teacher:
     Attributes:
         network: In evaluation mode.
         path: Where it comes from.
-        card: Its scores on the validation split.
-        identity: Changes with its weights.
+        card: Its scores on the validation split; None if it knows other classes.
+        identity: Changes with its weights and with how it is given its images.
         remark: What is known of it before anybody learns from it, as a clause.
     """
 
     network: nn.Module
     path: Path
-    card: ScoreCard
+    card: ScoreCard | None
     identity: str
     remark: str
+
+    def require_comparable(self, losses: Iterable[TermSettings]) -> None:
+        """Refuses losses on the logits of a teacher that knows other classes.
+
+        Raises:
+            UserError: If there is one.
+        """
+        for loss in losses if self.card is None else ():
+            if loss.compares == "logits" or loss.info.needs_classifiers:
+                raise UserError(
+                    f"teacher {self.path}: its classes are not those of the task, so its logits "
+                    f"cannot be compared by {loss.info.name!r}; choose a loss on features, such as "
+                    "'similarity', or a teacher that was trained for this task."
+                )
 
 
 @dataclass(frozen=True)

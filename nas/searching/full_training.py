@@ -309,9 +309,16 @@ class FullTrainer:
 
     @property
     def teacher(self) -> StageTeacher | None:
-        """The network that candidates learn from, or None."""
+        """The network that candidates learn from, or None.
+
+        Raises:
+            UserError: If a loss compares logits, and it knows other classes.
+        """
         found = self.prepared.teacher
-        return None if found is None else StageTeacher(found.network, found.identity)
+        if found is None:
+            return None
+        found.require_comparable(loss for stage in self.stages for loss in stage.losses)
+        return StageTeacher(found.network, found.identity)
 
     @property
     def stages(self) -> tuple[StageSettings, ...]:
