@@ -11,11 +11,14 @@ from statistics import fmean
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
+import numpy.typing as npt
+from scipy.stats import rankdata
 
 from nas.errors import UserError
 from nas.files import finite_only, read_json
 from nas.results import Records
+
+_Values = npt.NDArray[np.float64]
 
 TRUST = "trust.json"
 """In the run folder: the candidates that were trained in full, and what they say of the search."""
@@ -303,13 +306,10 @@ def agreement(early: Sequence[float], late: Sequence[float], seed: int = 0) -> A
     spearman, kendall = _ranks(one, other)
     if math.isnan(spearman):
         return None
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(_RESAMPLES):
-        drawn = generator.integers(len(one), size=len(one))
-        found.append(_ranks(one[drawn], other[drawn]))
+    drawn = np.random.default_rng(seed).integers(len(one), size=(_RESAMPLES, len(one)))
+    found = [_spearman(one[drawn], other[drawn]), _kendall(one[drawn], other[drawn])]
     # A resample of a single value has no correlation.
-    lows, highs = np.nanpercentile(np.array(found), [2.5, 97.5], axis=0)
+    lows, highs = np.nanpercentile(found, [2.5, 97.5], axis=1)
     return Agreement(
         Correlation(spearman, float(lows[0]), float(highs[0])),
         Correlation(kendall, float(lows[1]), float(highs[1])),
@@ -318,9 +318,27 @@ def agreement(early: Sequence[float], late: Sequence[float], seed: int = 0) -> A
 
 def _ranks(early: Any, late: Any) -> tuple[float, float]:
     """Spearman's and Kendall's correlation; NaN where all values of one side are the same."""
-    if np.ptp(early) == 0 or np.ptp(late) == 0:
-        return math.nan, math.nan
-    return float(spearmanr(early, late).statistic), float(kendalltau(early, late).statistic)
+    one, other = np.asarray(early, float), np.asarray(late, float)
+    return float(_spearman(one, other)), float(_kendall(one, other))
+
+
+def _spearman(one: _Values, other: _Values) -> _Values:
+    """Pearson's correlation of the ranks along the last axis."""
+    ranks = (rankdata(values, axis=-1) for values in (one, other))
+    return _cosine(*(r - r.mean(axis=-1, keepdims=True) for r in ranks))
+
+
+def _kendall(one: _Values, other: _Values) -> _Values:
+    """Kendall's tau-b along the last axis: which of each pair is larger, ties counting for none."""
+    signs = (np.sign(v[..., :, None] - v[..., None, :]) for v in (one, other))
+    return _cosine(*(sign.reshape(*sign.shape[:-2], -1) for sign in signs))
+
+
+def _cosine(one: _Values, other: _Values) -> _Values:
+    lengths = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine: _Values = np.asarray((one * other).sum(axis=-1) / lengths)
+    return cosine
 
 
 def _means(values: Sequence[Sequence[float]]) -> list[float]:

@@ -123,3 +123,16 @@ def test_the_table_has_a_row_for_every_candidate_and_proxy() -> None:
         "full training, cut after epoch 1",
     ]
     assert next(row for row in cells if row[0] == "search score")[3] == "5%"
+
+
+def test_scores_that_say_nothing_are_told_with_what_a_longer_training_would_bring() -> None:
+    # Both seeds agree from the first epoch on; the search ranks the other way round.
+    retrials = [
+        _retrial(number, -number / 10, *[number / 10] * 2, curves=((number / 10,),) * 2)
+        for number in range(6)
+    ]
+    _, *verdict, _ = trust_sentences(replace(TRUST, retrials=tuple(retrials)))
+    assert verdict == [
+        "the interval includes 0: the scores may say nothing; retrain several candidates",
+        "a training of about 1 epochs end to end would rank better: Spearman 1.00",
+    ]
