@@ -89,7 +89,7 @@ def retrain(
     # Refused before anything is spent on what comes before the stages.
     try_stages(subject, work.stages, work.teacher)
     try_export(network, work.task.input_shape, options.export)
-    work.warm_up(network)
+    work.warm_up(network, choice.genotype)
     results = train_stages(
         subject,
         work.stages,
@@ -174,7 +174,7 @@ class _Work:
         """The network before any training."""
         found = self._found(genotype)
         with seeded(self.options.seed, "retrain"):
-            return self.config.kind.untrained(found, self.task, self.prepared)
+            return self.config.kind.untrained(found, self.task, self.prepared.of(genotype))
 
     def subject(self, network: nn.Module) -> Subject:
         """What is trained in stages."""
@@ -187,10 +187,10 @@ class _Work:
             quality=self._quality,
         )
 
-    def warm_up(self, network: nn.Module) -> None:
+    def warm_up(self, network: nn.Module, genotype: Genotype) -> None:
         """What comes before the stages."""
         kind, seed = self.config.kind, self.options.seed
-        kind.warm_up(network, self.prepared, self.evaluation, seed)
+        kind.warm_up(network, self.prepared.of(genotype), self.evaluation, seed)
 
     def save(self, network: nn.Module, genotype: Genotype, path: Path) -> nn.Module:
         """Writes the network as it is deployed, and returns it."""
