@@ -145,7 +145,10 @@ class ImageAssembly:
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=Evaluator(prepared, config.evaluation, told.meter, config.reward.metric),
+            evaluator=Evaluator(
+                *(prepared, config.evaluation, told.meter, config.reward.metric),
+                patience=config.candidate.epochs_without_progress,
+            ),
             promotion=config.promotion,
             known_costs=told.meter.known_costs,
             confirm=told.confirm,
@@ -219,8 +222,10 @@ def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
     encoder = getattr(config.evaluation, "encoder", None)
     if encoder is not None:
         weights = Path(encoder.weights).expanduser()
-        named = not weights.is_file()
-        fingerprints["encoder weights"] = encoder.weights if named else fingerprint_of(weights)
+        # A folder has a file for each of several encoders.
+        files = sorted(weights.glob("*.safetensors")) or [weights]
+        known = "".join(fingerprint_of(file) for file in files if file.is_file())
+        fingerprints["encoder weights"] = known or encoder.weights
     return StudyData(fingerprints)
 
 

@@ -57,7 +57,7 @@ def loop_of(students: Students, images: Tensor, **options: Any) -> MutualLoop:
         batches=OneBatch(images),
         loss=options.pop("loss", MutualLoss("xml")),
         task=nn.functional.cross_entropy,
-        update=MutualUpdate([Update([group]) for group in groups]),
+        update=MutualUpdate({n: Update([group]) for n, group in enumerate(groups)}),
         **options,
     )
 
