@@ -14,7 +14,7 @@ from nas.distillation import create_logit_loss, find
 from nas.distillation.base import DistillationLoss
 from nas.distillation.terms import LOGITS, TermSettings
 from nas.kinds.rungs import Rungs, check_rungs
-from nas.models.encoder import TASK, EncoderSettings
+from nas.models.encoder import IMAGENET, NONE, TASK, EncoderSettings
 from nas.models.segmenters import BackboneSettings, SegmenterSettings
 from nas.settings import Settings
 from nas.training.class_weights import ClassWeights
@@ -205,9 +205,9 @@ class SearchEncoderSettings(Settings):
     def of(self, cut: EncoderCut) -> EncoderSettings:
         """The backbone of the candidates with a cut."""
         name = cut.name or self.name or EncoderSettings.model_fields["name"].default
-        weights = self.weights
-        if Path(weights).expanduser().is_dir():
-            weights = str(Path(weights).expanduser() / f"{name}.safetensors")
+        weights, place = self.weights, Path(self.weights).expanduser()
+        if weights not in (TASK, IMAGENET, NONE) and place.is_dir():
+            weights = str(place / f"{name}.safetensors")
         return EncoderSettings(name=name, weights=weights, options=self.options)
 
 
