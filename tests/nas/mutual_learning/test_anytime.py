@@ -149,15 +149,22 @@ def test_the_budget_of_the_file_holds_unless_another_is_given(
 
 
 def test_budgets_below_every_exit_are_refused(network: Anytime, image: Tensor) -> None:
-    with pytest.raises(UserError, match=r"0.2 ms is below the fastest exit, 1.5 ms"):
+    with pytest.raises(UserError, match=r"within 0.2 ms \(the fastest takes 1.5 ms\)"):
         network(image, 0.2)
-    with pytest.raises(UserError, match="below the smallest exit, 100 MACs"):
+    with pytest.raises(UserError, match=r"within 5 MACs \(the smallest takes 100\)"):
         network(image, macs=5)
+    with pytest.raises(UserError, match=r"within 1 ms .* and 150 MACs"):
+        network(image, 1, macs=150)
 
 
 def test_images_of_another_shape_are_refused(network: Anytime, images: Tensor) -> None:
     with pytest.raises(UserError, match=r"not \(4, 3, 8, 8\)"):
         network(images)
+
+
+def test_a_confidence_above_one_is_refused(network: Anytime, image: Tensor) -> None:
+    with pytest.raises(UserError, match=r"from 0 to 1, not 1\.5"):
+        network(image, confidence=1.5)
 
 
 def test_measured_times_are_of_every_part_and_exit(network: Anytime) -> None:
