@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.api.arguments import Config, split_config
 from nas.api.folders import default_search
@@ -12,6 +12,9 @@ from nas.api.progress import displays
 from nas.errors import UserError
 from nas.nested import flattened
 from nas.settings import overridden, read_values, validate
+
+if TYPE_CHECKING:
+    from nas.searching.config import SearchConfig
 
 
 def run_search(
@@ -40,6 +43,7 @@ def run_search(
             resolved = load_config(path, options)
             folder = run or default_search(resolved)
             start(resolved, folder, assembly, IMPORT_PATH, look)
+            _finish(resolved, folder, *epochs)
             return folder
         if run is None:
             raise UserError("a search that continues needs its run folder; give run.")
@@ -50,4 +54,17 @@ def run_search(
         changes = {key: value for key, value in options.items() if key != "data"}
         validate(type(known), overridden(known.model_dump(mode="json"), changes), "--resume")
         continue_search(run, assembly, IMPORT_PATH, look, options)
+        _finish(known, run, *epochs)
     return run
+
+
+def _finish(config: SearchConfig, run: Path, show: Any, say: Any) -> None:
+    from nas.searching.config import TableSearchConfig
+    from nas.searching.run_folder import RunFolder
+
+    if isinstance(config, TableSearchConfig):
+        # Nothing is trained there, and training need not be imported.
+        return
+    from nas.searching.finalists import train_finalists
+
+    train_finalists(RunFolder.open(run), show, show, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path as FilePath
 
+from nas import allowed
 from nas.models.classifiers import ClassifierSettings
 from nas.models.weights import load_tensors, read_described, read_tensors, save_described
 from nas.mutual_learning.settings import MutualConfig
@@ -86,6 +87,7 @@ def describe_students(
 
 def save_students(students: Students, description: StudentsDescription, path: FilePath) -> None:
     """Writes the weights of all networks and their description into one safetensors file."""
+    allowed.allow(allowed.code_in(description.model_dump(mode="json")))
     save_described(students, description.model_dump_json(), path)
 
 
@@ -96,9 +98,12 @@ def load_students(path: FilePath) -> tuple[Students, StudentsDescription]:
         The networks in evaluation mode, and their description.
 
     Raises:
-        UserError: If there is no such file, or something else made it.
+        UserError: If there is no such file, something else made it, or it names code that the user
+            never used on this machine.
     """
-    description = validate(StudentsDescription, read_described(path), str(path))
+    values = read_described(path)
+    allowed.require(allowed.code_in(values), path)
+    description = validate(StudentsDescription, values, str(path))
     students = description.build()
     load_tensors(students, read_tensors(path, "network"), f"network weights {path}")
     return students.eval(), description

@@ -130,7 +130,10 @@ class ImageAssembly:
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=Evaluator(prepared, config.evaluation, told.meter, config.reward.metric),
+            evaluator=Evaluator(
+                *(prepared, config.evaluation, told.meter, config.reward.metric),
+                patience=config.candidate.epochs_without_progress,
+            ),
             promotion=config.promotion,
             known_costs=told.meter.known_costs,
             confirm=told.confirm,

@@ -226,7 +226,8 @@ class SegmentationKind(
         if not settings.distillation.enabled:
             return
         if settings.teacher.run is not None:
-            load_teacher(settings.teacher.run, task, torch.device("cpu"))
+            teacher = load_teacher(settings.teacher.run, task, torch.device("cpu"))
+            teacher.require_comparable([settings.distillation.term])
         else:
             self.create(self.without_hub(settings.teacher.model), task)
 
