@@ -209,19 +209,23 @@ class Anytime:
             confidence: Answer at the first exit on the way that is at least this sure, from 0 to 1.
 
         Raises:
-            UserError: If no exit is within the budget, or the image has another shape.
+            UserError: If no exit is within the budget, the image has another shape, or the
+                confidence is none.
         """
         start = time.perf_counter()
         shape = self.description.networks.input_shape
         if tuple(image.shape) != shape:
             raise UserError(f"an image has the shape {shape} here, not {tuple(image.shape)}.")
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise UserError(f"a confidence is from 0 to 1, not {confidence:g}.")
         if budget is None and macs is None:
             budget = self.description.budget
         gated = confidence is not None
         chosen = self.plan(budget, macs, gated=gated)
         if chosen is None:
             raise UserError(self._out_of_reach(budget, macs))
-        forward, path = Forward(self._students, image), ()
+        forward = Forward(self._students, image)
+        path: Path = ()
         while True:
             path = chosen.path[: len(path) + 1]
             maps = forward(path)
@@ -312,13 +316,14 @@ class Anytime:
         return probabilities, int(label), float(confidence)
 
     def _out_of_reach(self, budget: float | None, macs: float | None) -> str:
-        exits = self.description.exits
+        limits, exits = [], self.description.exits
         if budget is not None:
             fastest = min(self.milliseconds(exit) for exit in exits)
-            if budget < fastest:
-                return f"a budget of {budget:g} ms is below the fastest exit, {fastest:.3g} ms."
-        fewest = min(exit.macs for exit in exits)
-        return f"a limit of {macs:g} MACs is below the smallest exit, {fewest:,.0f} MACs."
+            limits.append(f"{budget:g} ms (the fastest takes {fastest:.3g} ms)")
+        if macs is not None:
+            fewest = min(exit.macs for exit in exits)
+            limits.append(f"{macs:,.0f} MACs (the smallest takes {fewest:,.0f})")
+        return f"no exit is within {' and '.join(limits)}."
 
 
 def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = False) -> Anytime:

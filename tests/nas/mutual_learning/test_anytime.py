@@ -9,7 +9,9 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 import nas
+from nas import allowed
 from nas.cli.app import app
+from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.mutual_learning import anytime as module
 from nas.mutual_learning.anytime import (
@@ -149,15 +151,36 @@ def test_the_budget_of_the_file_holds_unless_another_is_given(
 
 
 def test_budgets_below_every_exit_are_refused(network: Anytime, image: Tensor) -> None:
-    with pytest.raises(UserError, match=r"0.2 ms is below the fastest exit, 1.5 ms"):
+    with pytest.raises(UserError, match=r"within 0.2 ms \(the fastest takes 1.5 ms\)"):
         network(image, 0.2)
-    with pytest.raises(UserError, match="below the smallest exit, 100 MACs"):
+    with pytest.raises(UserError, match=r"within 5 MACs \(the smallest takes 100\)"):
         network(image, macs=5)
+    with pytest.raises(UserError, match=r"within 1 ms .* and 150 MACs"):
+        network(image, 1, macs=150)
 
 
 def test_images_of_another_shape_are_refused(network: Anytime, images: Tensor) -> None:
     with pytest.raises(UserError, match=r"not \(4, 3, 8, 8\)"):
         network(images)
+
+
+def test_a_confidence_above_one_is_refused(network: Anytime, image: Tensor) -> None:
+    with pytest.raises(UserError, match=r"from 0 to 1, not 1\.5"):
+        network(image, confidence=1.5)
+
+
+def test_files_of_others_do_not_run_code_unless_it_is_allowed(
+    network: Anytime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "anytime.safetensors"
+    network.save(path)
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(allowed, "_told", set())
+    with pytest.raises(UserError, match="never used on this machine"):
+        nas.anytime(path, measure=False)
+    names = allow_place(path)
+    assert [name.rpartition(":")[2] for name in names] == ["deep", "shallow"]
+    assert nas.anytime(path, measure=False).classes == network.classes
 
 
 def test_measured_times_are_of_every_part_and_exit(network: Anytime) -> None:
