@@ -171,6 +171,7 @@ class Run:
         *,
         epochs: int | None = None,
         teacher: bool | None = None,
+        out: str | Path | None = None,
         seed: int = 0,
         data: str | Path | None = None,
         device: str = "auto",
@@ -184,6 +185,7 @@ class Run:
             which: ``best``, the number of a trial, or a genotype.
             epochs: Passes over the training split.
             teacher: Whether it learns from the search's teacher; as the search unless given.
+            out: Folder of the network; in ``retrain/`` of the run unless given.
             seed: Of weights, order and augmentation.
             data: Folder of the images, if they have moved.
             device: auto, cpu or cuda:N.
@@ -216,6 +218,7 @@ class Run:
             device=device,
             seed=seed,
             export=ExportOptions(int8=Int8Options() if int8 else None),
+            out=Path(out) if out is not None else None,
         )
         with displays(progress) as (shown, _):
             metrics = retrain_one(

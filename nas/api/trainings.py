@@ -174,10 +174,13 @@ def evaluate(
     intervals: bool = False,
     device: str = "auto",
 ) -> RunEvaluation:
-    """Scores every network of a run of `train` or `distill` on a split.
+    """Scores every network of a run of `train` or `distill`, or any one network, on a split.
+
+    Where the masks of a segmentation task are stored at another size than the network takes, it is
+    scored at both; the figures at the images' own size are named ``own size``.
 
     Args:
-        run: Its folder.
+        run: Its folder, or that of one seed or of a retrained network.
         split: train, validation or test; the test split is for reporting and chooses nothing.
         tta: Whether to score with test-time augmentation too.
         views: Which; the most thorough one that the kind of the task has unless given.
@@ -200,13 +203,13 @@ def evaluate(
         >>> sorted(found.figures["none"])
         ['accuracy', 'mean_class_accuracy']
     """
-    from nas.experiments.evaluation import evaluate_run
+    from nas.deployment.evaluation import evaluate as scored
 
     if views is not None and not tta:
         raise UserError("views belong to test-time augmentation; give tta=True too.")
     chosen: Any = ("none", views) if tta else ("none",)
     other = _other(task, data, task_options)
-    return evaluate_run(
+    return scored(
         _folder(run),
         split,
         chosen,

@@ -13,7 +13,8 @@ from nas.errors import UserError
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(help="Folder made by nas train, nas distill or nas mutual.")
+        Path,
+        typer.Argument(help="Folder made by nas train, distill, mutual or retrain."),
     ],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
     tta: Annotated[
@@ -54,7 +55,10 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
 ) -> None:
-    """Score the networks of a training run, averaged over seeds."""
+    """Score one network, or those of a training run, averaged over seeds.
+
+    Segmentation networks are scored at the images' own size too, where that is another one.
+    """
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
     options = task_options(settings or (), task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,13 @@ def retrain(
         Path | None, typer.Option(help="YAML file with a list of stages, each with its losses.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the network, and for several a folder in it each; default: retrain/ "
+            "of the run."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     opset: Opset = 18,
@@ -89,11 +97,18 @@ def retrain(
         seed=seed,
         export=export,
     )
+
+    def placed(choice: Choice) -> RetrainOptions:
+        single = len(choices) == 1 or out is None
+        return replace(options, out=out if single or out is None else out / choice.name)
+
     with latency_sentences():
-        results = [(choice.name, _retrain(folder, config, choice, options)) for choice in choices]
+        results = [
+            (choice.name, _retrain(folder, config, choice, placed(choice))) for choice in choices
+        ]
     _show(results)
     for choice in choices:
-        say(f"network: {options.folder(folder, choice)}")
+        say(f"network: {placed(choice).folder(folder, choice)}")
 
 
 def _distils(run: RunFolder, steps: RetrainStages) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.deployment.int8 import int8_version
-from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, write_onnx
+from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, about, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
 from nas.files import write_json
@@ -60,9 +60,10 @@ def export(
     description = trained.description
     shape = description.input_shape
     path.parent.mkdir(parents=True, exist_ok=True)
+    written = (trained.network, shape, path, options)
     record: dict[str, Any] = {
         "network": str(trained.path),
-        "onnx": {"file": path.name, **write_onnx(trained.network, shape, path, options)},
+        "onnx": {"file": path.name, **write_onnx(*written, about(description))},
         "size": path.stat().st_size,
         "input": {
             "shape": list(shape),

@@ -47,7 +47,8 @@ def named_network(
     """The network that a user means.
 
     Args:
-        path: A run folder, a file or a folder with a network of ours, or an ONNX file.
+        path: A run folder, a file or a folder with a network of ours, a training over several
+            seeds, or an ONNX file.
         selection: Which candidate of a run, but not several; its weights are random, which changes
             no latency.
         size: Height and width of the image, where they are not to be those of training.
@@ -64,7 +65,9 @@ def named_network(
         one = file.one_image
         shape = file.input_shape((1, one[1] if one else 3, *size) if size else one)
         return NamedNetwork(path.name, path, shape)
-    if (path / "run.json").is_file() or (path / "config.yaml").is_file():
+    # Trainings over seeds have a config.yaml too.
+    searched = (path / "config.yaml").is_file() and not any(path.glob("seed-*"))
+    if (path / "run.json").is_file() or searched:
         return _candidate(RunFolder.open(path), selection, size)
     _refuse(selection, path, "one network")
     description = describe(path)

@@ -13,7 +13,7 @@ from nas.searching.run_folder import RunFolder
 from nas.training.seeding import derive
 from search_spaces import Genotype, GenotypeError
 
-_LONGEST_LABEL = 150
+_LONGEST_LABEL = 30
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,9 @@ def _named(run: Snapshot, trials: tuple[int, ...]) -> list[TrialRecord]:
 
 
 def _label(genotype: Genotype) -> str:
-    """Its numbers, or a short key where words count too, as names of folders must not be long."""
+    """Its numbers, or a short key where they are many or words count too."""
     text = str(genotype)
-    if any(character.isalpha() for character in text) or len(text) > _LONGEST_LABEL:
-        return f"{derive(text):016x}"
-    return "-".join("".join(c if c.isdigit() else " " for c in text).split())
+    label = "-".join("".join(c if c.isdigit() else " " for c in text).split())
+    if any(character.isalpha() for character in text) or len(label) > _LONGEST_LABEL:
+        return f"{derive(text):016x}"[:8]
+    return label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from nas.training.device import resolve_device
 from nas.training.scoring import ScoreCard
 from nas.training.views import ViewsName
 
+OWN_SIZE = "own size"
+"""Among the figures of an evaluation: those against masks at their own size."""
+
 
 @dataclass(frozen=True)
 class RunEvaluation:
@@ -33,7 +36,8 @@ class RunEvaluation:
         seeds: Seed of each network.
         figures: Values by row and figure, one for each seed. A row is named after its views (none,
             flip, ten_crop), what was missing (``without depth, ir``) or the checkpoint (``best by
-            acer``).
+            acer``); ``own size`` is against masks as they are stored, where networks take images of
+            another size.
         intervals: 95 % intervals by row and figure, one for each seed; empty unless asked for.
         checkpoint: The rule that chose the epoch of the networks, as a clause; a row of another
             checkpoint has its rule in its name.
@@ -93,7 +97,7 @@ def evaluate_run(
     """Scores every network of a run.
 
     Args:
-        run: Folder of ``nas train`` or ``nas distill``.
+        run: Folder of ``nas train`` or ``nas distill``, or that of one of its seeds.
         split: train, validation or test.
         views: Without and with which test-time augmentation; None is the most thorough one that
             the kind of the task has.
@@ -110,8 +114,56 @@ def evaluate_run(
         UserError: If the folder holds no such run, there is no such split, monitor or interval,
             an input cannot be taken away, or the networks cannot take the other data.
     """
-    config, folders = read_experiment(run), seed_folders(run)
+    single = (run / FILE).is_file()
+    config = read_experiment(run.parent if single else run)
     task = loaded_task(config, data, other)
+    folders = [run] if single else seed_folders(run)
+    found = score_networks(
+        dict(zip(seeds_of(folders), folders, strict=True)),
+        task,
+        split,
+        views,
+        device,
+        missing,
+        on_network,
+        best_by=best_by,
+        intervals=intervals,
+    )
+    evaluation = replace(found, checkpoint=checkpoint_rule(config, kind_of(task)))
+    name = f"evaluation-{split}" + (f"-on-{task.name}" if other else "")
+    write_json(run / f"{name}.json", finite_only(evaluation.to_record()))
+    return evaluation
+
+
+def score_networks(
+    networks: Mapping[int, Path],
+    task: Task,
+    split: str,
+    views: tuple[ViewsName | None, ...] = ("none",),
+    device: str = "auto",
+    missing: Sequence[Sequence[str]] = (),
+    on_network: Callable[[str], None] = lambda name: None,
+    *,
+    best_by: Sequence[str] = (),
+    intervals: bool = False,
+) -> RunEvaluation:
+    """Scores networks on a split.
+
+    Args:
+        networks: Folder of each network by its seed.
+        task: The data.
+        split: As for `evaluate_run`, like all that are not named here.
+        views: Without and with which test-time augmentation.
+        device: auto, cpu or cuda:N.
+        missing: Inputs that are taken away, for a row of its own each.
+        on_network: Told which network comes next.
+        best_by: Monitors of the training.
+        intervals: Whether to find intervals by the bootstrap.
+
+    Raises:
+        UserError: See `evaluate_run`; also if a network was made for other data.
+    """
+    folders = list(networks.values())
     task.dataset(split)
     kind, where = kind_of(task), resolve_device(device)
     chosen: list[ViewsName] = [name or kind.views[-1] for name in views]
@@ -127,20 +179,18 @@ def evaluate_run(
     found = Figures(kind, split)
     for folder in folders:
         on_network(folder.name)
-        networks: dict[str, nn.Module] = {}
+        loaded: dict[str, nn.Module] = {}
         for row in rows:
-            if row.file not in networks:
+            if row.file not in loaded:
                 description = describe(folder / row.file)
                 require_fitting(description, row.task, folder)
-                networks[row.file] = load_described(folder / row.file, description).to(where)
-            card = kind.score(networks[row.file], row.task, split, where, row.views)
+                loaded[row.file] = load_described(folder / row.file, description).to(where)
+            card = kind.score(loaded[row.file], row.task, split, where, row.views)
             found.add(row.name, card, row.task if intervals else None)
-    evaluation = RunEvaluation(
-        split, seeds_of(folders), found.figures, found.intervals, checkpoint_rule(config, kind)
-    )
-    name = f"evaluation-{split}" + (f"-on-{task.name}" if other else "")
-    write_json(run / f"{name}.json", finite_only(evaluation.to_record()))
-    return evaluation
+        own = kind.score_at_own_size(loaded[FILE], task, split, where)
+        if own is not None:
+            found.add(OWN_SIZE, own)
+    return RunEvaluation(split, tuple(networks), found.figures, found.intervals)
 
 
 class Figures:
@@ -196,7 +246,7 @@ def loaded_task(
         raise UserError(
             f"task {task.name!r} is one of {task.kind}, and the networks are for {home.kind}."
         )
-    return kind_of(home).seen_from(task, home)  # type: ignore[no-any-return]
+    return kind_of(home).seen_from(task, home)
 
 
 def checkpoint_rule(config: ExperimentConfig, kind: AnyKind) -> str:

@@ -214,7 +214,7 @@ class _Experiment:
             card = kind.score(network.eval(), self.task, "validation", self.device)
             best = result.fit.best
             stages[result.name] = {
-                "epoch": best.epoch,
+                "epoch": best.epoch + 1,
                 "score": best.score,
                 "scores": best.scores,
                 "loss_weights": result.losses,
@@ -285,5 +285,5 @@ def _log(results: list[StageResult]) -> str:
     for result in results:
         for record in result.fit.history:
             values = [record.scores.get(key, "") for key in keys]
-            writer.writerow([result.name, record.epoch, *values, int(record.best)])
+            writer.writerow([result.name, record.epoch + 1, *values, int(record.best)])
     return text.getvalue()

@@ -291,6 +291,20 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
     ) -> None:
         """Whatever comes before the stages of a full training; nothing unless a kind says so."""
 
+    def score_at_own_size(
+        self,
+        network: nn.Module,
+        task: TaskT,
+        split: str,
+        device: torch.device,
+        views: ViewsName = "none",
+    ) -> ScoreCard | None:
+        """Scores as `score` gives them, against targets at their own size.
+
+        None where they have none but the task's, which is so unless a kind says otherwise.
+        """
+        return None
+
     def deployed(self, network: nn.Module) -> nn.Module:
         """A trained network without what only its training needs."""
         return network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,17 @@ from nas.kinds.feeding import Feed, adapt
 from nas.kinds.kind import Teacher
 from nas.kinds.network_file import (
     FILE,
+    METRICS,
     NetworkDescription,
     describe,
     is_former_teacher,
     load_described,
+    network_path,
     require_kind,
     save_network,
+    seed_folders,
 )
-from nas.kinds.registry import kind_named, kind_of
+from nas.kinds.registry import kind_of
 from nas.kinds.teacher_file import TeacherModel
 from nas.models.weights import CHECKPOINTS, has_description, load_tensors, read_tensors
 from nas.objects import is_object, kept
@@ -43,44 +45,6 @@ __all__ = [
     "train_teacher",
     "trained_teacher",
 ]
-
-METRICS = "metrics.json"
-
-
-def seed_folders(run: Path) -> list[Path]:
-    """The folders of a run's finished trainings, by seed.
-
-    Raises:
-        UserError: If there is none.
-    """
-    found = {
-        int(seed): folder
-        for folder in run.glob("seed-*")
-        if (seed := folder.name.removeprefix("seed-")).isdecimal() and (folder / FILE).is_file()
-    }
-    if not found:
-        raise UserError(f"{run}: no trained network there; make one with nas train or nas distill.")
-    return [found[seed] for seed in sorted(found)]
-
-
-def network_path(place: str | Path) -> Path:
-    """The file of a network.
-
-    Args:
-        place: A file, the folder that holds it, or a run, whose training with the best figure on
-            the validation split is taken.
-
-    Raises:
-        UserError: If there is no network.
-    """
-    path = Path(place).expanduser()
-    if path.is_file():
-        return path
-    if (path / FILE).is_file():
-        return path / FILE
-    if not path.is_dir():
-        raise UserError(f"teacher {path}: no such file or folder; give a run of nas train.")
-    return max(seed_folders(path), key=_validation_quality) / FILE
 
 
 def load_teacher(
@@ -254,11 +218,3 @@ def _checked(
     except UserError as error:
         raise UserError(f"teacher {path}: {error}") from error
     return Teacher(network, path, card, identity, "; ".join(filter(None, (remark, change))))
-
-
-def _validation_quality(folder: Path) -> float:
-    """The first figure of a training, the larger the better."""
-    record = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    kind = kind_named(describe(folder / FILE).kind)
-    figure = float(record["validation"][kind.figures[0]])
-    return -figure if kind.first_figure_is_an_error else figure

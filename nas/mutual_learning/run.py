@@ -251,7 +251,7 @@ class _Training:
         record = {
             "seed": self.seed,
             "data": self.task.fingerprint,
-            "epoch": result.best.epoch,
+            "epoch": result.best.epoch + 1,
             "matching": matching,
             "paths": scores.paths,
             "ensembles": scores.ensembles,
@@ -422,5 +422,5 @@ def _log(result: FitResult) -> str:
     writer.writerow(["epoch", *keys, "best"])
     for record in result.history:
         values = [record.scores.get(key, "") for key in keys]
-        writer.writerow([record.epoch, *values, int(record.best)])
+        writer.writerow([record.epoch + 1, *values, int(record.best)])
     return text.getvalue()

@@ -28,6 +28,9 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     table.add_row("quality on test", _score(metrics["test"]["quality"]))
     headline = _headline(metrics)
     table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
+    own = metrics["test"].get("own_size")
+    if own is not None:
+        table.add_row("  at the images' own size", _score(own["macro"][headline]))
     table.add_section()
     for cost in ("params", "macs", "flops"):
         table.add_row(heading(cost), figure(cost, metrics["costs"][cost]))

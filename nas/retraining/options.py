@@ -36,12 +36,16 @@ class RetrainOptions(FullTraining):
 
     Attributes:
         export: What is exported.
+        out: Folder of the network; in ``retrain/`` of the run unless given.
     """
 
     export: ExportOptions = field(default_factory=ExportOptions)
+    out: Path | None = None
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""
+        if self.out is not None:
+            return self.out
         suffix = "" if self.distill else "-no-distillation"
         return run.retrain / f"{choice.name}{suffix}"
 

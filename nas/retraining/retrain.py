@@ -17,9 +17,10 @@ import latency
 from latency.measuring.latency import Latency
 from nas.deployment.file_latency import device_latency
 from nas.deployment.int8 import int8_version
-from nas.deployment.onnx_export import ExportOptions, try_export, write_onnx
+from nas.deployment.onnx_export import ExportOptions, about, try_export, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.selection import Choice
+from nas.deployment.trained_network import TRAINED_ON
 from nas.errors import UserError
 from nas.files import write_json, write_text
 from nas.kinds.ahead import Announce
@@ -31,6 +32,7 @@ from nas.searching.full_training import FullTrainer, OnEpoch, Trained
 from nas.searching.run_folder import RunFolder
 from nas.training.device import resolve_device
 from nas.training.seeding import derive
+from search_spaces.genotype import Genotype
 
 METRICS = "metrics.json"
 ONNX = "model.onnx"
@@ -45,7 +47,7 @@ def retrain(
     announce: Announce = lambda what, record, epochs: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
-    """Retrains one candidate into ``retrain/NAME`` of its run.
+    """Retrains one candidate into ``retrain/NAME`` of its run, or another folder.
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
     test split is read once, at the end. An interrupted training resumes from its last epoch, and
@@ -64,14 +66,15 @@ def retrain(
         What ``metrics.json`` holds.
 
     Raises:
-        UserError: If the folder holds a training with other settings, there is no teacher to learn
-            from, or the device is absent.
+        UserError: If the folder holds a training with other settings or anything else, there is no
+            teacher to learn from, or the device is absent.
     """
     folder = options.folder(run, choice)
     identity = _identity(choice, options)
     finished = _finished(folder, identity)
     if finished is not None:
         return finished
+    _check_free(folder)
     trainer = FullTrainer.begin(run, config, options, announce)
     try_export(trainer.build(choice.genotype), trainer.task.input_shape, options.export)
     judged = training_folder(run, options.training.epochs, choice.name, options.seed)
@@ -91,8 +94,13 @@ def retrain(
         "best_epoch": trained.best_epoch,
         "loss_weights": trained.loss_weights,
         **_scores(trained.network, trainer),
-        **_costs(trained.network, trainer, folder, options),
+        **_costs(trained.network, trainer, choice.genotype, folder, options),
     }
+    if options.out is not None:
+        # Elsewhere, nothing else tells what it was trained on.
+        searched = trainer.config
+        task = {"name": searched.task, "data": searched.data, "options": searched.task_options}
+        metrics[TRAINED_ON] = task
     write_json(folder / METRICS, metrics)
     trainer.forget(folder)
     return metrics
@@ -104,12 +112,17 @@ def _scores(network: nn.Module, trainer: FullTrainer) -> dict[str, dict[str, Any
 
 
 def _costs(
-    network: nn.Module, trainer: FullTrainer, folder: Path, options: RetrainOptions
+    network: nn.Module,
+    trainer: FullTrainer,
+    genotype: Genotype,
+    folder: Path,
+    options: RetrainOptions,
 ) -> dict[str, Any]:
     network.cpu().eval()
     shape, path = trainer.task.input_shape, folder / ONNX
     counts = latency.count(network, shape)
-    onnx = write_onnx(network, shape, path, options.export)
+    metadata = about(trainer.describe(genotype), trainer.config.limits)
+    onnx = write_onnx(network, shape, path, options.export, metadata)
     measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
     return {
         "costs": {
@@ -163,6 +176,22 @@ def _finished(folder: Path, identity: str) -> dict[str, Any] | None:
         # Older folders count epochs from 0.
         metrics |= {"first_epoch": 1, "best_epoch": metrics["best_epoch"] + 1}
     return metrics
+
+
+def _check_free(folder: Path) -> None:
+    """Refuses a folder of something else; an interrupted retraining has left its checkpoints.
+
+    Raises:
+        UserError: If there is something in it.
+    """
+    begun = (FILE, "genotype.json", "log.csv", ONNX)
+    if folder.is_file():
+        raise UserError(f"{folder}: this is a file; name a folder.")
+    others = [path for path in folder.glob("*") if path.suffix != ".pt" and path.name not in begun]
+    if others:
+        raise UserError(
+            f"{folder}: it holds {others[0].name}, which is no retraining's; name a new folder."
+        )
 
 
 def _log(trained: Trained) -> str:

@@ -19,6 +19,7 @@ from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.failures import reasons
 from nas.kinds.ahead import Announce
 from nas.pareto.front import front
+from nas.pareto.objectives import Direction
 from nas.searching import interrupts
 from nas.searching.config import FinalistSettings, ImageSearchConfig
 from nas.searching.full_training import FullTrainer, FullTraining
@@ -159,7 +160,8 @@ def chosen(records: Sequence[TrialRecord], reward: Reward, number: int) -> list[
         (reward.quality(record.scores), *(record.costs[cost] for cost in known))
         for record in records
     ]
-    best = front(points, ["maximise", *("minimise" for _ in known)])
+    smaller: list[Direction] = ["minimise"] * len(known)
+    best = front(points, ["maximise", *smaller])
     found = [records[index] for index in best]
     return sorted(found, key=lambda r: (-reward(r.scores, r.costs), r.number))[:number]
 

@@ -280,8 +280,12 @@ class FullTrainer:
 
     def save(self, trained: Trained, genotype: Genotype, path: Path) -> None:
         """Writes the network of a training."""
+        save_network(trained.network, self.describe(genotype), path)
+
+    def describe(self, genotype: Genotype) -> NetworkDescription:
+        """How the network of a candidate is built and fed."""
         found = self.config.kind.as_trained(self._found(genotype), self.task)
-        save_network(trained.network, NetworkDescription.of(found, self.task), path)
+        return NetworkDescription.of(found, self.task)
 
     def keep(self, trained: Trained, genotype: Genotype, folder: Path) -> None:
         """Keeps a training for `kept`: its network, and what it came to."""

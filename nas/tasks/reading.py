@@ -193,6 +193,16 @@ def read_mask(path: Path) -> np.ndarray:
         return _upright(values, image)
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Height and width of an image file as stored; its pixels are not read.
+
+    Raises:
+        UserError: If it is no image.
+    """
+    with _opened(path) as image:
+        return image.height, image.width
+
+
 def content_of(pixels: np.ndarray) -> str:
     """Changes with the pixels of an image, whatever file they come from."""
     start = repr(pixels.shape).encode()

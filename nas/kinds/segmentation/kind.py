@@ -25,7 +25,7 @@ from nas.kinds.segmentation.preparation import (
     prepare,
     prepare_encoders,
 )
-from nas.kinds.segmentation.scoring import score_network
+from nas.kinds.segmentation.scoring import score_at_own_size, score_network
 from nas.kinds.segmentation.settings import (
     RetrainingSettings,
     SegmentationEvaluationSettings,
@@ -178,6 +178,16 @@ class SegmentationKind(
         views: ViewsName = "none",
     ) -> ScoreCard:
         return score_network(network, task, split, device, views)
+
+    def score_at_own_size(
+        self,
+        network: nn.Module,
+        task: SegmentationTask,
+        split: str,
+        device: torch.device,
+        views: ViewsName = "none",
+    ) -> ScoreCard | None:
+        return score_at_own_size(network, task, split, device, views)
 
     def fingerprint(self, network: nn.Module) -> str:
         return network_fingerprint(network)

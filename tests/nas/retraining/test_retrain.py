@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 
 import nas
 from latency import ExportError, predictor
+from nas.deployment.evaluation import evaluate
 from nas.deployment.int8 import Int8Options, OnnxNetwork
 from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Selection, select
@@ -341,6 +343,8 @@ def test_a_network_that_cannot_be_exported_is_refused_before_training(own_run, m
 def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) -> None:
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     export = ExportOptions(17, dynamic_batch=True, int8=Int8Options(images=6))
+    limited = RunFolder.open(own_run)
+    limited.save_config(limited.config().model_copy(update={"limits": {"params": 1e9}}))
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))
     folder = own_run / "retrain/trial-0-no-distillation"
     assert (metrics["onnx"]["opset"], metrics["onnx"]["dynamic_batch"]) == (17, True)
@@ -352,6 +356,12 @@ def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) 
     assert found["int8"]["size"] == (folder / "model.int8.onnx").stat().st_size
     run = RunFolder.open(own_run)
     task = load_task(run.config())
+    for name in ("model.onnx", "model.int8.onnx"):
+        told = {one.key: one.value for one in onnx.load(folder / name).metadata_props}
+        assert json.loads(told["mean"]) == pytest.approx(task.mean)
+        assert json.loads(told["std"]) == pytest.approx(task.std)
+        assert tuple(json.loads(told["classes"])) == task.classes
+        assert json.loads(told["limits"]) == {"params": 1e9}
     network = OnnxNetwork(predictor(folder / "model.int8.onnx"))
     for split in ("validation", "test"):
         card = score_network(network, task, split, torch.device("cpu"))
@@ -379,3 +389,24 @@ def test_a_folder_that_counts_epochs_from_0_is_read_as_counted_from_1(retrained,
     older = {key: value for key, value in metrics.items() if key != "first_epoch"}
     path.write_text(json.dumps({**older, "best_epoch": metrics["best_epoch"] - 1}))
     assert _retrain(copy, OPTIONS) == metrics
+
+
+def test_a_network_may_go_elsewhere_and_still_knows_its_images(own_run, tmp_path) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    options = replace(OPTIONS, training=one_epoch, out=tmp_path / "network")
+    metrics = _retrain(own_run, options)
+    assert not any((own_run / "retrain").iterdir())
+    found = evaluate(tmp_path / "network", "test", device="cpu")
+    assert found.figures["none"]["mean_iou"] == [pytest.approx(metrics["test"]["macro"]["iou"])]
+    # Drawn faces have the size that networks take.
+    assert list(found.figures) == ["none"]
+
+
+def test_a_folder_of_something_else_is_refused_before_training(own_run, tmp_path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"it holds notes\.txt, which is no retraining's"):
+        _retrain(own_run, replace(OPTIONS, out=taken))
+    with pytest.raises(UserError, match="this is a file"):
+        _retrain(own_run, replace(OPTIONS, out=taken / "notes.txt"))
