@@ -25,6 +25,7 @@ from nas.models.weights import has_description, load_tensors, read_tensors
 from nas.objects import is_object, kept
 from nas.tasks import Task
 from nas.training.fit import fit
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
 
 __all__ = [
@@ -139,25 +140,30 @@ def train_teacher(
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
 ) -> Path:
-    """Trains a teacher, unless that has been done, and returns the file of its weights."""
+    """Trains a teacher, unless that has been done, and returns the file of its weights.
+
+    Raises:
+        UserError: If the training diverges.
+    """
     folder = teacher_folder(settings, task, cache, seed)
     path = folder / FILE
     if path.exists():
         return path
     folder.mkdir(exist_ok=True)
-    kind, checkpoint = kind_of(task), folder / "checkpoint.pt"
+    kind, checkpoint, training = kind_of(task), folder / "checkpoint.pt", settings.training
     with seeded(seed, "teacher"):
         network = kind.create(settings.model, task)
-    fit(
-        kind,
-        network,
-        task,
-        settings.training,
-        device=device,
-        seed=derive(seed, "teacher"),
-        resume=checkpoint,
-        on_epoch=lambda record: announce("teacher", record, settings.training.epochs),
-    )
+    with naming_diverged("the teacher", "evaluation.teacher.training.learning_rate", training):
+        fit(
+            kind,
+            network,
+            task,
+            training,
+            device=device,
+            seed=derive(seed, "teacher"),
+            resume=checkpoint,
+            on_epoch=lambda record: announce("teacher", record, training.epochs),
+        )
     model = kind.as_trained(settings.model, task)
     save_network(network, NetworkDescription.of(model, task), path)
     checkpoint.unlink()

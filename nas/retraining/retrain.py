@@ -34,6 +34,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.loop import naming_diverged
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import StageSettings
@@ -89,16 +90,17 @@ def retrain(
     # Refused before anything is spent on what comes before the stages.
     try_stages(subject, work.stages, work.teacher)
     try_export(network, work.task.input_shape, options.export)
-    work.warm_up(network)
-    results = train_stages(
-        subject,
-        work.stages,
-        seed=options.seed,
-        folder=folder,
-        teacher=work.teacher,
-        on_epoch=on_epoch,
-        say=say,
-    )
+    with naming_diverged(str(folder), "learning_rate", options.training):
+        work.warm_up(network)
+        results = train_stages(
+            subject,
+            work.stages,
+            seed=options.seed,
+            folder=folder,
+            teacher=work.teacher,
+            on_epoch=on_epoch,
+            say=say,
+        )
     network = work.save(network, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(results))
