@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from nas.evaluation.evaluation import EvaluationError
+from nas.evaluation.evaluation import DIVERGED, EvaluationError
 from nas.training.loop import DivergedError
 from search_spaces.genotype import Genotype
 
@@ -22,7 +22,7 @@ def reasons(genotype: Genotype) -> Iterator[None]:
     try:
         yield
     except DivergedError as error:
-        raise EvaluationError(f"diverged: {error}") from error
+        raise EvaluationError(f"{DIVERGED} {error}") from error
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise EvaluationError(f"out of memory: {_first_line(error)}") from error

@@ -129,7 +129,9 @@ def trained_teacher(
         kind = kind_of(task)
         network = kind.create(kind.without_hub(settings.model), task)
         load_tensors(network, read_tensors(path, "teacher"), f"teacher weights {path}")
-    return _checked(network.to(device).eval(), path, task, device)
+    longer = f"evaluation.teacher.training.epochs={2 * settings.training.epochs}"
+    remedy = f", for example with --set {longer} or --no-distillation."
+    return _checked(network.to(device).eval(), path, task, device, remedy)
 
 
 def train_teacher(
@@ -175,13 +177,16 @@ def teacher_folder(settings: Any, task: Task, cache: Path, seed: int) -> Path:
     return cache / f"teacher-{derive(settings.model_dump_json(), task.fingerprint, seed):016x}"
 
 
-def _checked(network: nn.Module, path: Path, task: Task, device: torch.device) -> Teacher:
+def _checked(
+    network: nn.Module, path: Path, task: Task, device: torch.device, remedy: str = "."
+) -> Teacher:
+    """A teacher that has something to teach; `remedy` ends the sentence about one that has not."""
     kind = kind_of(task)
     card = kind.score(network, task, "validation", device)
     try:
         remark = kind.check_teacher(network, card, task, device)
     except UserError as error:
-        raise UserError(f"teacher {path}: {error}") from error
+        raise UserError(f"teacher {path}: {str(error).removesuffix('.')}{remedy}") from error
     return Teacher(network, path, card, kind.fingerprint(network), remark)
 
 

@@ -182,8 +182,6 @@ def test_what_is_done_with_a_file_is_told_without_its_pixels(tmp_path):
     Image.new("RGB", (7, 5)).save(tmp_path / "plain.jpg")
     (told,) = ImageReader().treatment(tmp_path / "turned.jpg")
     assert told == "turned upright (EXIF orientation 6)"
-        "turned upright (EXIF orientation 6)",
-    )
     assert ImageReader().treatment(tmp_path / "plain.jpg") == ()
     _words(tmp_path / "deep.png")
     assert ImageReader().treatment(tmp_path / "deep.png") == ("scaled to 8 bits from 0 to 65535",)
