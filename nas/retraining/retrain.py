@@ -31,6 +31,7 @@ from nas.searching.config import SearchConfig
 from nas.searching.full_training import FullTrainer, OnEpoch, Trained
 from nas.searching.run_folder import RunFolder
 from nas.training.device import resolve_device
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
 from search_spaces.genotype import Genotype
 
@@ -80,7 +81,8 @@ def retrain(
     judged = training_folder(run, options.training.epochs, choice.name, options.seed)
     trained = trainer.kept(choice.genotype, judged)
     if trained is None:
-        trained = trainer.train(choice.genotype, folder, on_epoch, say)
+        with naming_diverged(str(folder), "learning_rate", options.training):
+            trained = trainer.train(choice.genotype, folder, on_epoch, say)
     trainer.save(trained, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(trained))

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 import nas.tasks
 import rewards
 from nas.errors import UserError
@@ -290,8 +292,26 @@ def reward_on(task: Task, config: ImageSearchConfig) -> Reward:
             f"reward.metric: a {task.kind} task has no {config.reward.metric!r}; choose one of "
             f"{', '.join(config.kind.metrics)}."
         )
+    _try(metric, task)
     of = f"task {task.name!r}"
     return make_reward(config.reward, of, task.classes, task.reward_classes)
+
+
+def _try(metric: rewards.Metric, task: Task) -> None:
+    """Refuses a metric that is not one of as many classes as the task has.
+
+    Raises:
+        UserError: If it is not.
+    """
+    count = task.num_classes
+    shares, labels = np.full((count, count), 1 / count), np.arange(count)
+    observed = (
+        (np.ones_like(shares, np.int64),) if metric.needs == "confusion" else (shares, labels)
+    )
+    try:
+        metric.by_key(task.classes, *observed)
+    except RewardError as error:
+        raise UserError(f"reward.metric: {error}") from error
 
 
 def cache_of(run: RunFolder, config: ImageSearchConfig) -> Path:

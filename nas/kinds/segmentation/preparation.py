@@ -25,6 +25,7 @@ from nas.tasks import SegmentationTask
 from nas.training.checkpoint import save_weights
 from nas.training.fit import fit
 from nas.training.images import Normaliser
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
 from nas.training.trainer import EpochRecord
 from search_spaces.genotype import Genotype
@@ -198,16 +199,18 @@ def _pretrain(
     if not weights.exists():
         with seeded(seed, "pretraining"):
             decoder = PlainDecoder(encoder.channels, len(task.classes))
-        fit(
-            kind_named("segmentation"),
-            SegmentationNetwork(encoder, decoder),
-            task,
-            settings.pretraining,
-            device=device,
-            seed=derive(seed, "pretraining"),
-            resume=folder / "checkpoint.pt",
-            on_epoch=lambda r: announce(r, settings.pretraining.epochs),
-        )
+        training = settings.pretraining
+        with naming_diverged("the encoder", "evaluation.pretraining.learning_rate", training):
+            fit(
+                kind_named("segmentation"),
+                SegmentationNetwork(encoder, decoder),
+                task,
+                training,
+                device=device,
+                seed=derive(seed, "pretraining"),
+                resume=folder / "checkpoint.pt",
+                on_epoch=lambda r: announce(r, training.epochs),
+            )
         # With timm's names the file can serve other searches as --encoder-weights.
         save_weights(encoder.backbone, weights)
         (folder / "checkpoint.pt").unlink()
