@@ -2,8 +2,8 @@
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
 candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
-trains networks that learn from each other; `load` gives back a network, and `describe` says how to
-feed it.
+trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
+within a budget, and `describe` says how to feed it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.api.trainings import distill, ensemble, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
+    from nas.mutual_learning.anytime import anytime
     from nas.results import Records
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Run",
     "TrainedRun",
     "UserError",
+    "anytime",
     "describe",
     "distill",
     "ensemble",
@@ -46,6 +48,7 @@ _MODULES = {
     "Run": "nas.api.results",
     "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
+    "anytime": "nas.mutual_learning.anytime",
     "describe": "nas.kinds.network_file",
     "distill": "nas.api.trainings",
     "ensemble": "nas.api.trainings",
