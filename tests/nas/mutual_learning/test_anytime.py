@@ -19,8 +19,8 @@ from nas.mutual_learning.anytime import (
     AnytimeDescription,
     AnytimeModules,
     Exit,
-    Times,
     head_channels,
+    times_of,
 )
 from nas.mutual_learning.exits import ExitHead
 from nas.mutual_learning.networks_file import describe_students
@@ -61,11 +61,8 @@ def network(make_config: Any, digits: ClassificationTask) -> Anytime:
         Exit(path=path, accuracy=accuracy, temperature=2.0, macs=100 * PARTS[path])
         for path, accuracy in ACCURACIES.items()
     )
-    times = Times(
-        device="none",
-        parts={students.name(path): took for path, took in PARTS.items()},
-        exits={students.name(path): 0.5 for path in ACCURACIES},
-    )
+    parts = {path: [took] for path, took in PARTS.items()}
+    times = times_of(students, "none", parts, {path: [0.5] for path in PARTS})
     networks = describe_students(students, config, digits)
     description = AnytimeDescription(networks=networks, exits=exits, times=times)
     return Anytime(AnytimeModules(students, heads), description)
@@ -185,8 +182,20 @@ def test_files_of_others_do_not_run_code_unless_it_is_allowed(
 
 def test_measured_times_are_of_every_part_and_exit(network: Anytime) -> None:
     times = network.measure(rounds=2)
-    assert set(times.parts) == set(times.exits) == {network.name(path) for path in ACCURACIES}
-    assert all(took > 0 for took in (*times.parts.values(), *times.exits.values()))
+    names = {network.name(path) for path in ACCURACIES}
+    assert {key.removeprefix(">") for key in times.answers if key.startswith(">")} == names
+    assert set(times.answers) == set(times.asking)
+    assert all(took > 0 for took in times.answers.values())
+
+
+def test_the_time_to_an_answer_is_the_quantile_of_sums(network: Anytime) -> None:
+    # Either part is slow now and then, never both at once.
+    parts = {path: [1.0] * 100 for path in PARTS}
+    parts[0,], parts[0, 0] = [50.0] * 5 + [1.0] * 95, [1.0] * 95 + [30.0] * 5
+    times = times_of(network._students, "none", parts, {path: [0.5] * 100 for path in PARTS})
+    assert times.answers[">deep/deep"] == pytest.approx(51.5)
+    assert times.answers["deep>deep/deep"] == pytest.approx(30.5)
+    assert times.asking[">deep/deep"] == pytest.approx(52.0)
 
 
 def test_a_run_is_exported_and_loaded(make_config: Any, tmp_path: Path) -> None:
