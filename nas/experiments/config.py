@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import Field, create_model, field_validator, model_validator
 
 import nas.tasks
+from nas import allowed
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.files import located
@@ -108,12 +109,15 @@ def read_experiment(folder: Path) -> ExperimentConfig:
     """The configuration that a folder was trained with.
 
     Raises:
-        UserError: If there is none, or nothing is trained yet.
+        UserError: If there is none, nothing is trained yet, or it names code that the user never
+            used on this machine.
     """
     path = folder / CONFIG
     if not path.is_file():
         raise UserError(
             f"{folder}: no {CONFIG} there; give the folder of a run of nas train or nas distill."
         )
+    values = read_yaml(path)
+    allowed.require(allowed.code_in(values), folder)
     kind = describe(seed_folders(folder)[0]).kind
-    return validate(experiment_config(kind), read_yaml(path), str(path))
+    return validate(experiment_config(kind), values, str(path))

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nas import allowed
 from nas.errors import UserError
 from nas.files import (
     DiskFullError,
@@ -29,7 +30,7 @@ class RunFolder:
 
     ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
     ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
-    ``retrain/``, ``logs/``.
+    ``retrain/``, ``trust/``, ``logs/``.
     """
 
     path: Path
@@ -47,6 +48,8 @@ class RunFolder:
             UserError: If the folder is in use or cannot be made.
         """
         run = cls(path)
+        # Whoever makes a run has named what is in its settings.
+        allowed.allow(allowed.code_in(config.model_dump(mode="json")))
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -139,6 +142,16 @@ class RunFolder:
         return self.path / "retrain"
 
     @property
+    def finalists(self) -> Path:
+        """Trainings of finalists that are not over yet."""
+        return self.path / "finalists"
+
+    @property
+    def trust(self) -> Path:
+        """Full trainings that tell how far the scores of the search can be trusted."""
+        return self.path / "trust"
+
+    @property
     def logs(self) -> Path:
         """One log for each local worker process."""
         return self.path / "logs"
@@ -164,11 +177,17 @@ class RunFolder:
         """Reads the resolved configuration.
 
         Raises:
-            UserError: If it was edited and is no longer valid.
+            UserError: If it was edited and is no longer valid, or it names code that the user
+                never used on this machine.
         """
-        values = placed_in(self.path, read_yaml(self.config_path))
+        values = placed_in(self.path, self.values())
+        allowed.require(allowed.code_in(values), self.path)
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
         return validate(kind, values, str(self.config_path))
+
+    def values(self) -> Any:
+        """What ``config.yaml`` holds; nothing that it names is imported."""
+        return read_yaml(self.config_path)
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""
