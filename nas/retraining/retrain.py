@@ -123,8 +123,8 @@ def _costs(
 ) -> dict[str, Any]:
     # What learned from more inputs than it takes is shipped without them.
     alone, channels = on_its_own(network.cpu().eval())
-    path, (batch, count, *size) = folder / ONNX, trainer.task.input_shape
-    shape = (batch, count if channels is None else len(channels), *size)
+    path, (batch, count, height, width) = folder / ONNX, trainer.task.input_shape
+    shape = (batch, count if channels is None else len(channels), height, width)
     counts = latency.count(alone, shape)
     metadata = about(trainer.describe(genotype), trainer.config.limits, channels)
     onnx = write_onnx(alone, shape, path, options.export, metadata)
