@@ -20,6 +20,8 @@ import torch
 
 import nas
 from nas.mutual_learning.run import load_task, read_config
+from nas.report.mutual import exits_table
+from nas.terminal import plain_console
 from nas.training.images import Normaliser
 
 
@@ -31,11 +33,15 @@ def main() -> int:
     data = task.dataset(options.split)
     images = Normaliser(task.mean, task.std)(data.images[: options.calls], torch.device("cpu"))
     labels = data.targets[: options.calls].tolist()
-    print(f"{len(labels)} images of the {options.split} split, {network.times.device}\n")
+    plain_console().print(exits_table(network))
+    print(f"\n{len(labels)} images of the {options.split} split, {network.times.device}\n")
     print("| budget, ms | within it, % | accuracy, % | median, ms | exits, % of calls |")
     print("|---|---|---|---|---|")
     shares = []
     for budget in map(float, options.budgets.split(",")):
+        if network.plan(budget, gated=options.confidence is not None) is None:
+            print(f"| {budget:g} | below every exit | | | |")
+            continue
         answers = [network(image[None], budget, confidence=options.confidence) for image in images]
         shares.append(statistics.fmean(answer.milliseconds <= budget for answer in answers))
         correct = statistics.fmean(
@@ -47,7 +53,7 @@ def main() -> int:
         told = ", ".join(f"{name} {100 * n / len(answers):.0f}" for name, n in exits.most_common())
         cells = (f"{100 * shares[-1]:.1f}", f"{100 * correct:.2f}", f"{middle:.2f}", told)
         print(f"| {budget:g} | {' | '.join(cells)} |", flush=True)
-    return int(min(shares) < options.least)
+    return int(min(shares, default=0.0) < options.least)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ import nas.tasks
 from nas.errors import UserError
 from nas.torchvision_import import torchvision
 
-_NORMALISATION = {"mean": (0.5071, 0.4867, 0.4408), "std": (0.2675, 0.2565, 0.2761)}
+_MEAN, _STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 
 
 def cifar100(data: str = "cifar100", seed: int = 0) -> nas.tasks.Task:
@@ -37,5 +37,5 @@ def cifar100(data: str = "cifar100", seed: int = 0) -> nas.tasks.Task:
             "cifar-100-python.tar.gz there."
         ) from error
     return nas.tasks.from_datasets(
-        "cifar100", train.classes, train, test=test, seed=seed, **_NORMALISATION
+        "cifar100", train.classes, train, test=test, seed=seed, mean=_MEAN, std=_STD
     )

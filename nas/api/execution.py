@@ -41,6 +41,13 @@ def run_search(
         assembly = StandardAssembly(*epochs)
         if not resume:
             resolved = load_config(path, options)
+            named = flattened(read_values(path)) | options
+            if not any(key == "space" or key.startswith("space.") for key in named):
+                space = assembly.space_within(
+                    resolved, lambda name: load_config(path, {**options, "space.name": name})
+                )
+                if space is not None:
+                    resolved = load_config(path, {**options, "space.name": space})
             folder = run or default_search(resolved)
             start(resolved, folder, assembly, IMPORT_PATH, look)
             _finish(resolved, folder, *epochs)

@@ -78,7 +78,7 @@ app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "retrain", "trust")
+_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 

@@ -14,6 +14,7 @@ from nas.errors import UserError
 from nas.kinds.candidates import Candidates
 from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
+from nas.models.face_networks import on_its_own
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
 from nas.searching.images import candidates_of, candidates_of_run, load_task
@@ -71,8 +72,10 @@ def named_network(
         return _candidate(RunFolder.open(path), selection, size)
     _refuse(selection, path, "one network")
     description = describe(path)
-    shape = (*description.input_shape[:2], *(size or description.input_size))
-    return NamedNetwork(str(path), load(path), shape, _family(description, shape))
+    network, channels = on_its_own(load(path))
+    count = len(description.mean) if channels is None else len(channels)
+    shape = (1, count, *(size or description.input_size))
+    return NamedNetwork(str(path), network, shape, _family(description, shape))
 
 
 def candidates_in(config: SearchConfig, size: tuple[int, int] | None = None) -> Candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,19 +64,25 @@ class Fed(Protocol):
     def std(self) -> tuple[float, ...]: ...
 
 
-def about(description: Fed, limits: Mapping[str, float] | None = None) -> dict[str, str]:
+def about(
+    description: Fed,
+    limits: Mapping[str, float] | None = None,
+    channels: Sequence[int] | None = None,
+) -> dict[str, str]:
     """What an ONNX file tells of its network in its metadata, each value as JSON.
 
     Args:
         description: Of the network.
         limits: Largest values of costs by name that its search had.
+        channels: Which of the images' channels the file takes; all unless given.
     """
+    taken = range(len(description.mean)) if channels is None else channels
     facts: dict[str, Any] = {
         "classes": description.classes,
         "input_size": description.input_size,
         "normalisation": "(value / 255 - mean) / std",
-        "mean": description.mean,
-        "std": description.std,
+        "mean": [description.mean[channel] for channel in taken],
+        "std": [description.std[channel] for channel in taken],
     }
     if limits:
         facts["limits"] = dict(limits)

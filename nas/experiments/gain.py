@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas import allowed
 from nas.errors import UserError
 from nas.experiments.config import CONFIG, ExperimentConfig
 from nas.files import read_json
@@ -101,12 +102,14 @@ def find_alone(folder: Path, config: ExperimentConfig, figure: str) -> Alone | N
             values = read_values(path)
             if any(values.get(key) for key in _OF_TEACHING):
                 continue
+            # Reading a configuration looks up the code that it names.
+            allowed.require(allowed.code_in(values), path)
             if _compared(validate(type(config), values, str(path))) != wanted:
                 continue
             record = read_json(path.with_name(METRICS))
             return Alone(path.parent, float(record["validation"][figure]["mean"]))
         except (UserError, KeyError, TypeError, ValueError):
-            # A search, a run of another version, or one without a result yet.
+            # A search, somebody else's code, another version, or a run without a result yet.
             continue
     return None
 

@@ -26,6 +26,7 @@ from nas.kinds.registry import kind_of
 from nas.kinds.teacher import METRICS, load_teacher
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import check_stages
 from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
@@ -192,15 +193,17 @@ class _Experiment:
         kind = kind_of(task)
         with seeded(self.seed, "weights"):
             network = kind.create(self.config.model, task)
-        results = train_stages(
-            Subject(kind, network, task, self.config.training, self.device),
-            self.config.resolved_stages,
-            seed=derive(self.seed, "stages"),
-            folder=self.folder,
-            teacher=_stage_teacher(self.teacher),
-            on_epoch=on_epoch,
-            say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
-        )
+        training = self.config.training
+        with naming_diverged(str(self.folder), "training.learning_rate", training):
+            results = train_stages(
+                Subject(kind, network, task, training, self.device),
+                self.config.resolved_stages,
+                seed=derive(self.seed, "stages"),
+                folder=self.folder,
+                teacher=_stage_teacher(self.teacher),
+                on_epoch=on_epoch,
+                say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
+            )
         write_text(self.folder / LOG, _log(results))
         record = self._record(network, results)
         write_json(self.folder / METRICS, record)

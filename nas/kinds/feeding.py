@@ -32,7 +32,8 @@ class Feed:
     @classmethod
     def of(cls, task: Task) -> Feed:
         """How a task gives its images."""
-        return cls(tuple(task.input_size), tuple(task.mean), tuple(task.std))
+        height, width = task.input_size
+        return cls((height, width), tuple(task.mean), tuple(task.std))
 
     def is_close_to(self, other: Feed) -> bool:
         """Whether both want the same images, to rounding."""

@@ -74,6 +74,10 @@ class Prepared:
     device: torch.device
     teacher: Teacher | None
 
+    def of(self, genotype: Genotype) -> Prepared:
+        """What the candidates like one of them share; all, unless a kind says otherwise."""
+        return self
+
 
 PreparedT = TypeVar("PreparedT", bound=Prepared)
 EvaluationT = TypeVar("EvaluationT", bound=Settings)
@@ -88,6 +92,8 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             unless given.
         default_task: Task of a search that names none.
         default_space: Search space of a search that names none.
+        sizes: Search spaces named by the size of their networks, the smallest first. A search with
+            limits that names no space takes the one that suits them.
         default_metric: Metric that earns reward unless another is chosen.
         metrics: Metrics that can earn reward; a user's own can, too.
         figures: Figures of a whole split by which trainings are compared; the first one decides.
@@ -106,6 +112,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
     space_kind: ClassVar[str | None] = None
     default_task: ClassVar[str]
     default_space: ClassVar[str]
+    sizes: ClassVar[tuple[str, ...]] = ()
     default_metric: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]]
     figures: ClassVar[tuple[str, ...]]
@@ -237,7 +244,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         device: torch.device,
         seed: int,
         announce: Announce,
-    ) -> PreparedT:
+    ) -> Prepared:
         """Trains or loads what candidates share; everything lands in the cache folder.
 
         Several processes may call this at once: one works, the others wait and load.
@@ -260,7 +267,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
 
         Args:
             candidate: What `build` made, on the device.
-            prepared: What all candidates share; it stays as it is.
+            prepared: What candidates like this one share; it stays as it is.
             settings: Of the evaluation.
             seed: Of order, augmentation and whatever else is random.
         """
@@ -276,7 +283,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         Args:
             network: What `found` gave.
             task: The data.
-            prepared: What candidates share.
+            prepared: What candidates like this one share.
         """
 
     def warm_up(

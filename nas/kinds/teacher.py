@@ -32,6 +32,7 @@ from nas.objects import is_object, kept
 from nas.tasks import Task
 from nas.training.fit import fit
 from nas.training.images import some_images
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
 
 __all__ = [
@@ -123,7 +124,9 @@ def trained_teacher(
         kind = kind_of(task)
         network = kind.create(kind.without_hub(settings.model), task)
         load_tensors(network, read_tensors(path, "teacher"), f"teacher weights {path}")
-    return _checked(network.to(device).eval(), path, task, device)
+    longer = f"evaluation.teacher.training.epochs={2 * settings.training.epochs}"
+    remedy = f", for example with --set {longer} or --no-distillation."
+    return _checked(network.to(device).eval(), path, task, device, remedy=remedy)
 
 
 def train_teacher(
@@ -134,25 +137,30 @@ def train_teacher(
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
 ) -> Path:
-    """Trains a teacher, unless that has been done, and returns the file of its weights."""
+    """Trains a teacher, unless that has been done, and returns the file of its weights.
+
+    Raises:
+        UserError: If the training diverges.
+    """
     folder = teacher_folder(settings, task, cache, seed)
     path = folder / FILE
     if path.exists():
         return path
     folder.mkdir(exist_ok=True)
-    kind, checkpoint = kind_of(task), folder / "checkpoint.pt"
+    kind, checkpoint, training = kind_of(task), folder / "checkpoint.pt", settings.training
     with seeded(seed, "teacher"):
         network = kind.create(settings.model, task)
-    fit(
-        kind,
-        network,
-        task,
-        settings.training,
-        device=device,
-        seed=derive(seed, "teacher"),
-        resume=checkpoint,
-        on_epoch=lambda record: announce("teacher", record, settings.training.epochs),
-    )
+    with naming_diverged("the teacher", "evaluation.teacher.training.learning_rate", training):
+        fit(
+            kind,
+            network,
+            task,
+            training,
+            device=device,
+            seed=derive(seed, "teacher"),
+            resume=checkpoint,
+            on_epoch=lambda record: announce("teacher", record, training.epochs),
+        )
     model = kind.as_trained(settings.model, task)
     save_network(network, NetworkDescription.of(model, task), path)
     checkpoint.unlink()
@@ -203,7 +211,9 @@ def _checked(
     knows_classes: bool = True,
     feed: Feed | None = None,
     change: str = "",
+    remedy: str = ".",
 ) -> Teacher:
+    """A teacher that has something to teach; `remedy` ends the sentence about one that has not."""
     kind = kind_of(task)
     identity = kind.fingerprint(network)
     if change:
@@ -216,5 +226,5 @@ def _checked(
     try:
         remark = kind.check_teacher(network, card, task, device)
     except UserError as error:
-        raise UserError(f"teacher {path}: {error}") from error
+        raise UserError(f"teacher {path}: {str(error).removesuffix('.')}{remedy}") from error
     return Teacher(network, path, card, identity, "; ".join(filter(None, (remark, change))))

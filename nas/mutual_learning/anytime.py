@@ -44,19 +44,20 @@ class Exit(Settings):
 
 
 class Times(Settings):
-    """How long what an answer consists of takes for one image, in milliseconds.
+    """How long it takes to an answer for one image, in milliseconds.
 
     Of many measurements it is the one that 99 % do not exceed.
 
     Attributes:
         device: Processor, and the number of threads.
-        parts: The last part of the beginning of each path, by the name of that beginning.
-        exits: The classifier of each exit at a cut, likewise.
+        answers: By what has run already and the exit, such as ``resnet18>resnet18/resnet34``;
+            from the image there is nothing before the ``>``.
+        asking: The same where the exits that are passed are asked too.
     """
 
     device: str
-    parts: dict[str, float]
-    exits: dict[str, float]
+    answers: dict[str, float]
+    asking: dict[str, float]
 
 
 class AnytimeDescription(Settings):
@@ -163,12 +164,8 @@ class Anytime:
             after: What has run already.
             gated: Whether the exits that are passed are asked too.
         """
-        path, times, total = exit.path, self._times, 0.0
-        for end in range(len(after) + 1, len(path) + 1):
-            total += times.parts[self.name(path[:end])]
-            if gated or end == len(path):
-                total += times.exits.get(self.name(path[:end]), 0.0)
-        return total
+        times = self._times.asking if gated else self._times.answers
+        return times[_stretch(self._students, after, exit.path)]
 
     def plan(
         self,
@@ -209,19 +206,23 @@ class Anytime:
             confidence: Answer at the first exit on the way that is at least this sure, from 0 to 1.
 
         Raises:
-            UserError: If no exit is within the budget, or the image has another shape.
+            UserError: If no exit is within the budget, the image has another shape, or the
+                confidence is none.
         """
         start = time.perf_counter()
         shape = self.description.networks.input_shape
         if tuple(image.shape) != shape:
             raise UserError(f"an image has the shape {shape} here, not {tuple(image.shape)}.")
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise UserError(f"a confidence is from 0 to 1, not {confidence:g}.")
         if budget is None and macs is None:
             budget = self.description.budget
         gated = confidence is not None
         chosen = self.plan(budget, macs, gated=gated)
         if chosen is None:
             raise UserError(self._out_of_reach(budget, macs))
-        forward, path = Forward(self._students, image), ()
+        forward = Forward(self._students, image)
+        path: Path = ()
         while True:
             path = chosen.path[: len(path) + 1]
             maps = forward(path)
@@ -245,8 +246,8 @@ class Anytime:
         """
         shape = self.description.networks.input_shape
         image = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        parts: dict[str, list[float]] = {}
-        exits: dict[str, list[float]] = {}
+        parts: dict[Path, list[float]] = {path: [] for path in self._exits}
+        exits: dict[Path, list[float]] = {path: [] for path in self._exits}
         with torch.inference_mode():
             for number in range(rounds + 1):
                 forward = Forward(self._students, image)
@@ -258,15 +259,9 @@ class Anytime:
                     self._probabilities(maps if head is None else head(maps), 1.0)
                     # The first round warms everything up.
                     if number:
-                        parts.setdefault(self.name(path), []).append(took)
-                        exits.setdefault(self.name(path), []).append(_since(start))
-        self._plan_with(
-            Times(
-                device=machine(),
-                parts={name: float(np.quantile(took, _QUANTILE)) for name, took in parts.items()},
-                exits={name: float(np.quantile(took, _QUANTILE)) for name, took in exits.items()},
-            )
-        )
+                        parts[path].append(took)
+                        exits[path].append(_since(start))
+        self._plan_with(times_of(self._students, machine(), parts, exits))
         return self._times
 
     def save(self, path: FilePath, budget: float | None = None) -> None:
@@ -312,13 +307,14 @@ class Anytime:
         return probabilities, int(label), float(confidence)
 
     def _out_of_reach(self, budget: float | None, macs: float | None) -> str:
-        exits = self.description.exits
+        limits, exits = [], self.description.exits
         if budget is not None:
             fastest = min(self.milliseconds(exit) for exit in exits)
-            if budget < fastest:
-                return f"a budget of {budget:g} ms is below the fastest exit, {fastest:.3g} ms."
-        fewest = min(exit.macs for exit in exits)
-        return f"a limit of {macs:g} MACs is below the smallest exit, {fewest:,.0f} MACs."
+            limits.append(f"{budget:g} ms (the fastest takes {fastest:.3g} ms)")
+        if macs is not None:
+            fewest = min(exit.macs for exit in exits)
+            limits.append(f"{macs:,.0f} MACs (the smallest takes {fewest:,.0f})")
+        return f"no exit is within {' and '.join(limits)}."
 
 
 def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = False) -> Anytime:
@@ -371,6 +367,35 @@ def allow_anytime(path: FilePath) -> list[str]:
     return names
 
 
+def times_of(
+    students: Students,
+    device: str,
+    parts: Mapping[Path, Sequence[float]],
+    exits: Mapping[Path, Sequence[float]],
+) -> Times:
+    """Times from measurements.
+
+    Args:
+        students: They name the paths.
+        device: Where it was measured.
+        parts: Milliseconds of the last part of the beginning of each path, one for each round.
+        exits: The same of the answer there.
+    """
+    answers, asking = {}, {}
+    for after in ((), *parts):
+        for path in parts:
+            if not _leads_to(after, path):
+                continue
+            run = [path[:end] for end in range(len(after) + 1, len(path) + 1)]
+            # The sum of what 99 % do not exceed would be exceeded far less often.
+            running = np.sum([parts[one] for one in run], axis=0)
+            asked = np.sum([exits[one] for one in run], axis=0)
+            key = _stretch(students, after, path)
+            answers[key] = float(np.quantile(running + exits[path], _QUANTILE))
+            asking[key] = float(np.quantile(running + asked, _QUANTILE))
+    return Times(device=device, answers=answers, asking=asking)
+
+
 def machine() -> str:
     """What times belong to: the processor and the number of threads."""
     threads = torch.get_num_threads()
@@ -399,6 +424,10 @@ def head_channels(students: Students) -> dict[Path, int]:
 def _untrained_heads(students: Students, description: AnytimeDescription) -> dict[Path, ExitHead]:
     classes = len(description.networks.classes)
     return {path: ExitHead(count, classes) for path, count in head_channels(students).items()}
+
+
+def _stretch(students: Students, after: Path, path: Path) -> str:
+    return f"{students.name(after)}>{students.name(path)}"
 
 
 def _leads_to(beginning: Path, path: Path) -> bool:

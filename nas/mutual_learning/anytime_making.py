@@ -21,6 +21,7 @@ from nas.mutual_learning.anytime import (
     Exit,
     Times,
     head_channels,
+    times_of,
 )
 from nas.mutual_learning.exits import ExitHead, fit_temperature, pooled, train_head
 from nas.mutual_learning.losses import Path, all_paths
@@ -119,5 +120,5 @@ def _exit(modules: AnytimeModules, path: Path, seen: Tensor, task: Classificatio
 
 
 def _unknown(modules: AnytimeModules, exits: tuple[Exit, ...]) -> Times:
-    names = {modules.students.name(exit.path): 0.0 for exit in exits}
-    return Times(device="", parts=names, exits=names)
+    nothing = {exit.path: [0.0] for exit in exits}
+    return times_of(modules.students, "", nothing, nothing)

@@ -59,7 +59,7 @@ def train_head(features: Tensor, labels: Tensor, classes: int) -> ExitHead:
         found.backward()
         return found
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     head = ExitHead(features.shape[1], classes)
     with torch.no_grad():
         # The head takes features as they come.

@@ -43,10 +43,10 @@ class PeerLosses(nn.Module):
         self.pairs = nn.ModuleDict()
         for own in learning if terms else ():
             for peer in self._peers(own):
-                networks = [students.student(number).network for number in (own, peer)]
+                learner, teacher = (students.student(number).network for number in (own, peer))
                 try:
                     self.pairs[f"{own}-{peer}"] = Distiller(
-                        terms, *networks, task.input_shape, task.num_classes
+                        terms, learner, teacher, task.input_shape, task.num_classes
                     )
                 except ValueError as error:
                     raise UserError(f"peer_losses: {sentence(str(error))}") from error

@@ -41,8 +41,9 @@ def save_plots(
     quality, cost = reading.objectives
     series = [search.series for search in searches]
     quantities = _quantities(series)
+    limits = [search.limits[cost.name] for search in searches if cost.name in search.limits]
     pictures = {
-        f"front-{cost.name}": plot_front(series, cost, quality),
+        f"front-{cost.name}": plot_front(series, cost, quality, limits),
         f"iterations-{cost.name}": plot_iterations(series, [*quantities, cost]),
     }
     data = {f"candidates-{cost.name}": candidate_rows(series, reading.objectives)}

@@ -25,7 +25,7 @@ from rewards import Reward
 
 QUALITY = Objective("quality", "maximise", "Quality")
 UNPENALISED_COST = "flops"
-"""The cost on the other axis of the front where none is penalised."""
+"""The cost on the other axis of the front where none is penalised or limited."""
 GROUP_PREFIX = "f1_"
 """Before the name of a group of classes, among the values of a candidate."""
 
@@ -59,9 +59,9 @@ class Snapshot:
 
     @property
     def default_cost(self) -> str:
-        """The first penalised cost, or FLOPs where none is penalised."""
-        penalties = self.config.reward.penalties
-        return penalties[0].cost if penalties else UNPENALISED_COST
+        """The first penalised cost, or the first limited one, or FLOPs where there is neither."""
+        asked = [*self.config.objectives[1:], *self.config.limits]
+        return asked[0] if asked else UNPENALISED_COST
 
     def trained(self) -> list[TrialRecord]:
         """The trials that can be the best or on the front; see `trained`.
@@ -188,11 +188,13 @@ class Search:
             none beyond a limit of the search.
         complete: Every complete trial, in the order of their numbers.
         trust: What ``nas trust`` has found, or None.
+        limits: Largest allowed values of costs.
     """
 
     series: Series
     complete: tuple[TrialRecord, ...]
     trust: Trust | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_searches(runs: Sequence[Snapshot], reading: Reading) -> list[Search]:
@@ -210,7 +212,9 @@ def _search(run: Snapshot, name: str, reading: Reading) -> Search:
     records = run.trained()
     reward = run.reward(reading.reward)
     candidates = tuple(_candidate(run, record, reading.cost, reward) for record in records)
-    return Search(Series(name, candidates), tuple(run.complete), read_trust(run.path))
+    return Search(
+        Series(name, candidates), tuple(run.complete), read_trust(run.path), run.config.limits
+    )
 
 
 def _candidate(run: Snapshot, record: TrialRecord, cost: str, reward: Reward) -> Candidate:

@@ -25,12 +25,14 @@ from nas.errors import UserError
 from nas.files import write_json, write_text
 from nas.kinds.ahead import Announce
 from nas.kinds.network_file import FILE
+from nas.models.face_networks import on_its_own
 from nas.retraining.options import RetrainOptions
 from nas.retraining.trust import training_folder
 from nas.searching.config import SearchConfig
 from nas.searching.full_training import FullTrainer, OnEpoch, Trained
 from nas.searching.run_folder import RunFolder
 from nas.training.device import resolve_device
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
 from search_spaces.genotype import Genotype
 
@@ -80,7 +82,8 @@ def retrain(
     judged = training_folder(run, options.training.epochs, choice.name, options.seed)
     trained = trainer.kept(choice.genotype, judged)
     if trained is None:
-        trained = trainer.train(choice.genotype, folder, on_epoch, say)
+        with naming_diverged(str(folder), "learning_rate", options.training):
+            trained = trainer.train(choice.genotype, folder, on_epoch, say)
     trainer.save(trained, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(trained))
@@ -118,11 +121,13 @@ def _costs(
     folder: Path,
     options: RetrainOptions,
 ) -> dict[str, Any]:
-    network.cpu().eval()
-    shape, path = trainer.task.input_shape, folder / ONNX
-    counts = latency.count(network, shape)
-    metadata = about(trainer.describe(genotype), trainer.config.limits)
-    onnx = write_onnx(network, shape, path, options.export, metadata)
+    # What learned from more inputs than it takes is shipped without them.
+    alone, channels = on_its_own(network.cpu().eval())
+    path, (batch, count, height, width) = folder / ONNX, trainer.task.input_shape
+    shape = (batch, count if channels is None else len(channels), height, width)
+    counts = latency.count(alone, shape)
+    metadata = about(trainer.describe(genotype), trainer.config.limits, channels)
+    onnx = write_onnx(alone, shape, path, options.export, metadata)
     measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
     return {
         "costs": {
@@ -134,19 +139,23 @@ def _costs(
         "latency": measured.to_dict(),
         "notes": notes,
         "onnx": onnx,
-        **_int8(path, trainer, measured, options.export),
+        **_int8(path, trainer, measured, options.export, channels),
     }
 
 
 def _int8(
-    path: Path, trainer: FullTrainer, measured: Latency, options: ExportOptions
+    path: Path,
+    trainer: FullTrainer,
+    measured: Latency,
+    options: ExportOptions,
+    channels: tuple[int, ...] | None,
 ) -> dict[str, Any]:
     if options.int8 is None:
         return {}
     known = measured if measured.device.kind == "cpu" else None
     try:
         scores = partial(_scores, trainer=trainer)
-        return {"int8": int8_version(path, trainer.task, options.int8, scores, known)}
+        return {"int8": int8_version(path, trainer.task, options.int8, scores, known, channels)}
     except latency.ExportError as error:
         # No reason to lose the training and all other figures.
         return {"int8": {"failed": str(error)}}

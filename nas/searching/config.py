@@ -21,7 +21,7 @@ from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named, kind_names
-from nas.nested import flattened
+from nas.nested import flattened, value_at
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
@@ -369,6 +369,29 @@ class ImageSearchConfig(SearchConfig):
             if isinstance(inner, dict) and inner.get(key) not in (None, "task", "imagenet", "none"):
                 found[section] = {**inner, key: located(inner[key])}
         return {**values, "evaluation": found}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_encoder(cls, values: Any) -> Any:
+        """A backbone that is named is the only one that a space chooses among."""
+        if not isinstance(values, dict):
+            return values
+        name = value_at(values, "evaluation.encoder.name")
+        space = SpaceSettings.model_validate(values.get("space", cls.model_fields["space"].default))
+        try:
+            if name is None or not search_spaces.chooses_encoder(space.name):
+                return values
+        except search_spaces.SpaceError:
+            # Whoever creates the space says what is wrong.
+            return values
+        listed = space.options.get("encoders", [name])
+        if list(listed) != [name]:
+            raise ValueError(
+                f"evaluation.encoder.name is {name!r} and space.options.encoders lists "
+                f"{', '.join(map(str, listed))}; leave one of them out"
+            )
+        options = {**space.options, "encoders": [name]}
+        return {**values, "space": {"name": space.name, "options": options}}
 
     def with_data(self, place: str | Path) -> Self:
         """The same search whose images are in another folder now.

@@ -15,7 +15,7 @@ import optuna
 
 from nas import allowed
 from nas.errors import UserError
-from nas.nested import flattened
+from nas.nested import flattened, value_at
 from nas.searching.config import LOCATIONS, SearchConfig, config_class
 
 CHANGEABLE = (
@@ -135,13 +135,6 @@ def agrees(known: Any, asked: Any) -> bool:
         return len(known) == len(asked) and all(map(agrees, known, asked))
     # An automatic value was replaced by a number when the search began.
     return bool(_portable(asked) == _portable(known)) or asked == "auto"
-
-
-def value_at(values: Any, key: str) -> Any:
-    """The value at a dotted key, or None."""
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
 
 
 def _portable(value: Any) -> Any:

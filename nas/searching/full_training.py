@@ -185,7 +185,7 @@ class FullTrainer:
         """The network before any training."""
         found = self._found(genotype)
         with seeded(self.how.seed, "retrain"):
-            return self.config.kind.untrained(found, self.task, self.prepared)
+            return self.config.kind.untrained(found, self.task, self.prepared.of(genotype))
 
     def train(
         self,
@@ -220,7 +220,7 @@ class FullTrainer:
         try_stages(subject, stages, teacher)
         if len(stages) > 1 or not _checkpoint(folder, stages[0]).exists():
             # Of a single stage, the checkpoint holds all that the warm-up gave.
-            kind.warm_up(network, self.prepared, self.evaluation, self.how.seed)
+            kind.warm_up(network, self.prepared.of(genotype), self.evaluation, self.how.seed)
         results = train_stages(
             subject,
             stages,

@@ -40,7 +40,7 @@ class RunFolder:
         """Makes the folder of a new search.
 
         Args:
-            path: A folder that does not exist yet, or is empty.
+            path: A folder that does not exist yet, or is empty but for a ``cache``.
             config: The configuration to save.
             study_name: Name of the study in the storage; the folder's name unless given.
 
@@ -52,7 +52,8 @@ class RunFolder:
         allowed.allow(allowed.code_in(config.model_dump(mode="json")))
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            # A search that could not be prepared leaves what it had trained.
+            if any(inside != run.cache for inside in path.iterdir()):
                 raise UserError(_in_use(path))
             # "x": of two searches that start at the same time, exactly one gets the folder.
             with run.info_path.open("x", encoding="utf-8"):
@@ -69,8 +70,8 @@ class RunFolder:
                     run.info_path, {"study": study_name or path.resolve().name, **provenance()}
                 )
                 run.save_config(config)
-                for folder in (run.cache, run.plots, run.retrain, run.logs):
-                    folder.mkdir()
+                for folder in (run.cache, *run._empty):
+                    folder.mkdir(exist_ok=True)
         except DiskFullError:
             # The same command can then use the folder.
             run.discard_if_new()
@@ -200,10 +201,26 @@ class RunFolder:
         return str(path.relative_to(run)) if path.is_relative_to(run) else place
 
     def discard_if_new(self) -> None:
-        """Removes the folder if it holds nothing but what `create` put there."""
+        """Removes what `create` put there if nothing was searched, so that it can be called again.
+
+        What was trained before the first candidate stays in the cache.
+        """
         begun = {self.config_path, self.info_path}
-        if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
+        others = {path for path in self.path.rglob("*") if not path.is_dir()} - begun
+        if not all(path.is_relative_to(self.cache) for path in others):
+            return
+        if all(path.suffix == ".lock" for path in others):
             shutil.rmtree(self.path)
+            return
+        for path in begun:
+            path.unlink(missing_ok=True)
+        for path in self._empty:
+            path.rmdir()
+
+    @property
+    def _empty(self) -> tuple[Path, ...]:
+        """The folders that a search fills later."""
+        return (self.plots, self.retrain, self.logs)
 
 
 def _in_use(path: Path) -> str:

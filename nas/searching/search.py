@@ -11,6 +11,7 @@ import optuna
 
 from nas import allowed
 from nas.errors import UserError
+from nas.nested import value_at
 from nas.searching.assembly import Assembly
 from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
 from nas.searching.continuing import (
@@ -19,7 +20,6 @@ from nas.searching.continuing import (
     check_data,
     check_settings,
     is_among,
-    value_at,
 )
 from nas.searching.executors import create_executor
 from nas.searching.places import Places, completed, trials_asked

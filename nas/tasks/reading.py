@@ -301,7 +301,7 @@ def _header(path: Path) -> Iterator[Image.Image | None]:
 def _turning(path: Path) -> list[str]:
     with _header(path) as image:
         orientation = 1 if image is None else _orientation(image)
-    return [f"turned upright ({orientation})"] if orientation in _UPRIGHT else []
+    return [f"turned upright (EXIF orientation {orientation})"] if orientation in _UPRIGHT else []
 
 
 def _is_deep(image: Image.Image) -> bool:

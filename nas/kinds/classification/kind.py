@@ -39,7 +39,7 @@ from nas.tasks.classification.mixing import Mixing
 from nas.training.class_weights import class_weights
 from nas.training.fit import training_of
 from nas.training.freezing import groups
-from nas.training.images import ImageBatches, Normaliser
+from nas.training.images import ImageBatches, Images, Normaliser
 from nas.training.loop import Batches
 from nas.training.phase import Phase
 from nas.training.precision import loss_scaler
@@ -107,11 +107,14 @@ class ClassificationKind(
         ) -> tuple[Tensor, Tensor]:
             return augment(images, generator), labels
 
+        photos = data.photos if settings.augmentation.crop == "random" else None
+        # Without photos, such crops have been refused.
+        images: Images = data.images if photos is None else photos
         mixing = None
         if settings.mixing != "none":
             mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
         return ImageBatches(
-            images=data.photos if settings.augmentation.crop == "random" else data.images,
+            images=images,
             targets=data.targets,
             batch_size=min(settings.batch_size, len(data)),
             normalise=Normaliser(task.mean, task.std),

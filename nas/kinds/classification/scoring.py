@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ def score_classifier(
     """
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
+    batches: Iterable[Tensor]
     if views == "ten_crop" and data.photos is not None:
         batches = _of_photos(network, data.photos, task, device, max(1, batch_size // 4))
     else:

@@ -102,7 +102,7 @@ class FileSource(ClassificationSource):
         return self._short_side is not None
 
     @cached_property
-    def photos(self) -> Photos | None:  # type: ignore[override]
+    def photos(self) -> Photos | None:
         side = self._short_side
         if side is None:
             return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nas.settings import Settings
-from nas.tasks.settings import ImageSettings
+from nas.tasks.settings import ImageSettings, with_text
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -71,6 +71,13 @@ class ClassSettings(ImageSettings, DrawSettings):
     reward_classes: tuple[str, ...] = ()
     input_size: tuple[int, int] | None = None
     mirror: bool = True
+
+    @field_validator("classes", "reward_classes", mode="before")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            with_text(value)
+        return value
 
     @field_validator("classes", "reward_classes")
     @classmethod

@@ -23,6 +23,7 @@ METHODS = (
     *("logit_mse", "soft_target", "dkd", "dist", "channel_wise", "feature_mse", "hint"),
     *("attention", "mgd", "similarity", "rkd", "mmd", "nst"),
     *("patch_bce", "patch_kl", "patch_mmd", "multi_scale", "mad"),
+    *("adversarial", "reconstruction"),
 )
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from nas.experiments.gain import Alone, Comparison, find_alone
 
@@ -62,5 +63,15 @@ def test_runs_that_are_no_trainings_or_not_finished_are_passed_over(config, teac
     (tmp_path / "unfinished" / "metrics.json").unlink()
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "config.yaml").write_text("space: {name: fastnas}\n")
+    wanted = config(training__epochs=8, teacher=str(teacher), losses=SOFT)
+    assert find_alone(tmp_path / "taught", wanted, "accuracy") is None
+
+
+def test_code_that_a_run_beside_names_is_not_run(config, teacher, tmp_path):
+    foreign = shutil.copytree(teacher, tmp_path / "foreign")
+    (tmp_path / "theirs.py").write_text("raise AssertionError('run')\n")
+    values = yaml.safe_load((foreign / "config.yaml").read_text())
+    values["task"] = f"{tmp_path}/theirs.py:task"
+    (foreign / "config.yaml").write_text(yaml.safe_dump(values))
     wanted = config(training__epochs=8, teacher=str(teacher), losses=SOFT)
     assert find_alone(tmp_path / "taught", wanted, "accuracy") is None

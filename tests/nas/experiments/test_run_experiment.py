@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from safetensors.torch import load_file
 
 import nas
 from nas.errors import UserError
+from nas.experiments.folder import claim
 from nas.experiments.run import mean_and_spread
 from nas.kinds.network_file import describe
+from nas.kinds.teacher import network_path
 from nas.settings import Settings
 
 HINT = {
@@ -257,3 +260,11 @@ def test_a_configuration_is_made_of_settings(config):
     assert isinstance(config(), Settings)
     assert config(seeds=5, device="cpu").identity() == config(device="auto").identity()
     assert config(seed=1).identity() != config().identity()
+
+
+def test_an_unfinished_training_of_an_older_version_is_one_sentence(tmp_path):
+    (tmp_path / "teacher.pt").touch()
+    with pytest.raises(UserError, match="in use; choose another one"):
+        claim(tmp_path, SimpleNamespace(identity=dict))
+    with pytest.raises(UserError, match="no trained network there; make one with nas train"):
+        network_path(tmp_path)

@@ -282,3 +282,10 @@ def test_a_former_teacher_of_other_classes_is_refused(
     other = replace(faces, classes=("sky", *faces.classes[1:]))
     with pytest.raises(UserError, match="trained on other classes than those of task 'faces'"):
         load_teacher(folder, other, CPU)
+
+
+def test_a_teacher_that_diverges_is_named_with_what_to_do(task, tmp_path):
+    training = DIGIT_SETTINGS.teacher.training.model_copy(update={"learning_rate": 1e30})
+    settings = DIGIT_SETTINGS.teacher.model_copy(update={"training": training})
+    with pytest.raises(UserError, match=r"the teacher diverged: .*--set evaluation\.teacher"):
+        train_teacher(settings, task, tmp_path, CPU, 0)

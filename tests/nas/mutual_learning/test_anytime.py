@@ -9,7 +9,9 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 import nas
+from nas import allowed
 from nas.cli.app import app
+from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.mutual_learning import anytime as module
 from nas.mutual_learning.anytime import (
@@ -17,8 +19,8 @@ from nas.mutual_learning.anytime import (
     AnytimeDescription,
     AnytimeModules,
     Exit,
-    Times,
     head_channels,
+    times_of,
 )
 from nas.mutual_learning.exits import ExitHead
 from nas.mutual_learning.networks_file import describe_students
@@ -59,11 +61,8 @@ def network(make_config: Any, digits: ClassificationTask) -> Anytime:
         Exit(path=path, accuracy=accuracy, temperature=2.0, macs=100 * PARTS[path])
         for path, accuracy in ACCURACIES.items()
     )
-    times = Times(
-        device="none",
-        parts={students.name(path): took for path, took in PARTS.items()},
-        exits={students.name(path): 0.5 for path in ACCURACIES},
-    )
+    parts = {path: [took] for path, took in PARTS.items()}
+    times = times_of(students, "none", parts, {path: [0.5] for path in PARTS})
     networks = describe_students(students, config, digits)
     description = AnytimeDescription(networks=networks, exits=exits, times=times)
     return Anytime(AnytimeModules(students, heads), description)
@@ -149,10 +148,12 @@ def test_the_budget_of_the_file_holds_unless_another_is_given(
 
 
 def test_budgets_below_every_exit_are_refused(network: Anytime, image: Tensor) -> None:
-    with pytest.raises(UserError, match=r"0.2 ms is below the fastest exit, 1.5 ms"):
+    with pytest.raises(UserError, match=r"within 0.2 ms \(the fastest takes 1.5 ms\)"):
         network(image, 0.2)
-    with pytest.raises(UserError, match="below the smallest exit, 100 MACs"):
+    with pytest.raises(UserError, match=r"within 5 MACs \(the smallest takes 100\)"):
         network(image, macs=5)
+    with pytest.raises(UserError, match=r"within 1 ms .* and 150 MACs"):
+        network(image, 1, macs=150)
 
 
 def test_images_of_another_shape_are_refused(network: Anytime, images: Tensor) -> None:
@@ -160,10 +161,41 @@ def test_images_of_another_shape_are_refused(network: Anytime, images: Tensor) -
         network(images)
 
 
+def test_a_confidence_above_one_is_refused(network: Anytime, image: Tensor) -> None:
+    with pytest.raises(UserError, match=r"from 0 to 1, not 1\.5"):
+        network(image, confidence=1.5)
+
+
+def test_files_of_others_do_not_run_code_unless_it_is_allowed(
+    network: Anytime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "anytime.safetensors"
+    network.save(path)
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(allowed, "_told", set())
+    with pytest.raises(UserError, match="never used on this machine"):
+        nas.anytime(path, measure=False)
+    names = allow_place(path)
+    assert [name.rpartition(":")[2] for name in names] == ["deep", "shallow"]
+    assert nas.anytime(path, measure=False).classes == network.classes
+
+
 def test_measured_times_are_of_every_part_and_exit(network: Anytime) -> None:
     times = network.measure(rounds=2)
-    assert set(times.parts) == set(times.exits) == {network.name(path) for path in ACCURACIES}
-    assert all(took > 0 for took in (*times.parts.values(), *times.exits.values()))
+    names = {network.name(path) for path in ACCURACIES}
+    assert {key.removeprefix(">") for key in times.answers if key.startswith(">")} == names
+    assert set(times.answers) == set(times.asking)
+    assert all(took > 0 for took in times.answers.values())
+
+
+def test_the_time_to_an_answer_is_the_quantile_of_sums(network: Anytime) -> None:
+    # Either part is slow now and then, never both at once.
+    parts = {path: [1.0] * 100 for path in PARTS}
+    parts[0,], parts[0, 0] = [50.0] * 5 + [1.0] * 95, [1.0] * 95 + [30.0] * 5
+    times = times_of(network._students, "none", parts, {path: [0.5] * 100 for path in PARTS})
+    assert times.answers[">deep/deep"] == pytest.approx(51.5)
+    assert times.answers["deep>deep/deep"] == pytest.approx(30.5)
+    assert times.asking[">deep/deep"] == pytest.approx(52.0)
 
 
 def test_a_run_is_exported_and_loaded(make_config: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 import latency
@@ -168,3 +169,18 @@ def test_an_ensemble_is_the_mean_of_probabilities_or_logits() -> None:
     assert torch.equal(by_logits, torch.tensor([[2.0, 0.5, 0.0]]))
     by_probabilities = ensemble([one, other], "probabilities").softmax(1)
     torch.testing.assert_close(by_probabilities, (one.softmax(1) + other.softmax(1)) / 2)
+
+
+def test_what_is_passed_over_in_the_data_is_told(make_config: Any, tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        for label, name in enumerate(("cat", "dog")):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for number in range(2):
+                pixels = np.full((8, 8, 3), 100 * label + 20 * number + len(split), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    (tmp_path / "data" / "train" / "cat" / "a.heic").touch()
+    said: list[str] = []
+    options = {"task": str(tmp_path / "data"), "task_options": {"input_size": [8, 8]}}
+    run_mutual(make_config(**options, training={"epochs": 1}), tmp_path / "run", say=said.append)
+    assert any("passed over 1 .heic" in note for note in said)

@@ -40,6 +40,9 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     labels = _looked_up(root / _LABELS, files, position, f"no class of {_CLASSES}")
     flags = _looked_up(root / _SPLIT, files, {0: 0, 1: 1}, "neither 1 for train nor 0 for test")
     size, crop = photo_size(settings)
+    for number, path in files.items():
+        where = f"{root / _IMAGES}: image {number}"
+        settings.check_listed(f"images/{path}", where, root)
     paths = [below(root, f"images/{path}").relative_to(root).as_posix() for path in files.values()]
     whole = FileSource(root, paths, labels, size, crop, settings.reader, settings.short_side)
     sources = {

@@ -116,7 +116,8 @@ def _list(
     suffixes, folders = settings.reader.suffixes, _class_folders(folder)
     # Beside the folders of the classes.
     beside = len(image_files(folder, suffixes, within=False).files)
-    notes = [f"{folder}: passed over {beside} images of no class."] if beside else []
+    what = "image" if beside == 1 else "images"
+    notes = [f"{folder}: passed over {beside} {what} of no class."] if beside else []
     for label, name in enumerate(classes):
         if name not in folders:
             continue
