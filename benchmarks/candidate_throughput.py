@@ -118,7 +118,7 @@ def make_settings(epochs: int) -> SegmentationEvaluationSettings:
     defaults = SegmentationEvaluationSettings()
     return defaults.model_copy(
         update={
-            "encoder": EncoderSettings(weights="none"),
+            "encoder": defaults.encoder.model_copy(update={"weights": "none"}),
             "distillation": SegmentationDistillationSettings(method="logit_mse"),
             "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
         }
@@ -130,7 +130,7 @@ def make_prepared(
 ) -> PreparedSegmentation:
     """Encoder and caches as a search has them, without training anything."""
     with seeded(seed, "encoder"):
-        encoder = Encoder(settings.encoder).eval()
+        encoder = Encoder(EncoderSettings(weights="none")).eval()
     splits = {name: make_features(task, name, encoder) for name in ("train", "validation")}
     return PreparedSegmentation(
         task, torch.device("cpu"), None, encoder, splits["train"], splits["validation"]

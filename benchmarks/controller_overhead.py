@@ -1,9 +1,10 @@
 """Milliseconds per trial of study and controller, in a young study and in an old one.
 
 Plays the loop of every worker on the space of NAS-Bench-201 with scores that cost nothing, in
-memory and in SQLite. The studies are filled with random finished trials first; then trials are
-run in blocks, in turn in each study, so that whatever else the machine does hits all alike. The
-processor time of all threads is printed, as the median over the blocks.
+memory, in SQLite and in a database whose address is given. The studies are filled with random
+finished trials first; then trials are run in blocks, in turn in each study, so that whatever else
+the machine does hits all alike. Processor time of all threads and wall time are printed, as medians
+over the blocks, and the seconds in which a worker opens the study.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -27,7 +28,7 @@ import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, create_trial
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, text
 
 import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
@@ -75,45 +76,65 @@ class Course:
     runner: TrialRunner
     failures: FailureWatch
 
-    def run(self, trials: int) -> float:
-        """Runs some trials and returns the milliseconds that each took."""
+    opening: float = 0.0
+
+    def run(self, trials: int) -> tuple[float, float]:
+        """Runs some trials; milliseconds of processor and of wall that each took."""
         self.study.set_user_attr("trials", int(self.study.user_attrs["trials"]) + trials)
-        started = time.process_time()
+        cpu, wall = time.process_time(), time.perf_counter()
         work(self.study, self.places, self.runner, self.failures)
-        return 1e3 * (time.process_time() - started) / trials
+        return (
+            1e3 * (time.process_time() - cpu) / trials,
+            1e3 * (time.perf_counter() - wall) / trials,
+        )
 
 
 def main() -> None:
     """Measures every controller in every storage and prints a table."""
     options = parse_arguments()
     torch.set_num_threads(1)
-    print(f"{'CPU ms per trial':<26}" + "".join(f"{f'at {n}':>10}" for n in options.trials))
+    print(f"{'ms per trial':<26}" + "".join(f"{f'at {n}':>10}" for n in options.trials))
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
         if "sqlite" in options.storages:
             config = configuration(options, "random")
             runs = {n: filled_run(Path(folder, f"run-{n}"), n, config) for n in options.trials}
-        for storage in options.storages:
+        storages = [*options.storages, *(["database"] if options.url else [])]
+        for storage in storages:
             for name in options.controllers:
                 config = configuration(options, name)
                 with ExitStack() as stack:
-                    courses = [
-                        in_memory(n, config)
-                        if storage == "memory"
-                        else stack.enter_context(InSQLite(runs[n], Path(folder, name), config))
-                        for n in options.trials
-                    ]
+                    if storage == "memory":
+                        courses = [in_memory(n, config) for n in options.trials]
+                    elif storage == "sqlite":
+                        copies = [copied(runs[n], Path(folder, name)) for n in options.trials]
+                        courses = [stack.enter_context(opened(run, config)) for run in copies]
+                    else:
+                        config = config.model_copy(update={"storage": options.url})
+                        path = Path(folder, f"{name}-{time.time_ns()}")
+                        runs = {
+                            n: filled_run(Path(f"{path}-{n}"), n, config) for n in options.trials
+                        }
+                        courses = [
+                            stack.enter_context(opened(runs[n], config)) for n in options.trials
+                        ]
                     show(f"{storage}, {name}", courses, options)
 
 
 def show(title: str, courses: Sequence[Course], options: argparse.Namespace) -> None:
     """Runs blocks in turn and prints their medians."""
     for course in courses:
+        started = time.perf_counter()
         # The first trial learns from all that the study holds.
-        course.run(options.block)
+        course.run(1)
+        course.opening += time.perf_counter() - started
     blocks = [[course.run(options.block) for course in courses] for _ in range(options.blocks)]
-    medians = [statistics.median(column) for column in zip(*blocks, strict=True)]
-    print(f"{title:<26}" + "".join(f"{value:10.2f}" for value in medians), flush=True)
+    columns = list(zip(*blocks, strict=True))
+    for index, kind in enumerate(("CPU", "wall")):
+        medians = [statistics.median(one[index] for one in column) for column in columns]
+        print(f"{f'{title}, {kind}':<26}" + "".join(f"{ms:10.2f}" for ms in medians), flush=True)
+    seconds = "".join(f"{course.opening:10.2f}" for course in courses)
+    print(f"{'  opened and caught up, s':<26}{seconds}", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -124,7 +145,8 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--controllers", nargs="+", default=usual, choices=known, metavar="NAME")
     add("--storages", nargs="+", default=["memory", "sqlite"], choices=("memory", "sqlite"))
-    add("--trials", nargs="+", type=int, default=[100, 5000], help="ages of the studies")
+    add("--trials", nargs="+", type=int, default=[100, 10000], help="ages of the studies")
+    add("--url", help="address of a database to measure, for example postgresql://me@host/name")
     add("--block", type=int, default=10, help="trials that are timed together (default 10)")
     add("--blocks", type=int, default=5, help="blocks in each study (default 5)")
     add("--penalised", action="store_true", help="multiply-accumulates are a second objective")
@@ -155,23 +177,22 @@ def in_memory(count: int, config: SearchConfig) -> Course:
     return course_of(study, storage, parts, config)
 
 
-class InSQLite:
-    """A copy of a run that was filled, open for work."""
+def copied(run: RunFolder, copy: Path) -> RunFolder:
+    """A copy of a run that was filled."""
+    path = copy.with_name(f"{copy.name}-{run.path.name}")
+    return RunFolder(Path(shutil.copytree(run.path, path)))
 
-    def __init__(self, run: RunFolder, copy: Path, config: SearchConfig) -> None:
-        path = copy.with_name(f"{copy.name}-{run.path.name}")
-        self._run = RunFolder(Path(shutil.copytree(run.path, path)))
-        self._config = config
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Course:
-        storage = self._stack.enter_context(working_storage(self._run, self._config, ORIGIN))
-        parts = parts_of(self._config)
-        study = open_study(storage, self._run, self._config, SPACE, parts.controller)
-        return course_of(study, storage, parts, self._config)
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+@contextmanager
+def opened(run: RunFolder, config: SearchConfig) -> Iterator[Course]:
+    """A run that was filled, open for work."""
+    started = time.perf_counter()
+    with working_storage(run, config, ORIGIN) as storage:
+        parts = parts_of(config)
+        study = open_study(storage, run, config, SPACE, parts.controller)
+        course = course_of(study, storage, parts, config)
+        course.opening = time.perf_counter() - started
+        yield course
 
 
 def filled_run(path: Path, count: int, config: SearchConfig) -> RunFolder:
@@ -231,6 +252,9 @@ def finished_trials(count: int, config: SearchConfig) -> Iterator[FrozenTrial]:
 
 def insert_trials(storage: TrialStorage, study: int, trials: Sequence[FrozenTrial]) -> None:
     """Writes trials into an empty study, as `Study.add_trials` would in many minutes."""
+    with storage.engine.connect() as connection:
+        highest = select(func.max(models.TrialModel.trial_id))
+        first = 1 + (connection.execute(highest).scalar() or 0)
     rows: dict[type[Any], list[dict[str, Any]]] = {
         models.TrialModel: [],
         models.TrialParamModel: [],
@@ -238,7 +262,7 @@ def insert_trials(storage: TrialStorage, study: int, trials: Sequence[FrozenTria
         models.TrialValueModel: [],
     }
     for number, trial in enumerate(trials):
-        own = {"trial_id": number + 1}
+        own = {"trial_id": first + number}
         assert trial.datetime_start is not None
         now = trial.datetime_start.astimezone(UTC).replace(tzinfo=None)
         rows[models.TrialModel].append(
@@ -276,6 +300,10 @@ def insert_trials(storage: TrialStorage, study: int, trials: Sequence[FrozenTria
     with storage.scoped_session() as session, session.begin():
         for model, values in rows.items():
             session.execute(insert(model.__table__), values)
+        if storage.engine.name == "postgresql":
+            # Ids that were given are not counted.
+            sequence = "pg_get_serial_sequence('trials', 'trial_id')"
+            session.execute(text(f"SELECT setval({sequence}, {first + len(trials)})"))
 
 
 if __name__ == "__main__":

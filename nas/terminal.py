@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +26,27 @@ def visible(text: object) -> str:
     )
 
 
+class ClosedOutputError(Exception):
+    """Whoever read the output, `head` for instance, has closed it."""
+
+    def __init__(self) -> None:
+        super().__init__("the output was closed")
+        # What is still in the buffer has nowhere to go, and Python would complain at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        os.close(nowhere)
+
+
 def say(text: object, **options: Any) -> None:
-    """Prints a line; see `visible`. Options are those of ``print``."""
-    print(visible(text), **options)
+    """Prints a line; see `visible`. Options are those of ``print``.
+
+    Raises:
+        ClosedOutputError: If nobody reads it any more.
+    """
+    try:
+        print(visible(text), **options)
+    except BrokenPipeError:
+        raise ClosedOutputError from None
 
 
 def plain_console(**options: Any) -> Console:
@@ -40,5 +60,10 @@ def plain_console(**options: Any) -> Console:
     class PlainConsole(Console):
         def render_str(self, text: str, **options: Any) -> Any:
             return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+        def on_broken_pipe(self) -> None:
+            # Where it is reached, rich ends the process with code 1 and without a word.
+            self.quiet = True
+            raise ClosedOutputError
 
     return PlainConsole(**options)

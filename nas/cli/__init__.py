@@ -16,6 +16,10 @@ def main() -> None:
         # Logs of batch systems and pipes on Windows do not know every character of a name.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    from nas.cli import supervision
     from nas.cli.app import run
 
-    run()
+    if supervision.is_watched(sys.argv[1:]):
+        supervision.watch(run)
+    else:
+        run()

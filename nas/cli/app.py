@@ -5,7 +5,9 @@ Commands import what they need inside their function, so that ``nas --help`` ans
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -18,11 +20,13 @@ from nas.cli import (
     benchmark,
     distill,
     doctor,
+    ensemble,
     evaluate,
     export,
     latency,
     mutual,
     pareto,
+    report,
     retrain,
     runs,
     search,
@@ -30,15 +34,19 @@ from nas.cli import (
     status,
     tasks,
     train,
+    trust,
     worker,
 )
 from nas.errors import UserError
 from nas.files import DiskFullError, is_disk_full
-from nas.terminal import say
+from nas.searching import interrupts
+from nas.terminal import ClosedOutputError, say
 
 FAILED = 1
 WRONG_USE = 2
 INTERRUPTED = 130
+_OF_A_SIGNAL = 128
+"""What shells add to the number of a signal; 130 is Ctrl-C."""
 
 app = typer.Typer(
     name="nas",
@@ -55,19 +63,22 @@ app.command("allow")(allow.allow)
 app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
+app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
+app.command("trust")(trust.trust)
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
+app.command("ensemble")(ensemble.ensemble)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "mutual", "retrain")
+_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 
@@ -82,20 +93,37 @@ def _options(
 
 
 def run() -> None:
-    """Runs the command that was typed and exits: 0 done, 1 failed, 2 wrong use."""
+    """Runs the command that was typed and exits: 0 done, 1 failed, 2 wrong use.
+
+    A signal ends it with 128 and its number, and so does an output that is closed.
+    """
     debugging = _DEBUG in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != _DEBUG]
+    kept = f"what is finished is kept{_how_to_go_on(arguments)}."
     try:
-        app(arguments)
+        with interrupts.handled():
+            app(arguments)
     except UserError as error:
         _end(error, WRONG_USE, debugging)
     except SystemExit as end:
-        # Typer turns Ctrl-C into this code, and says nothing.
+        # Typer turns KeyboardInterrupt into this code, and says nothing.
         if end.code == INTERRUPTED:
-            _say(f"interrupted; what is finished is kept{_how_to_go_on(arguments)}.")
+            _interrupted(kept)
         raise
+    except KeyboardInterrupt:
+        _interrupted(kept)
+    except ClosedOutputError as error:
+        _say(f"{error}; {kept}")
+        sys.exit(_OF_A_SIGNAL + signal.SIGPIPE)
     except Exception as error:  # noqa: BLE001  the end of the line: say it in a sentence
         _end(error, FAILED, debugging)
+
+
+def _interrupted(kept: str) -> None:
+    number = interrupts.received() or signal.SIGINT
+    cause = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    _say(f"interrupted{cause}; {kept}")
+    sys.exit(_OF_A_SIGNAL + number)
 
 
 def _how_to_go_on(arguments: list[str]) -> str:
@@ -121,4 +149,6 @@ def _end(error: Exception, code: int, debugging: bool) -> None:
 
 
 def _say(text: str) -> None:
-    say(f"nas: {text}", file=sys.stderr)
+    # The terminal may be closed.
+    with contextlib.suppress(OSError, ClosedOutputError):
+        say(f"nas: {text}", file=sys.stderr)

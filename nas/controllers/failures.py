@@ -12,7 +12,10 @@ EMPTY = "empty"
 """User attribute of a failed trial whose candidate is no network at all."""
 
 LOST = "worker lost"
-"""Failure of a trial whose worker died, which is not the fault of the candidate."""
+"""Failure of a trial whose worker died; a clause may follow that says what ended its process.
+One death is not yet the fault of the candidate."""
+KILLER = "it took its process down"
+"""How the failure of a candidate begins whose process has died more than once."""
 SURPLUS = "surplus: the number of trials asked for was already reached"
 """Failure of a trial that found no place; it was never trained."""
 INTERRUPTED = "interrupted"
@@ -35,7 +38,15 @@ def is_empty(trial: FrozenTrial) -> bool:
 
 def is_candidate_failure(trial: FrozenTrial) -> bool:
     """True if the candidate itself failed, not its worker."""
-    return is_empty(trial) or failure_of(trial) not in (None, LOST, SURPLUS, INTERRUPTED)
+    if is_empty(trial):
+        return True
+    failure = failure_of(trial)
+    return failure not in (None, SURPLUS, INTERRUPTED) and not is_lost(trial)
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """True if the worker of a trial died or fell silent."""
+    return (failure_of(trial) or "").partition(":")[0] == LOST
 
 
 class FailedNetworks:

@@ -9,6 +9,7 @@ from nas.experiments.config import CONFIG
 from nas.kinds.network_file import allow_code_of
 from nas.kinds.teacher import seed_folders
 from nas.models.weights import FILE, network_file, read_described
+from nas.mutual_learning.anytime import allow_anytime
 from nas.mutual_learning.networks_file import FILE as STUDENTS
 from nas.mutual_learning.run import CONFIG as MUTUAL
 from nas.searching.run_folder import RunFolder
@@ -23,8 +24,8 @@ def allow_place(place: Path) -> list[str]:
     """Allows the database and the code that something names; code is not run.
 
     Args:
-        place: A run folder of any command, a task's folder or YAML file, or the file or folder of
-            a network.
+        place: A run folder of any command, a task's folder or YAML file, the file or folder of a
+            network, or a file of networks with exits.
 
     Returns:
         What is allowed from now on.
@@ -41,7 +42,9 @@ def allow_place(place: Path) -> list[str]:
     elif (place / TASK).is_file() or place.suffix.lower() in _YAML:
         names = allowed.code_in(_kind(place / TASK if place.is_dir() else place))
     else:
-        return allow_code_of(network_file(place))
+        file = network_file(place)
+        has_exits = "exits" in read_described(file)
+        return allow_anytime(file) if has_exits else allow_code_of(file)
     names = list(dict.fromkeys(names))
     allowed.allow(names)
     return names

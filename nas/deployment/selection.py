@@ -21,7 +21,8 @@ class Selection:
     """What is selected: exactly one of the first four.
 
     Attributes:
-        best: The trial of the highest reward among those trained to their end.
+        best: The best finalist, or without finalists the trial of the highest reward among those
+            trained to their end.
         trials: Trials by number; they may have been cut short.
         front: Every trial on the front; those that were cut short are not on it.
         genotype: Nested form of a genotype, from this search or elsewhere.
@@ -83,8 +84,7 @@ def _records(run: Snapshot, selection: Selection) -> list[TrialRecord]:
         return _named(run, selection.trials)
     if selection.front:
         return _front(run, Reading(selection.cost or run.default_cost))
-    trained, reward = run.trained(), run.reward()
-    return [max(trained, key=lambda r: (reward(r.scores, r.costs), -r.number))]
+    return [run.best()]
 
 
 def _front(run: Snapshot, reading: Reading) -> list[TrialRecord]:

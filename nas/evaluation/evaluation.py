@@ -17,6 +17,10 @@ class EvaluationError(Exception):
     """A candidate that could not be evaluated; the message is the reason that is recorded."""
 
 
+class MemoryLackError(EvaluationError):
+    """A candidate whose training needs more memory than there is."""
+
+
 class EmptyNetworkError(EvaluationError):
     """A candidate in which no path leads from the image to the logits."""
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from nas.evaluation.evaluation import DIVERGED, EvaluationError
-from nas.training.loop import DivergedError
+from nas.evaluation.evaluation import DIVERGED, EvaluationError, MemoryLackError
+from nas.training.loop import DivergedError, StalledError
 from search_spaces.genotype import Genotype
 
 
@@ -17,18 +17,23 @@ def reasons(genotype: Genotype) -> Iterator[None]:
     """Turns what a candidate can do wrong into a reason that is recorded with its trial.
 
     Raises:
-        EvaluationError: If it diverges, runs out of memory or cannot be built.
+        MemoryLackError: If it runs out of memory.
+        EvaluationError: If it diverges, makes no progress or cannot be built.
     """
     try:
         yield
     except DivergedError as error:
         raise EvaluationError(f"{DIVERGED} {error}") from error
+    except StalledError as error:
+        raise EvaluationError(f"no progress: {error}") from error
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
-        raise EvaluationError(f"out of memory: {_first_line(error)}") from error
+        raise MemoryLackError(f"out of memory: {_first_line(error)}") from error
     except (MemoryError, RuntimeError, ValueError) as error:
-        kind = "out of memory" if _is_memory(error) else "failed"
-        raise EvaluationError(f"{kind}: {_first_line(error)} (genotype {genotype})") from error
+        told = f"{_first_line(error)} (genotype {genotype})"
+        if _is_memory(error):
+            raise MemoryLackError(f"out of memory: {told}") from error
+        raise EvaluationError(f"failed: {told}") from error
 
 
 def _is_memory(error: Exception) -> bool:

@@ -148,11 +148,7 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
     Raises:
         UserError: One sentence that says what differs.
     """
-    if description.kind != task.kind:
-        raise UserError(
-            f"{path}: it is a network for {description.kind}, and task {task.name!r} is one of "
-            f"{task.kind}."
-        )
+    require_kind(description, task, path)
     if tuple(description.classes) != tuple(task.classes):
         raise UserError(
             f"{path}: its {len(description.classes)} classes are not the {len(task.classes)} of "
@@ -167,6 +163,19 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
                 f"{path}: it was trained with {key} {list(theirs)}, and task {task.name!r} has "
                 f"{list(ours)}; load the task with the options that it was trained with."
             )
+
+
+def require_kind(description: NetworkDescription, task: Task, path: Path) -> None:
+    """Refuses a network for another kind of task.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if description.kind != task.kind:
+        raise UserError(
+            f"{path}: it is a network for {description.kind}, and task {task.name!r} is one of "
+            f"{task.kind}."
+        )
 
 
 def _settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:

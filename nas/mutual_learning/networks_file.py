@@ -39,6 +39,7 @@ class StudentsDescription(Settings):
         input_size: Height and width that they were trained at, in pixels.
         mean: Of the normalised channels, for values from 0 to 1.
         std: Likewise.
+        adapted: Whether adapters join parts of unequal width.
     """
 
     networks: tuple[CutNetwork, ...]
@@ -46,6 +47,7 @@ class StudentsDescription(Settings):
     input_size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    adapted: bool = False
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -58,7 +60,7 @@ class StudentsDescription(Settings):
         for one in self.networks:
             built = one.model.build(len(self.classes), self.input_size, len(self.mean))
             networks[one.name] = split(built, one.cut, one.name)
-        return Students(networks, self.input_shape)
+        return Students(networks, self.input_shape, self.adapted)
 
 
 def describe_students(
@@ -79,6 +81,7 @@ def describe_students(
         input_size=task.input_size,
         mean=tuple(task.mean),
         std=tuple(task.std),
+        adapted=config.adapters is not None,
     )
 
 

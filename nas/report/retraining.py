@@ -34,7 +34,7 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     for row in _latency_rows(Latency.from_dict(metrics["latency"])):
         table.add_row(*row)
     table.add_section()
-    table.add_row("best epoch", f"{metrics['best_epoch'] + 1} of {metrics['epochs']}")
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}")
     table.add_row("ONNX, largest difference", f"{metrics['onnx']['largest_difference']:.1e}")
     return table
 

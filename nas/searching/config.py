@@ -21,7 +21,7 @@ from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named, kind_names
-from nas.nested import flattened
+from nas.nested import flattened, value_at
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
@@ -168,6 +168,29 @@ class PromotionSettings(Settings):
     at_once: int = Field(default=3, ge=1)
 
 
+class CandidateSettings(Settings):
+    """What a candidate may take before it is recorded as failed.
+
+    Attributes:
+        seconds: Longest time from the draw to the scores. "auto" is ten times the median of the
+            latest candidates, at least 600, and a day for the first three; null is any time.
+        memory: Largest resident memory of the process that trains it, in bytes; Linux only.
+        epochs_without_progress: Epochs of a phase in a row in which its mean loss does not fall
+            below what it was.
+    """
+
+    seconds: Literal["auto"] | float | None = "auto"
+    memory: int | None = Field(default=None, ge=1)
+    epochs_without_progress: int | None = Field(default=None, ge=1)
+
+    @field_validator("seconds")
+    @classmethod
+    def _seconds_are_positive(cls, seconds: float | str | None) -> float | str | None:
+        if isinstance(seconds, (int, float)) and not seconds > 0:
+            raise ValueError(f"must be above 0, 'auto' or null, not {seconds}")
+        return seconds
+
+
 class SearchConfig(Settings):
     """What every search needs to be repeated.
 
@@ -178,10 +201,13 @@ class SearchConfig(Settings):
         promotion: When a candidate's training is cut short; null trains every one to its end.
         limits: Largest values of costs, by name, in the unit of the cost (latency: milliseconds,
             memory: bytes). A candidate beyond one of them is not trained and is none of `trials`.
+        candidate: What a candidate may take: seconds, memory, epochs without progress.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
         storage: URL of a database that several machines reach; null is a file in the run
             folder. Leave a password out of it and in the database client's own file.
+        storage_timeout: Seconds for which a database that cannot be reached is waited for before
+            the search ends.
         device: "auto", "cpu" or for example "cuda:0"; "auto" spreads workers over the GPUs.
         heartbeat: Seconds between two signs of life of a worker; one that is silent for six
             times as long is given up as lost.
@@ -198,10 +224,12 @@ class SearchConfig(Settings):
     reward: RewardSettings = RewardSettings()
     promotion: PromotionSettings | None = None
     limits: dict[str, float] = Field(default_factory=dict)
+    candidate: CandidateSettings = CandidateSettings()
     trials: int = Field(default=24, ge=1)
     workers: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
+    storage_timeout: int = Field(default=1800, ge=1)
     device: str = "auto"
     heartbeat: int = Field(default=10, ge=1)
     failures_in_a_row: int = Field(default=5, ge=1)
@@ -269,6 +297,21 @@ class SearchConfig(Settings):
         return 6 * self.heartbeat
 
 
+class FinalistSettings(Settings):
+    """Candidates of the front that are trained in full when a search is complete.
+
+    Attributes:
+        count: How many at most, those of the highest reward; 0 leaves it out.
+        epochs: Of the whole training of the last one.
+        halving: Whether the worse half drops out each time: of four and 20 epochs, four are
+            trained for 5, two for 10 and one for 20. Otherwise all are trained to the end.
+    """
+
+    count: int = Field(default=0, ge=0)
+    epochs: int = Field(default=20, ge=1)
+    halving: bool = True
+
+
 class ImageSearchConfig(SearchConfig):
     """A search whose candidates are trained on images; `image_config` makes that of a kind.
 
@@ -279,6 +322,8 @@ class ImageSearchConfig(SearchConfig):
         data: Folder of the images, where `task` is a YAML file elsewhere.
         latency: Where and how the latency of candidates is predicted or measured.
         cache: Folder of what can be computed again, shared by several runs; null is the run's own.
+        finalists: What of the front is trained in full at the end, with the settings of
+            `retraining`; ``--best`` is taken from them.
         retraining: Settings of ``nas retrain``.
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
             training best does not serve a long one (docs/results.md).
@@ -290,6 +335,7 @@ class ImageSearchConfig(SearchConfig):
     data: str | None = None
     latency: LatencySettings = LatencySettings()
     cache: str | None = None
+    finalists: FinalistSettings = FinalistSettings()
     retraining: StageTraining
     retraining_losses: tuple[TermSettings, ...]
     evaluation: Any
@@ -323,6 +369,29 @@ class ImageSearchConfig(SearchConfig):
             if isinstance(inner, dict) and inner.get(key) not in (None, "task", "imagenet", "none"):
                 found[section] = {**inner, key: located(inner[key])}
         return {**values, "evaluation": found}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_encoder(cls, values: Any) -> Any:
+        """A backbone that is named is the only one that a space chooses among."""
+        if not isinstance(values, dict):
+            return values
+        name = value_at(values, "evaluation.encoder.name")
+        space = SpaceSettings.model_validate(values.get("space", cls.model_fields["space"].default))
+        try:
+            if name is None or not search_spaces.chooses_encoder(space.name):
+                return values
+        except search_spaces.SpaceError:
+            # Whoever creates the space says what is wrong.
+            return values
+        listed = space.options.get("encoders", [name])
+        if list(listed) != [name]:
+            raise ValueError(
+                f"evaluation.encoder.name is {name!r} and space.options.encoders lists "
+                f"{', '.join(map(str, listed))}; leave one of them out"
+            )
+        options = {**space.options, "encoders": [name]}
+        return {**values, "space": {"name": space.name, "options": options}}
 
     def with_data(self, place: str | Path) -> Self:
         """The same search whose images are in another folder now.
@@ -408,6 +477,13 @@ class TableSearchConfig(SearchConfig):
     reward: TableRewardSettings = TableRewardSettings()
     table: str
     dataset: str = "cifar10"
+
+    @field_validator("candidate")
+    @classmethod
+    def _nothing_is_trained(cls, candidate: CandidateSettings) -> CandidateSettings:
+        if candidate.epochs_without_progress is not None:
+            raise ValueError("epochs_without_progress needs training, and a table has none")
+        return candidate
 
     @field_validator("table")
     @classmethod

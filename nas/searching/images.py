@@ -26,6 +26,7 @@ from nas.searching.continuing import StudyData
 from nas.searching.device_costs import check_device_costs, resolved, told_costs
 from nas.searching.reward import make_reward, with_reward
 from nas.searching.run_folder import RunFolder
+from nas.searching.sizing import space_within
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from rewards import Reward, RewardError
@@ -73,6 +74,20 @@ class ImageAssembly:
         """
         config = of_kind(config, ImageSearchConfig)
         return data_of(self.task(config), config)
+
+    def space_within(
+        self, config: SearchConfig, with_space: Callable[[str], SearchConfig]
+    ) -> str | None:
+        """See `nas.searching.assembly.StandardAssembly.space_within`."""
+        config = of_kind(config, ImageSearchConfig)
+        if not config.kind.sizes:
+            return None
+
+        def sized(name: str) -> tuple[ImageSearchConfig, Candidates]:
+            one = of_kind(with_space(name), ImageSearchConfig)
+            return one, candidates_of(one, self.space(one), self.task(one))
+
+        return space_within(config, sized, str(resolve_device(config.device)), self._say)
 
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before anything is trained or written.
@@ -132,7 +147,10 @@ class ImageAssembly:
             space=space,
             reward=reward,
             controller=make_controller(config, space, reward),
-            evaluator=Evaluator(prepared, config.evaluation, told.meter, config.reward.metric),
+            evaluator=Evaluator(
+                *(prepared, config.evaluation, told.meter, config.reward.metric),
+                patience=config.candidate.epochs_without_progress,
+            ),
             promotion=config.promotion,
             known_costs=told.meter.known_costs,
             confirm=told.confirm,
@@ -206,8 +224,10 @@ def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
     encoder = getattr(config.evaluation, "encoder", None)
     if encoder is not None:
         weights = Path(encoder.weights).expanduser()
-        named = not weights.is_file()
-        fingerprints["encoder weights"] = encoder.weights if named else fingerprint_of(weights)
+        # A folder has a file for each of several encoders.
+        files = sorted(weights.glob("*.safetensors")) or [weights]
+        known = "".join(fingerprint_of(file) for file in files if file.is_file())
+        fingerprints["encoder weights"] = known or encoder.weights
     return StudyData(fingerprints)
 
 

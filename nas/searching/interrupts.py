@@ -16,10 +16,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-# What Ctrl-C sends, and what a parent, a container or a batch system sends.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What Ctrl-C sends, what a parent, a container or a batch system sends, and what a terminal sends
+# that is closed.
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+# What tells the main thread that a candidate takes more than it may; not everywhere.
+_ALARM = getattr(signal, "SIGALRM", None)
 # Seconds after which a signal whose exception was lost is sent again; finalisers end sooner.
 _AGAIN = 0.1
+
+
+class OverrunError(Exception):
+    """What runs takes more than it may; the message is the reason."""
 
 
 class _Signals:
@@ -29,14 +38,19 @@ class _Signals:
         self.handled = False
         self.allowed = True
         self.told = False
-        self._number = int(signal.SIGINT)
+        self.reason: str | None = None
+        self.number = int(signal.SIGINT)
         self._timer: threading.Timer | None = None
         self._tell_of: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.told, self._number = True, number
+        self.told, self.number = True, number
         if self.allowed:
             raise KeyboardInterrupt
+
+    def overrun(self, number: int, frame: FrameType | None) -> None:
+        if self.allowed and self.reason is not None:
+            raise OverrunError(self.reason)
 
     @contextmanager
     def allowing(self, allowed: bool) -> Iterator[None]:
@@ -64,7 +78,7 @@ class _Signals:
             self._tell_of(dropped)
             return
         # This is still within the finaliser, so raise later.
-        self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self._number))
+        self._timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), self.number))
         self._timer.daemon = True
         self._timer.start()
 
@@ -103,6 +117,32 @@ def handled() -> Iterator[None]:
 
 
 @contextmanager
+def overrunning() -> Iterator[None]:
+    """A block that `overrun` ends, where a signal could; at most one at a time.
+
+    Raises:
+        OverrunError: With the reason.
+    """
+    if _ALARM is None or not _in_force():
+        yield
+        return
+    before = signal.signal(_ALARM, _signals.overrun)
+    try:
+        yield
+    finally:
+        signal.signal(_ALARM, before or signal.SIG_DFL)
+        _signals.reason = None
+
+
+def overrun(reason: str) -> None:
+    """Ends the block within `overrunning`, from another thread."""
+    _signals.reason = reason
+    main = threading.main_thread().ident
+    if _ALARM is not None and main is not None and _signals.handled:
+        signal.pthread_kill(main, _ALARM)
+
+
+@contextmanager
 def held() -> Iterator[None]:
     """Remembers a signal instead of raising it within the block; see `handled`."""
     with _signals.allowing(False) if _in_force() else nullcontext():
@@ -121,14 +161,22 @@ def allowed() -> Iterator[None]:
         yield
 
 
+def received() -> int | None:
+    """The last signal of the innermost block that has ended or is running; None without one."""
+    return _signals.number if _signals.told else None
+
+
 def check() -> None:
     """Raises a remembered signal.
 
     Raises:
         KeyboardInterrupt: If there is one.
+        OverrunError: If a candidate has taken more than it may.
     """
     if _in_force() and _signals.told:
         raise KeyboardInterrupt
+    if _in_force() and _signals.reason is not None:
+        raise OverrunError(_signals.reason)
 
 
 def _in_force() -> bool:

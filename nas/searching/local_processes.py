@@ -1,20 +1,21 @@
 """Worker processes on this machine: what starts and restarts them, and what each of them runs.
 
-A process is started as ``python -m nas.searching.local_processes RUN INDEX PARENT ASSEMBLY``;
+A process is started as ``python -m nas.searching.local_processes RUN INDEX PARENT ASSEMBLY PIPE``;
 people use ``nas worker``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -22,35 +23,28 @@ import optuna
 
 from nas.errors import UserError
 from nas.files import write_json
-from nas.searching import interrupts
+from nas.searching import ends, interrupts
 from nas.searching.assembly import Assembly
-from nas.searching.places import Places, completed
+from nas.searching.ends import Deaths, ExitCode, Word, cause_of
+from nas.searching.places import Places, completed, is_suspended, trials_asked
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError, check_beyond, check_failures
 from nas.searching.study import first_trial
 from nas.searching.worker import run_worker
 
-# Deaths in a row, with no trial completed by any worker in between, after which a search gives up.
-# A killed process may have been killed by the user; one that crashed will crash again.
-_MOST_KILLS = 20
-_MOST_CRASHES = 3
 # Seconds that a worker has to record that it was interrupted.
 _PATIENCE = 15.0
-
-
-class ExitCode(IntEnum):
-    """Exit codes of a worker process; 1 is Python's for an uncaught exception."""
-
-    DONE = 0
-    CRASHED = 1
-    WRONG_USE = 2
-    STOPPED = 3
-    INTERRUPTED = 130
+# Seconds that a worker has to end by itself once the number of trials is reached.
+_FAREWELL = 5.0
+# Seconds that workers leave the death of another one to this module, which knows its signal.
+_YIELDING = 5.0
+# Seconds between two searches for workers that are alive and silent.
+_ROUND = 5.0
 
 
 class WorkerProcess(Protocol):
-    """A running worker, with the interface of `subprocess.Popen`."""
+    """A running worker, with the interface of `subprocess.Popen` and two methods more."""
 
     @property
     def pid(self) -> int: ...
@@ -61,7 +55,11 @@ class WorkerProcess(Protocol):
 
     def terminate(self) -> None: ...
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        """Kills it with every process that it has started; it may have ended."""
+
+    def word(self) -> Word | None:
+        """What it said of its end, once it has ended; None where it was ended."""
 
 
 Launch = Callable[[RunFolder, int], WorkerProcess]
@@ -69,9 +67,11 @@ Launch = Callable[[RunFolder, int], WorkerProcess]
 
 
 class LocalProcesses:
-    """Starts worker processes, and replaces those that die.
+    """Starts worker processes, and replaces those that die or fall silent.
 
-    The processes share nothing but the storage. Their ids are kept in ``workers.json``.
+    The processes share nothing but the storage. Their ids are kept in ``workers.json``. A worker
+    ends when it says so; a process that ends without a word was ended by something else, whatever
+    its exit code is. None of the processes that a worker has started outlives it.
 
     Args:
         workers: Number of processes.
@@ -97,20 +97,30 @@ class LocalProcesses:
     ) -> None:
         """See `Executor.run`."""
         config = run.config()
-        deaths = _Deaths()
+        deaths, silence = Deaths(), _Silence(config.grace)
+        farewell = None
         running = {index: self._launch(run, index) for index in range(self._workers)}
         try:
             _write_ids(run, running)
-            while running:
+            while running and (farewell is None or time.monotonic() < farewell):
                 with interrupts.allowed():
                     time.sleep(self._poll)
                 look(study)
+                for process in silence.broken(running, places):
+                    process.kill()
                 for index, code in _ended(running).items():
-                    del running[index]
+                    process = running.pop(index)
+                    # What it has started goes with it.
+                    process.kill()
+                    word = process.word()
+                    ends.note(process.pid, cause_of(code))
                     places.release_lost()
-                    if _must_respawn(run, study, index, code, deaths):
+                    if _must_respawn(run, study, index, code, word, deaths):
                         running[index] = self._launch(run, index)
                     _write_ids(run, running)
+                if farewell is None and _is_reached(study):
+                    # Nothing is left to do, whatever a worker that hangs may think.
+                    farewell = time.monotonic() + _FAREWELL
             look(study)
             trials, first = study.get_trials(deepcopy=False), first_trial(study)
             check_failures(trials, first, config.failures_in_a_row)
@@ -149,41 +159,95 @@ def python_processes(workers: int, assembly: str) -> Launch:
         command = [sys.executable, "-m", "nas.searching.local_processes"]
         command += [str(run.path), str(index), str(os.getpid()), assembly]
         with _log(run, index).open("ab") as log:
-            return subprocess.Popen(
+            return _PythonProcess(
                 command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-                # Ctrl-C goes to the parent, which then shuts its workers down cleanly.
-                start_new_session=True,
+                log.fileno(),
+                {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
             )
 
     return launch
 
 
+class _PythonProcess:
+    """A worker in a session of its own, and the pipe through which it says how it ended."""
+
+    def __init__(self, command: list[str], log: int, environment: dict[str, str]) -> None:
+        self._pipe, theirs = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(theirs)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                pass_fds=(theirs,),
+                # Ctrl-C goes to the parent, which then shuts its workers down cleanly.
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        self.pid = self._process.pid
+        self.poll, self.wait = self._process.poll, self._process.wait
+        self.terminate = self._process.terminate
+
+    def kill(self) -> None:
+        # Its session has its id, also after its end.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def word(self) -> Word | None:
+        try:
+            return Word.read(self._pipe)
+        finally:
+            os.close(self._pipe)
+
+
 def main(arguments: list[str]) -> int:
-    """Runs one worker; the exit code tells the parent why it ended."""
-    path, index, parent, assembly = arguments
+    """Runs one worker, which tells its parent through a pipe why it ended."""
+    path, index, parent, assembly, pipe = arguments
+    # Candidates may start processes; what these leave behind says nothing.
+    os.set_inheritable(int(pipe), False)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+
+    def orphaned() -> bool:
+        return os.getppid() != int(parent)
+
+    word = _work(RunFolder(Path(path)), int(index), assembly, orphaned)
+    if word.sentence:
+        print(word.sentence, file=sys.stderr)
+    word.say(int(pipe))
+    if orphaned() and os.getpgrp() == os.getpid():
+        # Nobody else ends what candidates have started.
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    return word.code
+
+
+def _work(run: RunFolder, index: int, assembly: str, orphaned: Callable[[], bool]) -> Word:
     try:
         with interrupts.handled():
+            # Without the parent, nobody shows progress or replaces dead workers.
+            threading.Thread(target=_end_with_parent, args=(orphaned,), daemon=True).start()
+            found = load_assembly(assembly)
             run_worker(
-                RunFolder.open(Path(path)),
-                int(index),
-                load_assembly(assembly),
-                # Without the parent, nobody shows progress or replaces dead workers.
-                should_stop=lambda: os.getppid() != int(parent),
+                RunFolder.open(run.path), index, found, should_stop=orphaned, yielding=_YIELDING
             )
     except UserError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.WRONG_USE
+        return Word(ExitCode.WRONG_USE, str(error))
     except SearchError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.STOPPED
+        return Word(ExitCode.STOPPED, str(error))
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+        return Word(ExitCode.INTERRUPTED)
+    return Word(ExitCode.INTERRUPTED if orphaned() else ExitCode.DONE)
+
+
+def _end_with_parent(orphaned: Callable[[], bool]) -> None:
+    while not orphaned():
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE)
+    # The candidate hangs where no signal reaches it.
+    leads = os.getpgrp() == os.getpid()
+    os.killpg(os.getpgrp(), signal.SIGKILL) if leads else os._exit(ExitCode.INTERRUPTED)
 
 
 def load_assembly(name: str) -> Assembly:
@@ -192,38 +256,52 @@ def load_assembly(name: str) -> Assembly:
     return cast(Assembly, getattr(importlib.import_module(module), attribute))
 
 
+def _is_reached(study: optuna.Study) -> bool:
+    return completed(study.get_trials(deepcopy=False)) >= trials_asked(study)
+
+
+class _Silence:
+    """Finds workers that are alive and do nothing: stopped, or stuck where no signal reaches them.
+
+    Args:
+        grace: Seconds after which a stopped worker is given up.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._next = 0.0
+        self._stopped: dict[int, float] = {}
+
+    def broken(self, running: dict[int, WorkerProcess], places: Places) -> list[WorkerProcess]:
+        """The workers that have to be replaced."""
+        now = time.monotonic()
+        if now < self._next:
+            return []
+        self._next = now + _ROUND
+        places.release_lost()
+        self._stopped = {
+            process.pid: self._stopped.get(process.pid, now)
+            for process in running.values()
+            if is_suspended(process.pid)
+        }
+        stopped = {pid for pid, since in self._stopped.items() if now - since >= self._grace}
+        silent = places.given_up()
+        return [process for process in running.values() if process.pid in stopped | silent]
+
+
 def _must_respawn(
-    run: RunFolder, study: optuna.Study, index: int, code: int, deaths: _Deaths
+    run: RunFolder, study: optuna.Study, index: int, code: int, word: Word | None, deaths: Deaths
 ) -> bool:
-    if code in (ExitCode.DONE, ExitCode.STOPPED):
+    if word is not None and word.code == ExitCode.WRONG_USE:
+        raise UserError(word.sentence)
+    if word is not None and word.code in (ExitCode.DONE, ExitCode.STOPPED):
         return False
-    if code == ExitCode.WRONG_USE:
-        raise UserError(_last_line(_log(run, index)))
     if deaths.too_many(code, completed(study.get_trials(deepcopy=False))):
         raise SearchError(
-            f"worker {index} keeps dying ({_cause(code)}: {_last_line(_log(run, index))}); "
+            f"worker {index} keeps dying ({cause_of(code)}: {_last_line(_log(run, index))}); "
             f"see {_log(run, index)}, and continue with --resume."
         )
     return True
-
-
-class _Deaths:
-    """Counts the deaths since the last completed trial."""
-
-    def __init__(self) -> None:
-        self._completed = 0
-        self._kills = 0
-        self._crashes = 0
-
-    def too_many(self, code: int, completed_trials: int) -> bool:
-        """Counts a death, and returns whether to give up."""
-        if completed_trials > self._completed:
-            self._completed, self._kills, self._crashes = completed_trials, 0, 0
-        if code < 0 or code == ExitCode.INTERRUPTED:
-            self._kills += 1
-        else:
-            self._crashes += 1
-        return self._kills > _MOST_KILLS or self._crashes >= _MOST_CRASHES
 
 
 def _ended(running: dict[int, WorkerProcess]) -> dict[int, int]:
@@ -241,12 +319,8 @@ def _end(running: dict[int, WorkerProcess]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _cause(code: int) -> str:
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exit code {code}"
+        # What it has started goes with it.
+        process.kill()
 
 
 def _log(run: RunFolder, index: int) -> Path:

@@ -10,6 +10,7 @@ again as soon as that trial is marked as failed.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import socket
@@ -25,7 +26,9 @@ import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.controllers.failures import KILLER, LOST, failure_of
 from nas.controllers.finished import FinishedTrials
+from nas.searching import ends
 
 LIVE = (TrialState.RUNNING, TrialState.COMPLETE)
 _PROC = Path("/proc")
@@ -83,9 +86,14 @@ class WorkerIdentity:
 
     def is_known_dead(self) -> bool:
         """True if the process ran on this machine and is gone; False if it is or may be alive."""
-        if not self.machine or self.started < 0 or self.machine != _machine():
-            return False
-        return _start_of(self.pid) != self.started
+        return self._is_here() and _start_of(self.pid) != self.started
+
+    def is_known_alive(self) -> bool:
+        """True if the process runs on this machine."""
+        return self._is_here() and _start_of(self.pid) == self.started
+
+    def _is_here(self) -> bool:
+        return bool(self.machine) and self.started >= 0 and self.machine == _machine()
 
 
 class Heartbeats(Protocol):
@@ -107,18 +115,31 @@ class Places:
             worker died before its first heartbeat. A claimed trial is known to be alive by its
             process on this machine, and by its heartbeat on any other.
         poll: Seconds between two reads of the storage while waiting.
+        yielding: Seconds for which the death of another worker of this machine is left to its
+            executor, which knows what killed it.
     """
 
     def __init__(
-        self, study: optuna.Study, storage: Heartbeats, grace: float, poll: float = 0.5
+        self,
+        study: optuna.Study,
+        storage: Heartbeats,
+        grace: float,
+        poll: float = 0.5,
+        yielding: float = 0.0,
     ) -> None:
         if grace <= 0 or poll <= 0:
             raise ValueError(f"grace and poll must be above 0, not {grace} and {poll}")
+        self._yielding = yielding
         self._study = study
         self._storage = storage
         self._grace = grace
         self._poll = poll
         self._unclaimed_since: dict[int, float] = {}
+        self._dead_since: dict[int, float] = {}
+        # Networks whose process died while they were trained, and workers whose trial was given
+        # up while they were alive.
+        self._deadly: set[str] = set()
+        self._given_up: set[WorkerIdentity] = set()
         self._watch = FinishedTrials()
         self._complete: list[int] = []
         self._running: list[FrozenTrial] = []
@@ -154,12 +175,14 @@ class Places:
         Returns:
             True if the trial has a place.
         """
-        if "origin" not in trial.user_attrs:
+        known = trial.user_attrs
+        if "origin" not in known:
             # It was enqueued from outside.
             trial.set_user_attr("origin", dict(origin))
-        # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
-        self._storage.record_heartbeat(trial._trial_id)
-        trial.set_user_attr("claimed", True)
+        if "claimed" not in known:
+            # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
+            self._storage.record_heartbeat(trial._trial_id)
+            trial.set_user_attr("claimed", True)
         self._look()
         complete_before = bisect_left(self._complete, trial.number)
         places_left = trials_asked(self._study) - complete_before
@@ -196,25 +219,53 @@ class Places:
         for trial in look.finished:
             if trial.state == TrialState.COMPLETE:
                 insort(self._complete, trial.number)
+            elif failure_of(trial) == LOST:
+                self._given_up |= _worker_of(trial)
+            elif (failure_of(trial) or "").startswith(f"{LOST}:"):
+                self._deadly |= _network_of(trial)
         self._running = [t for t in look.unfinished if t.state == TrialState.RUNNING]
         return trials
 
+    def given_up(self) -> set[int]:
+        """Ids of processes of this machine whose trial was given up for want of heartbeats."""
+        self._given_up = {worker for worker in self._given_up if worker.is_known_alive()}
+        return {worker.pid for worker in self._given_up}
+
     def _is_lost(self, trial: FrozenTrial) -> bool:
-        origin = trial.user_attrs.get("origin")
-        if origin is not None and WorkerIdentity.from_record(origin["worker"]).is_known_dead():
-            return True
+        now = time.monotonic()
+        if any(worker.is_known_dead() for worker in _worker_of(trial)):
+            return now - self._dead_since.setdefault(trial.number, now) >= self._yielding
         # By the clock of this process, as those of other machines may differ.
         since = self._unclaimed_since.get(trial.number, math.inf)
-        return time.monotonic() - since > self._grace
+        return now - since > self._grace
 
     def _fail(self, trial: FrozenTrial) -> None:
+        here = [worker for worker in _worker_of(trial) if worker.is_known_dead()]
+        cause = ends.known_cause(here[0].pid) if here else None
         try:
+            if cause is not None and _network_of(trial):
+                again = _network_of(trial) <= self._deadly
+                reason = f"{KILLER}: {cause}, twice" if again else f"{LOST}: {cause}"
+                self._study._storage.set_trial_user_attr(trial._trial_id, "failure", reason)
             self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
             # Another worker noticed at the same time.
             return
 
 
+def _worker_of(trial: FrozenTrial) -> set[WorkerIdentity]:
+    """The worker of a trial, where it is known."""
+    origin = trial.user_attrs.get("origin")
+    return set() if origin is None else {WorkerIdentity.from_record(origin["worker"])}
+
+
+def _network_of(trial: FrozenTrial) -> set[str]:
+    """Key of the network of a trial, where one was drawn."""
+    known = trial.user_attrs
+    return {str(known["canonical_key"])} if "canonical_key" in known else set()
+
+
+@functools.cache
 def _machine() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -223,13 +274,23 @@ def _machine() -> str:
         return ""
 
 
+def is_suspended(pid: int) -> bool:
+    """Whether a process is stopped by a signal, as far as the system tells."""
+    return _status(pid)[0] == "T"
+
+
 def _start_of(pid: int) -> int:
     """Start of a live process in clock ticks since boot, or -1 if there is none."""
+    state, started = _status(pid)
+    return -1 if state in "ZX" else started
+
+
+def _status(pid: int) -> tuple[str, int]:
+    """State of a process and its start in clock ticks since boot; X and -1 if there is none."""
     try:
         text = (_PROC / str(pid) / "stat").read_text()
     except OSError:
-        return -1
+        return "X", -1
     # The second field, the name in parentheses, may itself contain spaces and parentheses.
     fields = text.rpartition(")")[2].split()
-    state, started = fields[0], int(fields[19])
-    return -1 if state in "ZX" else started
+    return fields[0], int(fields[19])

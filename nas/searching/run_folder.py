@@ -30,7 +30,7 @@ class RunFolder:
 
     ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
     ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
-    ``retrain/``, ``logs/``.
+    ``retrain/``, ``trust/``, ``logs/``.
     """
 
     path: Path
@@ -143,6 +143,16 @@ class RunFolder:
         return self.path / "retrain"
 
     @property
+    def finalists(self) -> Path:
+        """Trainings of finalists that are not over yet."""
+        return self.path / "finalists"
+
+    @property
+    def trust(self) -> Path:
+        """Full trainings that tell how far the scores of the search can be trusted."""
+        return self.path / "trust"
+
+    @property
     def logs(self) -> Path:
         """One log for each local worker process."""
         return self.path / "logs"
@@ -205,7 +215,9 @@ class RunFolder:
         for path in begun:
             path.unlink(missing_ok=True)
         for path in self._empty:
-            path.rmdir()
+            # A full disk may have left it out.
+            if path.is_dir():
+                path.rmdir()
 
     @property
     def _empty(self) -> tuple[Path, ...]:

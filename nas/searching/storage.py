@@ -3,48 +3,81 @@
 from __future__ import annotations
 
 import copy
+import functools
+import math
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.exceptions import OptunaError, StorageInternalError
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.exceptions import OptunaError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
-from optuna.storages._rdb.models import TrialUserAttributeModel
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from nas.errors import UserError
+from nas.searching.outages import Outages, is_outage
+from nas.searching.statements import (
+    Writes,
+    beat,
+    beats,
+    count_trials,
+    create_running_trial,
+    read_trial,
+    read_trials,
+    set_state,
+    state_of,
+    study_attributes,
+    write,
+)
 
-# Seconds that a worker waits for its turn to use the file.
-_SQLITE_TIMEOUT = 120
+# Seconds that SQLite waits for its turn to use the file, before `Outages` does.
+_SQLITE_TIMEOUT = 20
 _PASSWORD_KEYS = ("password", "passwd", "sslpassword")
 PASSWORD = "NAS_STORAGE_PASSWORD"
 """The variable that may hold the password of a storage."""
+_READING = "nas_reading"
+"""Option of a connection that writes nothing, and so takes no turn."""
+
+T = TypeVar("T")
 
 
 class TrialStorage(RDBStorage):
-    """A database that writes related attributes in one transaction.
+    """A database that is waited for where it is away, and that takes few statements per trial.
 
-    A trial is created together with the identity of its worker: otherwise a worker that dies
-    between the two leaves a trial that nobody knows to be lost. The parameters of a candidate, or
-    its record, are written at once within `together`.
+    A trial is created together with the identity and the heartbeat of its worker: otherwise a
+    worker that dies between these leaves a trial that nobody knows to be lost. The parameters of a
+    candidate, or its record, are written at once within `together`.
+
+    Workers whose heartbeat does not change are given up by how long this process has watched that,
+    so that clocks which differ or move do not matter.
+
+    Args:
+        url: See `optuna.storages.RDBStorage`.
+        outages: Waits for the database; None raises its errors.
+        options: Options of Optuna's storage.
 
     Attributes:
         origin: Recorded with every new trial; None records nothing.
     """
 
-    origin: Mapping[str, Any] | None = None
-    _waiting: list[Callable[[Session], None]] | None = None
+    def __init__(self, url: str, outages: Outages | None = None, **options: Any) -> None:
+        self._outages = outages
+        self.origin: Mapping[str, Any] | None = None
+        self._waiting: dict[int, Writes] | None = None
+        self._own: FrozenTrial | None = None
+        self._silence: dict[int, tuple[Any, float]] = {}
+        self._watched = math.inf
+        super().__init__(url, **options)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -56,49 +89,172 @@ class TrialStorage(RDBStorage):
             UpdateFinishedTrialError: If another worker has finished the trial.
             StorageInternalError: If the database refuses.
         """
-        self._waiting = []
+        self._waiting = {}
         try:
             yield
             writes = self._waiting
         finally:
             self._waiting = None
-        if not writes:
-            return
-        try:
-            with self.scoped_session() as session, session.begin():
-                for write in writes:
-                    write(session)
-        except SQLAlchemyError as error:
-            raise StorageInternalError(f"the database refused a trial's record: {error}") from error
-        finally:
-            self.remove_session()
+        if writes:
+            self._write(writes)
 
     def _create_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None = None
     ) -> FrozenTrial:
-        if template_trial is None and self.origin is not None:
-            template_trial = optuna.trial.create_trial(
-                state=TrialState.RUNNING, user_attrs={"origin": dict(self.origin)}
-            )
-        return super()._create_new_trial(study_id, template_trial)
+        if template_trial is not None or self.origin is None:
+            create = RDBStorage._create_new_trial
+            return self._waited(lambda again: create(self, study_id, template_trial))
+        attributes = {"origin": dict(self.origin), "claimed": True}
+        self._own = self._changed(
+            lambda connection: create_running_trial(connection, study_id, attributes)
+        )
+        return copy.deepcopy(self._own)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        if self._waiting is None:
-            super().set_trial_user_attr(trial_id, key, value)
-            return
-        model = TrialUserAttributeModel
-        self._waiting.append(
-            lambda session: self._set_trial_attr_without_commit(
-                session, model, trial_id, key, value
+        self._soon(trial_id, Writes(user={key: value}))
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self._soon(trial_id, Writes(system={key: value}))
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:
+        # This is what the cache in front of the database calls.
+        if previous_distribution is not None:
+            check_distribution_compatibility(previous_distribution, distribution)
+        param = (param_value_internal, distribution)
+        writes = Writes(params={param_name: param})
+        if previous_distribution is None:
+            writes.unchecked.add(param_name)
+        self._soon(trial_id, writes)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        def operation(again: bool) -> bool:
+            with self._writing() as connection:
+                if again and state_of(connection, trial_id) == state:
+                    # It was written when the connection broke.
+                    return True
+                return set_state(connection, trial_id, state, values)
+
+        return self._waited(operation)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        found = self._seen(lambda connection: read_trial(connection, trial_id))
+        if found is None:
+            raise KeyError(f"No trial with trial_id {trial_id}.")
+        return found
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return self._seen(lambda connection: study_attributes(connection, study_id))
+
+    def count_trials(self, study_id: int) -> int:
+        """Number of trials of a study, in any state."""
+        return self._seen(lambda connection: count_trials(connection, study_id))
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        found = self._seen(
+            lambda connection: read_trials(
+                connection, study_id, included_trial_ids, trial_id_greater_than, self._own
             )
         )
+        return [trial for trial in found if states is None or trial.state in states]
 
-    def _set_trial_param(self, *args: Any) -> None:
-        # This is what the cache in front of the database calls.
+    def record_heartbeat(self, trial_id: int) -> None:
+        try:
+            with self._writing() as connection:
+                beat(connection, trial_id)
+        except SQLAlchemyError as error:
+            # The next one will do: nobody gives a worker up for want of a single one.
+            if not is_outage(error):
+                raise
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        assert self.heartbeat_interval is not None and self.grace_period is not None
+        found = self._seen(lambda connection: beats(connection, study_id))
+        now = time.monotonic()
+        # What was not watched, as this process was stopped or the database away, does not count.
+        watched = min(max(0.0, now - self._watched), float(self.heartbeat_interval))
+        self._watched = now
+        silence = {}
+        for trial, last in found.items():
+            known, silent = self._silence.get(trial, (None, 0.0))
+            silence[trial] = (last, silent + watched if known == last else 0.0)
+        self._silence = silence
+        grace = self.grace_period
+        return [trial for trial, (_, silent) in self._silence.items() if silent > grace]
+
+    def _soon(self, trial_id: int, writes: Writes) -> None:
         if self._waiting is None:
-            super()._set_trial_param(*args)
-            return
-        self._waiting.append(lambda session: self._set_trial_param_without_commit(session, *args))
+            self._write({trial_id: writes})
+        else:
+            self._waiting.setdefault(trial_id, Writes()).add(writes)
+
+    def _write(self, writes: Mapping[int, Writes]) -> None:
+        def operation(connection: Connection) -> None:
+            for trial_id, own in writes.items():
+                write(connection, trial_id, own)
+
+        self._changed(operation)
+
+    def _changed(self, operation: Callable[[Connection], T]) -> T:
+        """Does something that can be done twice, in a transaction."""
+
+        def attempt(again: bool) -> T:
+            with self._writing() as connection:
+                return operation(connection)
+
+        return self._waited(attempt)
+
+    def _seen(self, operation: Callable[[Connection], T]) -> T:
+        """Reads something."""
+
+        def attempt(again: bool) -> T:
+            with self.engine.connect() as connection:
+                return operation(connection.execution_options(**{_READING: True}))
+
+        return self._waited(attempt)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    def _waited(self, operation: Callable[[bool], T]) -> T:
+        return operation(False) if self._outages is None else self._outages.wait_out(operation)
+
+
+def _patient(name: str) -> Callable[..., Any]:
+    """A method of Optuna's storage that waits for the database."""
+    method = getattr(RDBStorage, name)
+
+    @functools.wraps(method)
+    def patient(self: TrialStorage, *args: Any, **options: Any) -> Any:
+        return self._waited(lambda again: method(self, *args, **options))
+
+    return patient
+
+
+# What is seldom done is left to Optuna.
+for _name in (
+    *("create_new_study", "set_study_user_attr", "set_study_system_attr"),
+    *("get_study_id_from_name", "get_study_name_from_id", "get_study_directions"),
+    *("get_study_system_attrs", "get_all_studies", "set_trial_intermediate_value"),
+    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id"),
+):
+    setattr(TrialStorage, _name, _patient(_name))
 
 
 class MemoryStorage(InMemoryStorage):
@@ -120,8 +276,8 @@ class MemoryStorage(InMemoryStorage):
             writes = self._waiting
         finally:
             self._waiting = None
-        for write in writes:
-            write()
+        for later in writes:
+            later()
 
     def record_heartbeat(self, trial_id: int) -> None:
         """Does nothing: a study in memory does not outlive its worker."""
@@ -161,6 +317,9 @@ class MemoryStorage(InMemoryStorage):
         )
 
 
+_WAITING = (TrialState.WAITING,)
+
+
 class TrialCache(_CachedStorage):
     """Optuna's cache of finished trials, without sorting thousands of them at every read.
 
@@ -168,17 +327,32 @@ class TrialCache(_CachedStorage):
     numbers; they are sorted only when one did not.
     """
 
+    _backend: TrialStorage
+
+    def count_trials(self, study_id: int) -> int:
+        """Number of trials of a study, in any state."""
+        return self._backend.count_trials(study_id)
+
     def get_all_trials(
         self,
         study_id: int,
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        if deepcopy or states is not None:
+        if deepcopy or states not in (None, _WAITING):
             return super().get_all_trials(study_id, deepcopy, states)
         self._read_trials_from_remote_storage(study_id)
         with self._lock:
-            return list(self._studies[study_id].trials.values())
+            study = self._studies[study_id]
+            if states is None:
+                return list(study.trials.values())
+            # Asked for before every trial, and in a large study almost all trials are finished.
+            known = map(self._trial_id_to_study_id_and_number.get, study.unfinished_trial_ids)
+            found = [study.trials[place[1]] for place in known if place is not None]
+            return sorted(
+                (trial for trial in found if trial.state == TrialState.WAITING),
+                key=lambda trial: trial.number,
+            )
 
     def _add_trials_to_cache(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:
         known = self._studies[study_id].trials
@@ -189,7 +363,9 @@ class TrialCache(_CachedStorage):
             self._studies[study_id].trials = dict(sorted(known.items()))
 
 
-def connect(place: str | Path, *, held: bool = True, **options: Any) -> TrialStorage:
+def connect(
+    place: str | Path, *, held: bool = True, patience: float = 0.0, **options: Any
+) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
     Args:
@@ -197,6 +373,7 @@ def connect(place: str | Path, *, held: bool = True, **options: Any) -> TrialSto
             the path of a SQLite file, which may have any name.
         held: Whether connections stay open between two uses; a SQLite file that somebody holds
             open cannot become a single file again.
+        patience: Seconds for which the database is waited for whenever it is away; 0 raises.
         options: Options of Optuna's storage.
 
     Raises:
@@ -207,8 +384,13 @@ def connect(place: str | Path, *, held: bool = True, **options: Any) -> TrialSto
     told = place if isinstance(place, Path) else without_password(place)
     if not held:
         engine["poolclass"] = NullPool
+    outages = Outages(f"the database {told}", patience) if patience else None
+
+    def opened(again: bool) -> TrialStorage:
+        return TrialStorage(url, outages, engine_kwargs=engine, **options)
+
     try:
-        return TrialStorage(url, engine_kwargs=engine, **options)
+        return opened(False) if outages is None else outages.wait_out(opened)
     except ImportError as error:
         raise UserError(
             f"--storage {told} needs a database driver: {error.__cause__}; "
@@ -245,7 +427,7 @@ def _of_url(url: str) -> tuple[str, dict[str, Any]]:
 
 
 def serialise_sqlite(engine: Engine) -> None:
-    """Makes every transaction of this process take its turn before it reads.
+    """Makes every transaction of this process that writes take its turn before it reads.
 
     Optuna reads the state of a trial and then writes it. On a database server it locks the row;
     SQLite has no such lock, so that a trial could be marked as failed and as complete.
@@ -258,7 +440,8 @@ def serialise_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)

@@ -53,7 +53,12 @@ def working_storage(
     place = config.storage or run.study_path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        storage = connect(place, heartbeat_interval=config.heartbeat, grace_period=config.grace)
+        storage = connect(
+            place,
+            patience=config.storage_timeout,
+            heartbeat_interval=config.heartbeat,
+            grace_period=config.grace,
+        )
     storage.origin = origin
     if storage.engine.name == "sqlite":
         serialise_sqlite(storage.engine)
@@ -115,7 +120,7 @@ def create_study(
         record_data(study, data)
     study.set_user_attr("config", config.model_dump(mode="json", exclude={"storage"}))
     _ask(study, config)
-    run.remember_trials(len(study.get_trials(deepcopy=False)))
+    run.remember_trials(count_trials(study))
     return study
 
 
@@ -154,8 +159,20 @@ def open_study(
     return study
 
 
-def read_study(run: RunFolder) -> optuna.Study:
+def count_trials(study: optuna.Study) -> int:
+    """Number of trials of a study, in any state; a large study is not read for this."""
+    storage = study._storage
+    if isinstance(storage, TrialCache):
+        return storage.count_trials(study._study_id)
+    return len(study.get_trials(deepcopy=False))
+
+
+def read_study(run: RunFolder, patience: float = 0.0) -> optuna.Study:
     """Opens the study of a run for reading; the run folder may be read-only.
+
+    Args:
+        run: The run folder.
+        patience: Seconds for which the database is waited for if it is away.
 
     Raises:
         UserError: If there is no study yet, it lacks trials that it had, or the run names a
@@ -167,7 +184,7 @@ def read_study(run: RunFolder) -> optuna.Study:
             raise UserError(_lost(run, "is gone or empty"))
         raise UserError(f"{run.path}: no study yet; start the search with --resume.")
     require_allowed(run, url)
-    storage = _connect_to_read(url or run.study_path)
+    storage = _connect_to_read(url or run.study_path, patience)
     try:
         study = _load(storage, run.study_name, None)
     except UserError:
@@ -200,7 +217,7 @@ def check_whole(run: RunFolder, study: optuna.Study) -> None:
     """
     # In this order: another worker adds to both.
     remembered = run.known_trials() or 0
-    found = len(study.get_trials(deepcopy=False))
+    found = count_trials(study)
     if found < remembered:
         raise UserError(_lost(run, f"has {found} trials where it had {remembered}"))
 
@@ -229,11 +246,12 @@ def require_allowed(run: RunFolder, url: str | None) -> None:
         allowed.require([without_password(url)], run.path)
 
 
-def _connect_to_read(place: str | Path) -> TrialStorage:
+def _connect_to_read(place: str | Path, patience: float = 0.0) -> TrialStorage:
     """Opens a database without writing to it.
 
     Args:
         place: As for `connect`.
+        patience: Likewise.
 
     Raises:
         UserError: If it cannot be reached, or holds no study.
@@ -242,7 +260,7 @@ def _connect_to_read(place: str | Path) -> TrialStorage:
     if file is not None and not file.is_file():
         # SQLite would create an empty one.
         raise UserError(f"--storage {place}: no such file; start the search first.")
-    return connect(place, held=False, skip_table_creation=True)
+    return connect(place, held=False, patience=patience, skip_table_creation=True)
 
 
 def join_study(path: Path, storage: str, name: str) -> RunFolder:
@@ -295,7 +313,7 @@ def _describe(study: optuna.Study, config: SearchConfig, space: SearchSpace) -> 
 
 
 def _ask(study: optuna.Study, config: SearchConfig) -> None:
-    study.set_user_attr("first_trial", len(study.get_trials(deepcopy=False)))
+    study.set_user_attr("first_trial", count_trials(study))
     study.set_user_attr("trials", config.trials)
 
 

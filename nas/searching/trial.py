@@ -23,6 +23,7 @@ from nas.controllers.sampler import BEYOND
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, Rung
 from nas.searching import interrupts
+from nas.searching.allowance import Allowance
 from nas.searching.assembly import Parts
 from nas.searching.limits import Breaches, breaches
 from nas.searching.places import Places, WorkerIdentity
@@ -64,6 +65,7 @@ class TrialRunner:
         storage: The storage of the study.
         limits: Largest allowed cost by name; a candidate beyond one is not trained.
         poll: Seconds between two reads of the study while another worker trains the same network.
+        allowance: Seconds and memory that a candidate may take; None is any.
 
     Attributes:
         trial_number: Number of the current or last trial, or None before the first one.
@@ -82,6 +84,7 @@ class TrialRunner:
         storage: Transactions,
         limits: Mapping[str, float] = MappingProxyType({}),
         poll: float = 0.5,
+        allowance: Allowance | None = None,
     ) -> None:
         if limits and parts.known_costs is None:
             raise ValueError("limits need costs that are known before training")
@@ -93,6 +96,7 @@ class TrialRunner:
         self._storage = storage
         self._limits = limits
         self._poll = poll
+        self._allowance = allowance
         self._repeats = Repeats(seed)
         self._rewards = RewardsSoFar(parts.reward)
         self._front = FrontSoFar()
@@ -124,7 +128,7 @@ class TrialRunner:
         if not self._places.claim(trial, self._origin):
             raise self._failed(trial, SURPLUS)
         genotype, keys = self._draw(trial)
-        record = self._copied(trial, keys) or self._new(trial, genotype, started)
+        record = self._copied(trial, keys) or self._within_allowance(trial, genotype, started)
         record["seconds"]["total"] = time.perf_counter() - started
         values = self._values(trial, record)
         with self._storage.together():
@@ -158,6 +162,19 @@ class TrialRunner:
                 time.sleep(self._poll)
             self._places.release_lost()
         return None
+
+    def _within_allowance(
+        self, trial: optuna.Trial, genotype: Genotype, started: float
+    ) -> dict[str, Any]:
+        if self._allowance is None:
+            return self._new(trial, genotype, started)
+        reason = ""
+        try:
+            with self._allowance.watching(trial.study.get_trials(deepcopy=False)):
+                return self._new(trial, genotype, started)
+        except interrupts.OverrunError as error:
+            reason = str(error)
+        raise self._failed(trial, reason)
 
     def _new(self, trial: optuna.Trial, genotype: Genotype, started: float) -> dict[str, Any]:
         if self._limits:
@@ -204,6 +221,9 @@ class TrialRunner:
             reason = _describe(error)
         except self._parts.failures as error:
             reason = _describe(error)
+        except SystemExit as end:
+            # A library that gives up like this has no say over the search.
+            reason = f"it ended the interpreter with exit code {end.code}"
         # Outside the handler: a chained exception would keep the tensors of the first one alive.
         raise self._failed(trial, reason)
 

@@ -11,16 +11,23 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
-from nas.controllers.failures import LOST, failure_of
-from nas.searching import interrupts
+from nas.controllers.failures import is_lost
+from nas.searching import ends, interrupts
+from nas.searching.allowance import Allowance
 from nas.searching.assembly import Assembly
 from nas.searching.config import ImageSearchConfig
 from nas.searching.continuing import check_data, check_settings
-from nas.searching.places import Places, WorkerIdentity
+from nas.searching.places import Places, WorkerIdentity, completed
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
-from nas.searching.study import first_trial, open_study, read_study, working_storage
+from nas.searching.study import (
+    count_trials,
+    first_trial,
+    open_study,
+    read_study,
+    working_storage,
+)
 from nas.searching.trial import TrialError, TrialRunner, origin_of
 from nas.training.device import resolve_device
 
@@ -36,6 +43,7 @@ def run_worker(
     data: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     after_trial: Callable[[optuna.Study], None] = lambda study: None,
+    yielding: float = 0.0,
 ) -> None:
     """Works on a run until the number of trials asked for is complete.
 
@@ -49,6 +57,7 @@ def run_worker(
         data: Folder of the images on this machine, if it is not that of the run.
         should_stop: Called between trials; True ends the worker.
         after_trial: Called after every trial of this worker.
+        yielding: See `nas.searching.places.Places`.
 
     Raises:
         SearchError: If too many candidates in a row fail or are beyond the limits.
@@ -59,7 +68,7 @@ def run_worker(
     config = run.config()
     if data is not None and isinstance(config, ImageSearchConfig):
         config = config.with_data(data)
-    known = read_study(run)
+    known = read_study(run, config.storage_timeout)
     check_settings(known, config, run.config_path)
     check_data(known, assembly.data(config), run.path)
     device = choose_device(config.device, index)
@@ -70,16 +79,19 @@ def run_worker(
     origin = origin_of(WorkerIdentity.of_this_process(index), device, config.seed)
     with interrupts.held(), working_storage(run, config, origin) as storage:
         study = open_study(storage, run, config, parts.space, parts.controller)
-        places = Places(study, storage, config.grace)
+        places = Places(study, storage, config.grace, yielding=yielding)
         runner = TrialRunner(
-            parts, config.objectives, config.seed, origin, places, storage, config.limits
+            *(parts, config.objectives, config.seed, origin, places, storage, config.limits),
+            allowance=Allowance(config.candidate),
         )
         failures = FailureWatch(
             first_trial(study), config.failures_in_a_row, config.beyond_in_a_row
         )
 
+        ends.announce(run.path, completed(study.get_trials(deepcopy=False)))
+
         def remember(study: optuna.Study) -> None:
-            run.remember_trials(len(study.get_trials(deepcopy=False)))
+            run.remember_trials(count_trials(study))
             after_trial(study)
 
         work(study, places, runner, failures, should_stop=should_stop, after_trial=remember)
@@ -144,4 +156,4 @@ def _run_trial(study: optuna.Study, runner: TrialRunner) -> None:
 
 def _was_given_up(study: optuna.Study, number: int | None) -> bool:
     trials = study.get_trials(deepcopy=False)
-    return any(trial.number == number and failure_of(trial) == LOST for trial in trials)
+    return any(trial.number == number and is_lost(trial) for trial in trials)

@@ -20,7 +20,15 @@ Inputs = Any
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number, or has grown without bounds."""
+
+
+class StalledError(RuntimeError):
+    """The loss has not fallen for as many epochs as a training may go without."""
+
+
+# Steps between two looks at the loss, each of which waits for the device.
+_LOOK = 20
 
 
 @contextmanager
@@ -139,10 +147,11 @@ def train_epoch(
     Raises:
         DivergedError: If the loss or a weight is infinite or not a number.
     """
-    losses = [
-        step(batch, scale(index * len(batches) + number))
-        for number, batch in enumerate(batches.epoch(index))
-    ]
+    losses: list[Tensor] = []
+    for number, batch in enumerate(batches.epoch(index)):
+        losses.append(step(batch, scale(index * len(batches) + number)))
+        if number % _LOOK == _LOOK - 1 and not math.isfinite(loss := float(losses[-1])):
+            raise DivergedError(f"the loss became {loss} in epoch {index}")
     mean = float(torch.stack(losses).mean())
     if not math.isfinite(mean):
         raise DivergedError(f"the loss became {mean} in epoch {index}")

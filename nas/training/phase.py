@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from nas.training.loop import Loop
+from nas.training.loop import DivergedError, Loop, StalledError
 from nas.training.scoring import ScoreCard
 from nas.training.seeding import seeded
+
+# No training that begins with a loss comes back from so many times that loss.
+_LOST = 1000
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def run_phase(
     phase: Phase,
     decide: Callable[[str, ScoreCard], bool] = lambda rung, card: True,
     lap: Callable[[str], None] = lambda name: None,
+    patience: int | None = None,
 ) -> PhaseResult:
     """Trains to the end of a phase; what it trained ends with the averaged weights.
 
@@ -67,14 +71,18 @@ def run_phase(
         decide: Asked at every rung on the way, with its name and the scores there, whether to go
             on. The network has the averaged weights meanwhile.
         lap: Told the name of what has just been done, to take the time.
+        patience: Epochs in a row in which the mean loss may stay above its smallest value; None is
+            any number.
 
     Raises:
-        DivergedError: If the loss is no longer finite.
+        DivergedError: If the loss is no longer finite, or a thousand times that of the first epoch.
+        StalledError: If it has not fallen for too long.
     """
     curve: list[float] = []
     for epoch in range(1, phase.epochs + 1):
         curve.append(_train(phase, epoch - 1))
         lap(phase.name)
+        _check(curve, patience)
         if epoch not in phase.rungs:
             continue
         with _averaged(phase.loop):
@@ -94,6 +102,14 @@ def train_phase(phase: Phase) -> list[float]:
     curve = [_train(phase, index) for index in range(phase.epochs)]
     phase.loop.update.load_average()
     return curve
+
+
+def _check(curve: list[float], patience: int | None) -> None:
+    first, last = abs(curve[0]), curve[-1]
+    if first > 0 and last > _LOST * first:
+        raise DivergedError(f"the loss grew from {first:.3g} to {last:.3g} in {len(curve)} epochs")
+    if patience is not None and len(curve) - 1 - curve.index(min(curve)) >= patience:
+        raise StalledError(f"the loss has not fallen for {patience} epochs")
 
 
 def _train(phase: Phase, index: int) -> float:

@@ -9,10 +9,20 @@ from pydantic import Field, model_validator
 
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.settings import Settings
+from nas.settings import Settings, overridden, validate
 
 INITIAL = "initial"
 """Name of the weights before the first stage."""
+
+
+class StageTraining(Settings):
+    """Settings of the training of a stage; those of each kind of task say more.
+
+    Attributes:
+        epochs: Passes over the training split.
+    """
+
+    epochs: int = Field(30, ge=1)
 
 
 class StageSettings(Settings):
@@ -52,15 +62,17 @@ class StageSettings(Settings):
             )
         return self
 
+    def applied_to(self, common: StageTraining) -> StageTraining:
+        """The settings of the training of this stage.
 
-class StageTraining(Settings):
-    """Settings of the training of a stage; those of each kind of task say more.
+        Args:
+            common: Those of all stages.
 
-    Attributes:
-        epochs: Passes over the training split.
-    """
-
-    epochs: int = Field(30, ge=1)
+        Raises:
+            UserError: If a setting of the stage is wrong.
+        """
+        values = overridden(common.model_dump(mode="json"), self.training)
+        return validate(type(common), values, "training")
 
 
 def check_stages(stages: Sequence[StageSettings], has_teacher: bool) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
 from nas.errors import UserError, sentence
-from nas.settings import overridden, validate
 from nas.tasks import Task
 from nas.training import checkpoint
 from nas.training.fit import fit
@@ -153,7 +152,10 @@ class _Runner:
     def check(self, stage: StageSettings) -> None:
         subject = self.subject
         subject.recipe.check(
-            subject.network, subject.task, self._settings(stage), self._teaching(stage)
+            subject.network,
+            subject.task,
+            stage.applied_to(subject.common),
+            self._teaching(stage),
         )
 
     def run(
@@ -164,7 +166,8 @@ class _Runner:
         on_epoch: Callable[[str, EpochRecord, int], None],
         say: Callable[[str], None],
     ) -> tuple[FitResult, dict[str, float]]:
-        settings, subject = self._settings(stage), self.subject
+        subject = self.subject
+        settings = stage.applied_to(subject.common)
         teaching = replace(self._teaching(stage, start), say=say)
         result = fit(
             subject.recipe,
@@ -179,11 +182,6 @@ class _Runner:
             on_epoch=lambda record: on_epoch(stage.name, record, settings.epochs),
         )
         return result, dict(teaching.distiller.weights) if teaching.distiller else {}
-
-    def _settings(self, stage: StageSettings) -> StageTraining:
-        common = self.subject.common
-        values = overridden(common.model_dump(mode="json"), stage.training)
-        return validate(type(common), values, "training")
 
     def _teaching(self, stage: StageSettings, start: str = INITIAL) -> Teaching:
         network = self.subject.network

@@ -53,19 +53,21 @@ def test_paths_cost_what_their_parts_cost(trained: Any) -> None:
 
 
 def test_the_weights_of_all_networks_are_in_one_file(
-    trained: Any, digits: ClassificationTask
+    trained: Any, all_digits: ClassificationTask
 ) -> None:
     folder, _, summary = trained
     students, description = load_students(folder / "seed-1" / "networks.safetensors")
-    scores = score_paths(students, digits, "validation", torch.device("cpu"))
+    scores = score_paths(students, all_digits, "validation", torch.device("cpu"))
     assert scores.paths == {name: values[1] for name, values in summary.paths.items()}
-    assert description.classes == digits.classes
+    assert description.classes == all_digits.classes
 
 
-def test_a_whole_network_scores_as_any_classifier(trained: Any, digits: ClassificationTask) -> None:
+def test_a_whole_network_scores_as_any_classifier(
+    trained: Any, all_digits: ClassificationTask
+) -> None:
     students, _ = load_students(trained[0] / "seed-0" / "networks.safetensors")
-    card = kind_of(digits).score(
-        students.student(1).network, digits, "validation", torch.device("cpu")
+    card = kind_of(all_digits).score(
+        students.student(1).network, all_digits, "validation", torch.device("cpu")
     )
     assert card.figures["accuracy"] == trained[2].paths["shallow/shallow"][0]
 

@@ -22,9 +22,9 @@ from nas.errors import UserError
 from nas.kinds.segmentation.kind import SegmentationKind, phases
 from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
-from nas.retraining import retrain as module
 from nas.retraining.options import RetrainOptions, RetrainStages
 from nas.retraining.retrain import retrain
+from nas.searching import full_training
 from nas.searching.config import image_config
 from nas.searching.images import load_task, reward_on
 from nas.searching.run_folder import RunFolder
@@ -72,7 +72,8 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
     text = (folder / "metrics.json").read_text()
     assert json.loads(text, parse_constant=refuse) == metrics
     assert set(metrics) == {
-        *("identity", "genotype", "distillation", "search_quality", "epochs", "best_epoch"),
+        *("identity", "genotype", "distillation", "search_quality", "epochs", "first_epoch"),
+        "best_epoch",
         *("loss_weights", "validation", "test", "costs", "latency", "notes", "onnx"),
     }
     assert metrics["distillation"] is False and metrics["epochs"] == 2
@@ -87,9 +88,9 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
 def test_the_best_epoch_of_the_validation_split_is_kept(retrained) -> None:
     _, folder, metrics = retrained
     rows = _log(folder)
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
     qualities = [float(row["score"]) for row in rows]
-    assert metrics["best_epoch"] == int(np.argmax(qualities))
+    assert metrics["best_epoch"] == int(np.argmax(qualities)) + 1
     assert metrics["validation"]["quality"] == pytest.approx(max(qualities), abs=1e-6)
 
 
@@ -133,7 +134,7 @@ def test_a_finished_retraining_is_returned_without_training_again(retrained, mon
     def train(*arguments: object, **options: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(module, "train_stages", train)
+    monkeypatch.setattr(full_training, "train_stages", train)
     assert _retrain(run.path, OPTIONS) == metrics
 
 
@@ -252,7 +253,7 @@ def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
         lambda stage, record, epochs: told.append(f"{stage} {record.epoch + 1}/{epochs}"),
     )
     assert told == ["hint 1/1", "rest 1/1"]
-    assert (metrics["epochs"], metrics["best_epoch"]) == (2, 1)
+    assert (metrics["epochs"], metrics["best_epoch"]) == (2, 2)
     folder = own_run / "retrain/trial-0"
     assert [row["stage"] for row in _log(folder)] == ["hint", "rest"]
     assert not list(folder.glob("*.pt"))
@@ -369,3 +370,12 @@ def test_an_int8_version_that_is_broken_loses_nothing_else(own_run, monkeypatch)
     folder = own_run / "retrain/trial-0-no-distillation"
     assert not (folder / "model.int8.onnx").exists()
     assert json.loads((folder / "metrics.json").read_text()) == metrics
+
+
+def test_a_folder_that_counts_epochs_from_0_is_read_as_counted_from_1(retrained, tmp_path) -> None:
+    run, _, metrics = retrained
+    copy = shutil.copytree(run.path, tmp_path / "older")
+    path = copy / "retrain/trial-0-no-distillation/metrics.json"
+    older = {key: value for key, value in metrics.items() if key != "first_epoch"}
+    path.write_text(json.dumps({**older, "best_epoch": metrics["best_epoch"] - 1}))
+    assert _retrain(copy, OPTIONS) == metrics

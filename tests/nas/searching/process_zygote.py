@@ -16,8 +16,10 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
 from nas.searching import local_processes
+from nas.searching.ends import Word
 from nas.searching.run_folder import RunFolder
 
 
@@ -48,7 +50,7 @@ class Zygote:
     def launch(self, run: RunFolder, index: int) -> ForkedWorker:
         return ForkedWorker(self, self.ask(("start", str(run.path), index)))
 
-    def ask(self, request: tuple[object, ...]) -> int | None:
+    def ask(self, request: tuple[object, ...]) -> Any:
         self._requests.send(request)
         return self._requests.recv()
 
@@ -79,7 +81,11 @@ class ForkedWorker:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        if self._code is None:
+            self._signal(signal.SIGKILL)
+
+    def word(self) -> Word | None:
+        return self._zygote.ask(("word", self.pid))
 
     def _signal(self, number: int) -> None:
         # Like subprocess, which keeps quiet when the process ended since it was last looked at.
@@ -89,6 +95,7 @@ class ForkedWorker:
 
 def _serve(requests: Connection, ours: Connection) -> int:
     ours.close()
+    pipes: dict[int, int] = {}
     while True:
         try:
             kind, *arguments = requests.recv()
@@ -96,8 +103,14 @@ def _serve(requests: Connection, ours: Connection) -> int:
             return 0
         if kind == "start":
             path, index = arguments
-            command = [path, str(index), str(os.getpid()), "search_fakes:assembly"]
-            requests.send(fork(lambda command=command: local_processes.main(command)))
+            word, pipe = os.pipe()
+            command = [path, str(index), str(os.getpid()), "search_fakes:assembly", str(pipe)]
+            pid = fork(lambda command=command: local_processes.main(command))
+            os.close(pipe)
+            pipes[pid] = word
+            requests.send(pid)
+        elif kind == "word":
+            requests.send(Word.read(pipes[arguments[0]]))
         else:
             requests.send(_exit_code(arguments[0]))
 

@@ -19,7 +19,8 @@ from sqlalchemy.engine import Engine
 
 from nas.errors import UserError
 from nas.searching import local_processes
-from nas.searching.local_processes import ExitCode, LocalProcesses
+from nas.searching.ends import ExitCode
+from nas.searching.local_processes import LocalProcesses
 from nas.searching.places import Places
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
@@ -38,6 +39,13 @@ def _search(path: Path) -> int:
         places = Places(study, storage, config.grace)
         LocalProcesses(2, zygote.launch, poll=0.05).run(run, study, places, lambda study: None)
     return 0
+
+
+def _work(run: RunFolder, parent: int) -> int:
+    pipe = os.open(os.devnull, os.O_WRONLY)
+    return local_processes.main(
+        [str(run.path), "0", str(parent), "search_fakes:assembly", str(pipe)]
+    )
 
 
 def _rows(run: RunFolder, query: str) -> list[tuple[Any, ...]]:
@@ -137,7 +145,7 @@ def test_a_worker_that_finds_the_configuration_wrong_ends_the_search(tmp_path: P
     run = RunFolder.create(tmp_path / "run", config)
 
     def body() -> int:
-        with pytest.raises(UserError):
+        with pytest.raises(UserError, match="does not measure 'latency'"):
             _search(run.path)
         return 0
 
@@ -152,8 +160,7 @@ def test_a_worker_ends_in_order_when_it_is_told_to(
     run = RunFolder.create(tmp_path / "run", config)
     with working_storage(run, config) as storage:
         create_study(storage, run, config, fakes.PairSpace())
-    command = [str(run.path), "0", str(os.getpid()), "search_fakes:assembly"]
-    worker = fork(lambda: local_processes.main(command))
+    worker = fork(lambda: _work(run, os.getppid()))
     query = "SELECT * FROM trial_user_attributes WHERE key = 'canonical_key'"
     while not _rows(run, query):
         time.sleep(0.05)
@@ -174,9 +181,7 @@ def test_an_interruption_within_a_transaction_waits_for_its_end(tmp_path: Path) 
 
     def body() -> int:
         event.listen(Engine, "after_cursor_execute", interrupt)
-        return local_processes.main(
-            [str(run.path), "0", str(os.getppid()), "search_fakes:assembly"]
-        )
+        return _work(run, os.getppid())
 
     worker = fork(body)
     assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.INTERRUPTED
@@ -191,9 +196,7 @@ def test_a_worker_whose_parent_is_gone_ends(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path / "run", config)
     with working_storage(run, config) as storage:
         create_study(storage, run, config, fakes.PairSpace())
-    somebody_else = "1"
-    worker = fork(
-        lambda: local_processes.main([str(run.path), "0", somebody_else, "search_fakes:assembly"])
-    )
-    assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.DONE
+    somebody_else = 1
+    worker = fork(lambda: _work(run, somebody_else))
+    assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == ExitCode.INTERRUPTED
     assert _rows(run, "SELECT * FROM trials") == []

@@ -50,7 +50,17 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     listed = {split: _list(root, one, classes, settings) for split, one in folders.items()}
     notes = tuple(note for one in listed.values() for note in one.notes)
     sources = {
-        split: FileSource(root, one.names, one.labels, size, crop, settings.reader, problems, notes)
+        split: FileSource(
+            root,
+            one.names,
+            one.labels,
+            size,
+            crop,
+            settings.reader,
+            settings.short_side,
+            problems,
+            notes,
+        )
         for split, one in listed.items()
     }
     return Found(classes, dict(sources), size, settings.usual_normalisation)
