@@ -215,7 +215,9 @@ class RunFolder:
         for path in begun:
             path.unlink(missing_ok=True)
         for path in self._empty:
-            path.rmdir()
+            # A full disk may have left it out.
+            if path.is_dir():
+                path.rmdir()
 
     @property
     def _empty(self) -> tuple[Path, ...]:
