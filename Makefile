@@ -64,6 +64,7 @@ $(VENV)/.installed: $(MADE_FROM)
 	@$(PYTHON) -m venv $(VENV)
 	$(call pip_install,.,--no-compile)
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	@$(BIN)/python scripts/complete_torchvision.py
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

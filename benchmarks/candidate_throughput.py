@@ -118,7 +118,7 @@ def make_settings(epochs: int) -> SegmentationEvaluationSettings:
     defaults = SegmentationEvaluationSettings()
     return defaults.model_copy(
         update={
-            "encoder": EncoderSettings(weights="none"),
+            "encoder": defaults.encoder.model_copy(update={"weights": "none"}),
             "distillation": SegmentationDistillationSettings(method="logit_mse"),
             "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
         }
@@ -126,27 +126,32 @@ def make_settings(epochs: int) -> SegmentationEvaluationSettings:
 
 
 def make_prepared(
-    task: SegmentationTask, settings: SegmentationEvaluationSettings, seed: int
+    task: SegmentationTask, settings: SegmentationEvaluationSettings, seed: int, device: str = "cpu"
 ) -> PreparedSegmentation:
     """Encoder and caches as a search has them, without training anything."""
+    where = torch.device(device)
     with seeded(seed, "encoder"):
-        encoder = Encoder(settings.encoder).eval()
-    splits = {name: make_features(task, name, encoder) for name in ("train", "validation")}
-    return PreparedSegmentation(
-        task, torch.device("cpu"), None, encoder, splits["train"], splits["validation"]
+        encoder = Encoder(EncoderSettings(weights="none")).eval().to(where)
+    train, validation = (
+        make_features(task, name, encoder, where) for name in ("train", "validation")
     )
+    return PreparedSegmentation(task, where, None, encoder, train, validation)
 
 
-def make_features(task: SegmentationTask, split: str, encoder: Encoder) -> SplitFeatures:
+def make_features(
+    task: SegmentationTask, split: str, encoder: Encoder, device: torch.device
+) -> SplitFeatures:
     """The encoder's maps and the logits of a teacher that is right nearly everywhere."""
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
-    maps = compute_maps(lambda x: encoder(normalise(x, torch.device("cpu"))), data.images)
+    maps = compute_maps(lambda x: encoder(normalise(x, device)), data.images)
     masks = resize_masks(data.targets, maps[0].shape[1:3]).long()
     certain = F.one_hot(masks.clamp(max=task.num_classes - 1), task.num_classes).float()
     with seeded(split):
         logits = 4 * certain + torch.randn(certain.shape)
-    return SplitFeatures(maps, data.targets, logits)
+    return SplitFeatures(
+        tuple(one.to(device) for one in maps), data.targets.to(device), logits.to(device)
+    )
 
 
 def sample(space: FastNAS, encoder: Encoder, count: int, seed: int) -> list[Genotype]:
@@ -195,7 +200,7 @@ def make_plain(
     task, stage = prepared.task, settings.stage0
     masks = task.dataset("train").targets
     weights = class_weights(
-        settings.class_weights, masks, task.num_classes, task.ignore_index, torch.device("cpu")
+        settings.class_weights, masks, task.num_classes, task.ignore_index, prepared.device
     )
     data = plain_data(prepared, weights)
     training = PlainTraining(
@@ -213,7 +218,7 @@ def make_plain(
         with seeded(seed, "candidate") as generator:
             decoder = PlainDecoder(
                 genotype.value, prepared.encoder.channels, task.num_classes, width
-            )
+            ).to(prepared.device)
             training.train(decoder, data, generator)
             return score(decoder, data)
 

@@ -28,8 +28,8 @@ from latency.predicting.calibration import Prediction
 from nas.evaluation.latency.calibration import NETWORKS, Calibrated, calibrate
 from nas.kinds.candidates import Candidates
 from nas.kinds.classification.candidates import ClassifierCandidates
-from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
-from nas.models.encoder import EncoderSettings
+from nas.kinds.segmentation.candidates import SegmentationCandidates
+from nas.models.encoder import EncoderSettings, untrained_encoder
 from search_spaces.genotype import Genotype
 from search_spaces.space import ClassifierSpace, DecoderSpace
 
@@ -132,7 +132,7 @@ def make_candidates(options: argparse.Namespace) -> Candidates:
     if isinstance(space, ClassifierSpace):
         return ClassifierCandidates(space, options.classes, shape)
     assert isinstance(space, DecoderSpace)
-    encoder = untrained_encoder(EncoderSettings(name=options.encoder), space)
+    encoder = untrained_encoder(EncoderSettings(name=options.encoder), space.encoder_strides)
     return SegmentationCandidates(space, encoder, options.classes, shape)
 
 

@@ -268,7 +268,7 @@ def score(decoder: PlainDecoder, data: PlainData) -> dict[str, float]:
         logits, _ = decoder([maps[start : start + 64] for maps in data.validation_maps])
         masks = data.validation_masks[start : start + 64]
         predictions = resize(logits, masks.shape[1:]).argmax(dim=1)
-        meter.update(predictions.numpy(), masks.numpy())
+        meter.update(predictions.cpu().numpy(), masks.cpu().numpy())
     return rewards.class_scores(meter.confusion, data.classes)["f1"]
 
 

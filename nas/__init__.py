@@ -1,9 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill` and `evaluate` do without a search, and `mutual` trains
-networks that learn from each other; `load` gives back a network, and `describe` says how to feed
-it.
+candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
+trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
+within a budget, and `describe` says how to feed it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
-    from nas.api.trainings import distill, evaluate, train
+    from nas.api.trainings import distill, ensemble, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
+    from nas.mutual_learning.anytime import anytime
     from nas.results import Records
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "Run",
     "TrainedRun",
     "UserError",
+    "anytime",
     "describe",
     "distill",
+    "ensemble",
     "evaluate",
     "load",
     "mutual",
@@ -45,8 +48,10 @@ _MODULES = {
     "Run": "nas.api.results",
     "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
+    "anytime": "nas.mutual_learning.anytime",
     "describe": "nas.kinds.network_file",
     "distill": "nas.api.trainings",
+    "ensemble": "nas.api.trainings",
     "evaluate": "nas.api.trainings",
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",

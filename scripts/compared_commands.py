@@ -58,7 +58,10 @@ _SEGMENTATION = {
     "trials": 4,
     "space": {"name": "fastnas", "options": {"branches": 2, "cells": 1, "width": 8}},
     "controller": {"name": "evolution", "settings": {"population": 2, "sample": 1}},
-    "reward": {"classes": ["background", "skin", "hair"]},
+    "reward": {
+        "classes": ["background", "skin", "hair"],
+        "penalties": [{"cost": "flops", "base": 1250000}],
+    },
     "evaluation": {
         "encoder": {"name": _ENCODER},
         "pretraining": _QUICK,
@@ -88,7 +91,10 @@ _CLASSIFICATION = {
             "model": {"name": "convnet_small"},
             "training": {"epochs": 12, "augmentation": "none", "batch_size": 16},
         },
+        # Defaults may move; what is compared is what the same settings compute.
+        "distillation": {"method": "soft_target"},
     },
+    "retraining_losses": [{"method": "soft_target"}],
     # Long enough that others can learn from what is retrained.
     "retraining": {"epochs": 16, "batch_size": 16},
 }
@@ -120,7 +126,7 @@ _STAGES = {
             "name": "guide",
             "train": ["stage1"],
             "task_weight": 0,
-            "losses": [{"method": "hint", "student": "stage1", "teacher": "stage1"}],
+            "losses": [{"method": "hint", "weight": 100, "student": "stage1", "teacher": "stage1"}],
             "training": {"epochs": 2},
         },
         {"name": "finish", "losses": [{"method": "soft_target", "ratio": 0.5}]},
@@ -160,10 +166,7 @@ MAKING = (
     _command(f"faces-teacher: {_FACES_TEACHER}"),
     _command(f"cut-off: {_CUT_OFF}", interrupt="epoch 2/"),
     _command("student: distill --config stages.yaml --run student"),
-    _command(
-        "segmentation: search --config segmentation.yaml --penalty flops --halving 2 "
-        "--run segmentation"
-    ),
+    _command("segmentation: search --config segmentation.yaml --halving 2 --run segmentation"),
     _command("segmentation-retrained: retrain segmentation --trial 0 --device cpu"),
     _command("segmentation-status: status segmentation", reads=True),
     _command("segmentation-front: pareto list segmentation", reads=True),
@@ -177,8 +180,8 @@ MAKING = (
     _command(f"whole: {_WHOLE} --run whole"),
     _command(f"interrupted: {_WHOLE} --run interrupted", interrupt="trial 1  "),
     _command(
-        "table: search --table table.npz --set dataset=shapes --controller tpe --trials 8 "
-        "--penalty latency_ms_toy --halving 2 --run table"
+        "table: search --table table.npz --set dataset=shapes --set failures_in_a_row=5 "
+        "--controller tpe --trials 8 --penalty latency_ms_toy --halving 2 --run table"
     ),
     _command(f"benchmark: {_BENCHMARK} {' '.join(f'--controller {c}' for c in _CONTROLLERS)}"),
 )

@@ -6,14 +6,31 @@ Importing this package, and everything in a space but `build`, does without torc
 from search_spaces.decision import Decision
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.graph import Edge, Graph
-from search_spaces.registry import address, create, is_importable, kind, names, presets, register
-from search_spaces.space import ClassifierSpace, DecoderSpace, Kind, SearchSpace, SpaceError
+from search_spaces.registry import (
+    address,
+    chooses_encoder,
+    create,
+    is_importable,
+    kind,
+    names,
+    presets,
+    register,
+)
+from search_spaces.space import (
+    ClassifierSpace,
+    DecoderSpace,
+    EncoderCut,
+    Kind,
+    SearchSpace,
+    SpaceError,
+)
 
 __all__ = [
     "ClassifierSpace",
     "Decision",
     "DecoderSpace",
     "Edge",
+    "EncoderCut",
     "Genotype",
     "GenotypeError",
     "Graph",
@@ -21,6 +38,7 @@ __all__ = [
     "SearchSpace",
     "SpaceError",
     "address",
+    "chooses_encoder",
     "create",
     "is_importable",
     "kind",

@@ -29,6 +29,9 @@ _SPACES: Registry[type[SearchSpace]] = Registry(
         "darts": "search_spaces.darts:DARTS",
         "mobile": "search_spaces.mobile:Mobile",
         "template": "search_spaces.template:Template",
+        "nano": "search_spaces.compact:Nano",
+        "micro": "search_spaces.compact:Micro",
+        "small": "search_spaces.compact:Small",
     },
     _complaint,
 )
@@ -60,7 +63,7 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         SpaceError: If there is no such space.
     """
-    return {preset: dict(options) for preset, options in _find(name).presets.items()}
+    return {preset: dict(options) for preset, options in find(name).presets.items()}
 
 
 def kind(name: str) -> Kind:
@@ -72,7 +75,19 @@ def kind(name: str) -> Kind:
     Raises:
         SpaceError: If there is no such space.
     """
-    return _find(name).kind
+    return find(name).kind
+
+
+def chooses_encoder(name: str) -> bool:
+    """Whether the candidates of a space choose among encoders, which its option `encoders` lists.
+
+    Args:
+        name: A name or an import path, as in `create`.
+
+    Raises:
+        SpaceError: If there is no such space.
+    """
+    return getattr(find(name), "chooses_encoder", False)
 
 
 def create(name: str, **options: Any) -> SearchSpace:
@@ -86,7 +101,7 @@ def create(name: str, **options: Any) -> SearchSpace:
     Raises:
         SpaceError: If the space or an option is unknown, or an option has a wrong value.
     """
-    space = _find(name)
+    space = find(name)
     parameters = inspect.signature(space).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
@@ -130,7 +145,15 @@ def _class_of(space: str | SearchSpace | type[SearchSpace]) -> str | type[Search
     return type(space) if isinstance(space, SearchSpace) else space
 
 
-def _find(name: str) -> type[SearchSpace]:
+def find(name: str) -> type[SearchSpace]:
+    """The class of a space.
+
+    Args:
+        name: A name or an import path, as in `create`.
+
+    Raises:
+        SpaceError: If there is no such space.
+    """
     try:
         return _SPACES.get(name)
     except UnknownNameError as error:

@@ -8,6 +8,7 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from search_spaces.decision import Decision
@@ -83,7 +84,7 @@ class SearchSpace(ABC):
         Raises:
             GenotypeError: If it is incomplete or not of this space; the message says where.
         """
-        return Genotype(self.name, tuple(self._choices(_read(value)).values()))
+        return Genotype(self.name, tuple(self._choices(read_nested(value)).values()))
 
     def canonical_key(self, genotype: Genotype) -> str:
         """A text that is the same for genotypes that compute the same function."""
@@ -138,7 +139,12 @@ def _option(decision: Decision, given: Any) -> int | str:
     return decision.options[decision.options.index(given)]
 
 
-def _read(value: str | Sequence[Any]) -> Any:
+def read_nested(value: str | Sequence[Any]) -> Any:
+    """The nested form of a genotype as lists, from its text or as it is.
+
+    Raises:
+        GenotypeError: If the text is none.
+    """
     if not isinstance(value, str):
         return value
     try:
@@ -147,15 +153,63 @@ def _read(value: str | Sequence[Any]) -> Any:
         raise GenotypeError(f"{value!r} is no list: {error}.") from error
 
 
+@dataclass(frozen=True)
+class EncoderCut:
+    """A backbone as far as a decoder needs it.
+
+    Attributes:
+        strides: Strides of the maps that the decoder takes, in pixels of the image, the finest
+            first. What lies behind the last of them is not needed.
+        name: Which backbone; None is the one that the search is given.
+    """
+
+    strides: tuple[int, ...]
+    name: str | None = None
+
+
 class DecoderSpace(SearchSpace):
     """A space of segmentation decoders, which take the maps of an encoder.
 
+    Unless a space says otherwise, all its decoders take the same maps of the encoder that the
+    search is given.
+
     Attributes:
-        encoder_strides: Strides of the maps that its decoders take, in pixels of the image.
+        encoder_strides: Strides of the maps that its decoders take, in pixels of the image; all
+            those that one of them takes.
+        chooses_encoder: Whether the encoder is a decision; the option `encoders` lists them.
     """
 
     kind: ClassVar[Kind] = "segmentation"
+    chooses_encoder: ClassVar[bool] = False
     encoder_strides: tuple[int, ...] = (4, 8, 16, 32)
+
+    @property
+    def cuts(self) -> tuple[EncoderCut, ...]:
+        """Every `cut` that a candidate can have."""
+        return (EncoderCut(self.encoder_strides),)
+
+    def cut(self, genotype: Genotype) -> EncoderCut:
+        """The encoder of a candidate, and which of its maps the decoder takes."""
+        return self.cuts[0]
+
+    def resized(
+        self, genotype: Genotype, *, width: int, encoder_outputs: int
+    ) -> tuple[DecoderSpace, Genotype]:
+        """The same decoder with another width, on some of the maps of the encoder.
+
+        Args:
+            genotype: A candidate of this space.
+            width: Channels of the decoder.
+            encoder_outputs: Number of maps, at most as many as now. Where the decoder reads a map
+                behind them, it reads the last of them.
+
+        Returns:
+            The space of such decoders, and the candidate there.
+
+        Raises:
+            SpaceError: If the decoders of this space come in one size.
+        """
+        raise SpaceError(f"the decoders of {self.name!r} come in one size.")
 
     @abstractmethod
     def build(

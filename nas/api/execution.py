@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.api.arguments import Config, split_config
 from nas.api.folders import default_search
@@ -12,6 +12,9 @@ from nas.api.progress import displays
 from nas.errors import UserError
 from nas.nested import flattened
 from nas.settings import overridden, read_values, validate
+
+if TYPE_CHECKING:
+    from nas.searching.config import SearchConfig
 
 
 def run_search(
@@ -38,8 +41,16 @@ def run_search(
         assembly = StandardAssembly(*epochs)
         if not resume:
             resolved = load_config(path, options)
+            named = flattened(read_values(path)) | options
+            if not any(key == "space" or key.startswith("space.") for key in named):
+                space = assembly.space_within(
+                    resolved, lambda name: load_config(path, {**options, "space.name": name})
+                )
+                if space is not None:
+                    resolved = load_config(path, {**options, "space.name": space})
             folder = run or default_search(resolved)
             start(resolved, folder, assembly, IMPORT_PATH, look)
+            _finish(resolved, folder, *epochs)
             return folder
         if run is None:
             raise UserError("a search that continues needs its run folder; give run.")
@@ -50,4 +61,17 @@ def run_search(
         changes = {key: value for key, value in options.items() if key != "data"}
         validate(type(known), overridden(known.model_dump(mode="json"), changes), "--resume")
         continue_search(run, assembly, IMPORT_PATH, look, options)
+        _finish(known, run, *epochs)
     return run
+
+
+def _finish(config: SearchConfig, run: Path, show: Any, say: Any) -> None:
+    from nas.searching.config import TableSearchConfig
+    from nas.searching.run_folder import RunFolder
+
+    if isinstance(config, TableSearchConfig):
+        # Nothing is trained there, and training need not be imported.
+        return
+    from nas.searching.finalists import train_finalists
+
+    train_finalists(RunFolder.open(run), show, show, say)

@@ -129,4 +129,4 @@ def run_mutual(
     merged = overridden(read_values(path), values)
     settings = validate(MutualConfig, merged, str(path) if path else "settings")
     with displays(progress) as (epochs, _):
-        return MutualRun(folder, run_all(settings, folder, on_epoch=epochs[0]))
+        return MutualRun(folder, run_all(settings, folder, on_epoch=epochs[0], say=epochs[1]))

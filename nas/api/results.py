@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 from nas.api.arguments import given, penalty_settings
 from nas.api.execution import run_search
 from nas.api.progress import displays
-from nas.errors import UserError
 from nas.nested import flattened
 from nas.results import Records
-from nas.settings import overridden, validate
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nas.experiments.evaluation import RunEvaluation
     from nas.experiments.run import Summary
+    from nas.report.agreement import Trust
     from nas.report.status import Status
     from nas.searching.config import SearchConfig
     from nas.searching.run_folder import RunFolder
@@ -116,15 +115,53 @@ class Run:
         target = Path(folder) if folder else plots_of(self.path)
         return save_plots(read_searches([snapshot], reading), reading, target, tuple(formats))
 
-    def resume(self, trials: int | None = None, *, progress: bool = True, **options: Any) -> Run:
+    def report(
+        self,
+        path: str | Path | None = None,
+        *,
+        beside: Sequence[Run] = (),
+        cost: str | None = None,
+        networks: bool = True,
+        data: str | Path | None = None,
+    ) -> Path:
+        """Writes one HTML page about the search, which opens without a network; see ``nas report``.
+
+        Args:
+            path: The file; ``report.html`` in the run unless given.
+            beside: Other runs to compare with.
+            cost: Cost that the page opens with; the first penalised one, or flops, unless given.
+            networks: Whether retrained networks are run, for their predictions and layers.
+            data: Folder of the images, if they have moved.
+
+        Returns:
+            The file.
+
+        Raises:
+            UserError: If a run cannot be read or is given twice, or the file cannot be written.
+        """
+        from nas.api.reports import write_report
+
+        paths = [self.path, *(run.path for run in beside)]
+        target, images = (None if place is None else Path(place) for place in (path, data))
+        return write_report(paths, target, cost=cost, networks=networks, data=images)
+
+    def resume(
+        self,
+        trials: int | None = None,
+        *,
+        finalists: int | None = None,
+        progress: bool = True,
+        **options: Any,
+    ) -> Run:
         """Continues the search, up to a higher number of trials if one is given.
 
         Args:
             trials: Total number of candidates to finish.
+            finalists: Best candidates of the front to train in full at the end.
             progress: Whether to print progress.
             options: ``workers``, ``device``, or ``data``, the folder of images that have moved.
         """
-        values = given({"trials": trials, **options})
+        values = given({"trials": trials, "finalists.count": finalists, **options})
         run_search(values, run=self.path, resume=True, progress=progress)
         return self
 
@@ -134,6 +171,7 @@ class Run:
         *,
         epochs: int | None = None,
         teacher: bool | None = None,
+        out: str | Path | None = None,
         seed: int = 0,
         data: str | Path | None = None,
         device: str = "auto",
@@ -147,6 +185,7 @@ class Run:
             which: ``best``, the number of a trial, or a genotype.
             epochs: Passes over the training split.
             teacher: Whether it learns from the search's teacher; as the search unless given.
+            out: Folder of the network; in ``retrain/`` of the run unless given.
             seed: Of weights, order and augmentation.
             data: Folder of the images, if they have moved.
             device: auto, cpu or cuda:N.
@@ -160,15 +199,10 @@ class Run:
         from nas.deployment.int8 import Int8Options
         from nas.deployment.onnx_export import ExportOptions
         from nas.deployment.selection import Selection, select
-        from nas.retraining.options import RetrainOptions
+        from nas.retraining.options import RetrainOptions, image_search, training_of
         from nas.retraining.retrain import retrain as retrain_one
-        from nas.searching.config import ImageSearchConfig
 
-        settings = self.config
-        if not isinstance(settings, ImageSearchConfig):
-            raise UserError(f"{self.path}: it searched a table, which has no images to train on.")
-        if data is not None:
-            settings = settings.with_data(data)
+        settings = image_search(self.folder, data)
         selection = (
             Selection(trials=(which,))
             if isinstance(which, int)
@@ -178,13 +212,13 @@ class Run:
         )
         (choice,) = select(self.folder, selection)
         changes = flattened(config or {}) | given({"epochs": epochs})
-        values = overridden(settings.retraining.model_dump(), changes)
         options = RetrainOptions(
-            training=validate(type(settings.retraining), values, "retraining"),
+            training=training_of(settings, changes),
             distill=settings.has_teacher if teacher is None else teacher,
             device=device,
             seed=seed,
             export=ExportOptions(int8=Int8Options() if int8 else None),
+            out=Path(out) if out is not None else None,
         )
         with displays(progress) as (shown, _):
             metrics = retrain_one(
@@ -197,6 +231,51 @@ class Run:
                 shown[1],
             )
         return Retrained(options.folder(self.folder, choice), metrics)
+
+    def trust(
+        self,
+        candidates: int = 12,
+        *,
+        seeds: int = 2,
+        epochs: int | None = None,
+        teacher: bool | None = None,
+        data: str | Path | None = None,
+        device: str = "auto",
+        config: Mapping[str, Any] | None = None,
+        progress: bool = True,
+    ) -> Trust:
+        """Trains candidates in full, to tell how far the search's scores can be trusted.
+
+        The outcome is kept in the run, where `status` shows it. Repeating an interrupted call
+        continues it, and `retrain` takes over what was trained with its settings.
+
+        Args:
+            candidates: How many, spread over all qualities.
+            seeds: Trainings of each.
+            epochs: Of a training; those of `retrain` unless given.
+            teacher: Whether they learn from the search's teacher; as the search unless given.
+            data: Folder of the images, if they have moved.
+            device: auto, cpu or cuda:N.
+            config: Any further setting of the training.
+            progress: Whether to print progress.
+
+        Raises:
+            UserError: If fewer than four candidates are finished, or a setting is wrong.
+        """
+        from nas.retraining.options import image_search, training_of
+        from nas.retraining.trust import TrustOptions
+        from nas.retraining.trust import trust as judged
+        from nas.searching.full_training import FullTraining
+
+        settings = image_search(self.folder, data)
+        how = FullTraining(
+            training=training_of(settings, flattened(config or {}) | given({"epochs": epochs})),
+            distill=settings.has_teacher if teacher is None else teacher,
+            device=device,
+        )
+        options = TrustOptions(how, candidates, seeds)
+        with displays(progress) as ((show, say), _):
+            return judged(self.folder, settings, options, show, show, say)
 
 
 @dataclass(frozen=True)

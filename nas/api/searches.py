@@ -35,6 +35,7 @@ def search(
     penalties: Mapping[str, float] | Iterable[str] | None = None,
     limits: Mapping[str, float] | None = None,
     trials: int | None = None,
+    finalists: int | None = None,
     teacher: str | Path | nn.Module | TrainedRun | bool | None = None,
     encoder: str | nn.Module | None = None,
     workers: int | None = None,
@@ -55,6 +56,8 @@ def search(
         penalties: Costs that lower the reward: exponents by cost, or just their names.
         limits: Largest values of costs by name; candidates beyond them are not trained.
         trials: Number of candidates to finish.
+        finalists: Best candidates of the front to train in full at the end; `Run.retrain` takes
+            the best of them. None unless given.
         teacher: A run of `train`, a network file, or any module that gives the task's logits;
             False searches without a teacher.
         encoder: Backbone of segmentation candidates: a timm name, an import path, or a module with
@@ -87,6 +90,7 @@ def search(
             "reward.penalties": penalty_settings(penalties),
             "limits": dict(limits) if limits is not None else None,
             "trials": trials,
+            "finalists.count": finalists,
             **(
                 {"evaluation.distillation.enabled": teacher}
                 if isinstance(teacher, bool)

@@ -16,7 +16,8 @@ from nas.settings import overridden, read_values, validate
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.experiments.evaluation import RunEvaluation
+    from nas.experiments.ensemble import EnsembleEvaluation
+    from nas.experiments.evaluation import OtherData, RunEvaluation
     from nas.tasks import Task
 
 
@@ -165,36 +166,120 @@ def evaluate(
     *,
     tta: bool = False,
     views: str | None = None,
+    task: str | Path | None = None,
     data: str | Path | None = None,
+    task_options: Mapping[str, Any] | None = None,
     missing: Sequence[Sequence[str]] = (),
+    best_by: Sequence[str] = (),
+    intervals: bool = False,
     device: str = "auto",
 ) -> RunEvaluation:
-    """Scores every network of a run of `train` or `distill` on a split.
+    """Scores every network of a run of `train` or `distill`, or any one network, on a split.
+
+    Where the masks of a segmentation task are stored at another size than the network takes, it is
+    scored at both; the figures at the images' own size are named ``own size``.
 
     Args:
-        run: Its folder.
+        run: Its folder, or that of one seed or of a retrained network.
         split: train, validation or test; the test split is for reporting and chooses nothing.
         tta: Whether to score with test-time augmentation too.
         views: Which; the most thorough one that the kind of the task has unless given.
-        data: Folder of the images, if they have moved.
+        task: Other data than those of the training. They are normalised as those were, and
+            thresholds come from the validation split of the training.
+        data: Folder of the images, if they have moved; with a task, its images.
+        task_options: Options of that task.
         missing: For anti-spoofing, inputs to take away from every face; a row of its own for each.
+        best_by: Monitors of the training; a row for each, of the weights that were best by it.
+        intervals: For anti-spoofing, whether to find 95 % intervals by the bootstrap, over
+            subjects where they are known.
         device: auto, cpu or cuda:N.
 
     Raises:
-        UserError: If there is no such run or split, or an input cannot be taken away.
+        UserError: If there is no such run, split, monitor or task, or an input cannot be taken
+            away.
 
     Example:
         >>> found = nas.evaluate(folder / "teacher", "test")
         >>> sorted(found.figures["none"])
         ['accuracy', 'mean_class_accuracy']
     """
-    from nas.experiments.evaluation import evaluate_run
+    from nas.deployment.evaluation import evaluate as scored
 
-    folder = run.path if isinstance(run, TrainedRun) else Path(run)
     if views is not None and not tta:
         raise UserError("views belong to test-time augmentation; give tta=True too.")
     chosen: Any = ("none", views) if tta else ("none",)
-    return evaluate_run(folder, split, chosen, device, str(data) if data else None, missing)
+    other = _other(task, data, task_options)
+    return scored(
+        _folder(run),
+        split,
+        chosen,
+        device,
+        str(data) if data and other is None else None,
+        missing,
+        other=other,
+        best_by=best_by,
+        intervals=intervals,
+    )
+
+
+def ensemble(
+    runs: Sequence[str | Path | TrainedRun],
+    split: str = "validation",
+    *,
+    weights: str = "equal",
+    task: str | Path | None = None,
+    data: str | Path | None = None,
+    task_options: Mapping[str, Any] | None = None,
+    intervals: bool = False,
+    device: str = "auto",
+) -> EnsembleEvaluation:
+    """Scores the networks of several runs as one, by the sum of their logits, seed by seed.
+
+    Args:
+        runs: Folders of `train` or `distill`, two or more.
+        split: train, validation or test.
+        weights: equal, or learned: positive ones that add up to 1 and fit the validation split.
+        task: As for `evaluate`.
+        data: As for `evaluate`.
+        task_options: As for `evaluate`.
+        intervals: As for `evaluate`.
+        device: auto, cpu or cuda:N.
+
+    Raises:
+        UserError: If there are fewer than two runs, no seed is in all of them, or a network was
+            made for other data.
+    """
+    from nas.experiments.ensemble import WEIGHTS, evaluate_ensemble
+
+    if weights not in WEIGHTS:
+        raise UserError(f"weights {weights!r}: choose {' or '.join(WEIGHTS)}.")
+    chosen: Any = weights
+    other = _other(task, data, task_options)
+    return evaluate_ensemble(
+        [_folder(run) for run in runs],
+        split,
+        weights=chosen,
+        other=other,
+        data=str(data) if data and other is None else None,
+        intervals=intervals,
+        device=device,
+    )
+
+
+def _folder(run: str | Path | TrainedRun) -> Path:
+    return run.path if isinstance(run, TrainedRun) else Path(run)
+
+
+def _other(
+    task: str | Path | None, data: str | Path | None, options: Mapping[str, Any] | None
+) -> OtherData | None:
+    from nas.experiments.evaluation import OtherData
+
+    if task is None:
+        if options:
+            raise UserError("task_options belong to a task; give that too.")
+        return None
+    return OtherData(str(task), str(data) if data else None, options or {})
 
 
 def _short(model: str | nn.Module) -> str:

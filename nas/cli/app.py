@@ -20,11 +20,13 @@ from nas.cli import (
     benchmark,
     distill,
     doctor,
+    ensemble,
     evaluate,
     export,
     latency,
     mutual,
     pareto,
+    report,
     retrain,
     runs,
     search,
@@ -32,6 +34,7 @@ from nas.cli import (
     status,
     tasks,
     train,
+    trust,
     worker,
 )
 from nas.errors import UserError
@@ -60,20 +63,22 @@ app.command("allow")(allow.allow)
 app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(pareto.app, name="pareto")
+app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
+app.command("trust")(trust.trust)
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
 app.command("evaluate")(evaluate.evaluate)
+app.command("ensemble")(ensemble.ensemble)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(latency.app, name="latency")
-app.add_typer(runs.app, name="runs")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "retrain")
+_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 

@@ -30,6 +30,12 @@ def distill(
     teacher: Annotated[
         Path | None, typer.Option(help="A run of nas train, or a model file.")
     ] = None,
+    teacher_model: Annotated[
+        str | None,
+        typer.Option(
+            help="timm network whose weights the teacher's file holds (.safetensors, .pth)."
+        ),
+    ] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Distillation loss; repeat for several.")
     ] = None,
@@ -96,6 +102,7 @@ def distill(
             "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
             "teacher": str(teacher) if teacher else None,
+            "teacher_model.name": teacher_model,
             "losses": [_loss(name, single) for name in methods] or None,
             "training.epochs": epochs,
             "seed": seed,

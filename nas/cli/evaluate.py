@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.values import names_in
+from nas.cli.values import names_in, task_options
 from nas.errors import UserError
 
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(help="Folder made by nas train, nas distill or nas mutual.")
+        Path,
+        typer.Argument(help="Folder made by nas train, distill, mutual or retrain."),
     ],
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
     tta: Annotated[
@@ -27,26 +28,81 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Inputs to take away, for example depth,ir; repeat it for several rows."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Other data than those of the training: built-in task, folder or YAML file; "
+            "thresholds are those of the training's validation images."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the images, if they moved; with --task, of its images."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE with --task, for example task_options.seed=1."),
+    ] = None,
+    best_by: Annotated[
+        list[str] | None,
+        typer.Option(help="Also score the weights that were best by a monitor of the training."),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="95 % intervals by the bootstrap (anti-spoofing).")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="Also write the table to a .csv or .md file.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
 ) -> None:
-    """Score the networks of a training run, averaged over seeds."""
+    """Score one network, or those of a training run, averaged over seeds.
+
+    Segmentation networks are scored at the images' own size too, where that is another one.
+    """
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
+    options = task_options(settings or (), task)
     from nas.mutual_learning.run import CONFIG
 
     if (run / CONFIG).is_file():
-        if tta:
-            raise UserError(f"{run}: --tta is for runs of nas train and nas distill; leave it out.")
+        for option, given in (
+            ("--tta", tta),
+            ("--missing", missing),
+            ("--task", task),
+            ("--best-by", best_by),
+            ("--intervals", intervals),
+            ("--table", table),
+        ):
+            if given:
+                raise UserError(
+                    f"{run}: {option} is for runs of nas train and nas distill; leave it out."
+                )
         _evaluate_paths(run, split, data, device)
         return
     from nas.api.trainings import evaluate as scored
+    from nas.report.experiment_files import check_table, evaluation_rows, write_table
     from nas.report.experiments import evaluation_table
     from nas.terminal import plain_console
 
+    if table is not None:
+        check_table(table)
     patterns = [names_in(names, "--missing") or [] for names in missing or ()]
-    found = scored(run, split, tta=tta, views=views, data=data, missing=patterns, device=device)
+    found = scored(
+        run,
+        split,
+        tta=tta,
+        views=views,
+        task=task,
+        data=data,
+        task_options=options,
+        missing=patterns,
+        best_by=best_by or (),
+        intervals=intervals,
+        device=device,
+    )
     plain_console().print(evaluation_table(found))
+    if table is not None:
+        write_table(evaluation_rows(found), table)
 
 
 def _evaluate_paths(run: Path, split: str, data: Path | None, device: str) -> None:

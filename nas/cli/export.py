@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.deployment.onnx_export import ExportOptions
 
 _ONNX = ".onnx"
+_OPSET = 18
 
 
 def export(
@@ -28,10 +29,21 @@ def export(
         str | None,
         typer.Option(help="Path across the networks of nas mutual, such as resnet18/resnet34."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The ONNX file; default: beside the weights.")
+    anytime: Annotated[
+        bool,
+        typer.Option(
+            "--anytime",
+            help="All paths of nas mutual in one file with early exits, for nas.anytime.",
+        ),
+    ] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="With --anytime: default time for an image, such as 5ms.")
     ] = None,
-    opset: Opset = 18,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The ONNX file, or that of --anytime; default: beside the weights."),
+    ] = None,
+    opset: Opset = _OPSET,
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
     int8_images: Int8Images = None,
@@ -50,6 +62,11 @@ def export(
     ] = "auto",
 ) -> None:
     """Export a trained network to ONNX, and with --int8 to an int8 version as well."""
+    if anytime or budget is not None:
+        of_onnx = path is not None or dynamic_batch or int8 or int8_images is not None
+        _check_anytime(anytime, of_onnx or opset != _OPSET, task is not None or bool(settings))
+        _export_anytime(network, out, budget, data, device)
+        return
     if out is not None and out.suffix != _ONNX:
         raise UserError(f"--out {out}: the name has to end in {_ONNX}.")
     options = export_options(opset, dynamic_batch, int8, int8_images, seed)
@@ -101,6 +118,46 @@ def _export_path(
     with latency_sentences():
         record = write(found, target, options, task, device)
     _show(target, record)
+
+
+def _check_anytime(anytime: bool, of_onnx: bool, of_task: bool) -> None:
+    if not anytime:
+        raise UserError("--budget belongs to --anytime; give both.")
+    if of_onnx:
+        raise UserError("--anytime writes no ONNX; leave --path and the options of ONNX out.")
+    if of_task:
+        raise UserError("--task and --set are not for --anytime, whose run tells its task.")
+
+
+def _export_anytime(
+    run: Path, out: Path | None, budget: str | None, data: Path | None, device: str
+) -> None:
+    milliseconds = _milliseconds(budget) if budget is not None else None
+    target = out or run / "anytime.safetensors"
+    if target.suffix != ".safetensors":
+        raise UserError(f"--out {target}: the name has to end in .safetensors.")
+
+    from nas.mutual_learning.anytime_making import make_anytime
+    from nas.report.mutual import exits_table
+    from nas.terminal import plain_console
+
+    found = make_anytime(run, device, str(data) if data else None)
+    found.save(target, milliseconds)
+    plain_console().print(exits_table(found))
+    chosen = found.plan(milliseconds) if milliseconds is not None else None
+    if chosen is not None:
+        say(f"within {milliseconds:g} ms: {found.name(chosen.path)}")
+    say(f"anytime: {target}")
+
+
+def _milliseconds(budget: str) -> float:
+    try:
+        found = float(budget.strip().removesuffix("ms"))
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UserError(f"--budget {budget}: give milliseconds above 0, such as 5ms.")
+    return found
 
 
 def _show(path: Path, record: dict[str, Any]) -> None:

@@ -20,7 +20,9 @@ app = typer.Typer(help="Pareto fronts of one or several searches.", no_args_is_h
 Runs = Annotated[list[Path] | None, typer.Argument(help="Run folders; default: the latest.")]
 Cost = Annotated[
     str | None,
-    typer.Option(help="params, macs, flops or latency; default: the penalised cost, or flops."),
+    typer.Option(
+        help="params, macs, flops or latency; default: the penalised or limited cost, or flops."
+    ),
 ]
 Aggregate = Annotated[
     str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,13 @@ def retrain(
         Path | None, typer.Option(help="YAML file with a list of stages, each with its losses.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the network, and for several a folder in it each; default: retrain/ "
+            "of the run."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     opset: Opset = 18,
@@ -66,10 +74,11 @@ def retrain(
     export = export_options(opset, dynamic_batch, int8, int8_images, seed)
 
     from nas.deployment.selection import Selection, select
-    from nas.retraining.options import RetrainOptions
+    from nas.retraining.options import RetrainOptions, image_search, training_of
     from nas.searching.run_folder import RunFolder
 
     folder = RunFolder.open(chosen_run(run))
+    config = image_search(folder, data)
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
     choices = select(folder, selection)
     values = with_assigned(given({"epochs": epochs}), assignments(settings or ()))
@@ -80,7 +89,7 @@ def retrain(
         raise UserError("--distill.weight belongs to exactly one --distill.method.")
     steps = _stages(stages, losses)
     options = RetrainOptions(
-        training=_training(folder, values),
+        training=training_of(config, values),
         distill=_distils(folder, steps) if distillation is None else distillation,
         losses=steps.losses,
         stages=steps.stages,
@@ -88,14 +97,18 @@ def retrain(
         seed=seed,
         export=export,
     )
+
+    def placed(choice: Choice) -> RetrainOptions:
+        single = len(choices) == 1 or out is None
+        return replace(options, out=out if single or out is None else out / choice.name)
+
     with latency_sentences():
         results = [
-            (choice.name, _retrain(folder, _with_data(folder, data), choice, options))
-            for choice in choices
+            (choice.name, _retrain(folder, config, choice, placed(choice))) for choice in choices
         ]
     _show(results)
     for choice in choices:
-        say(f"network: {options.folder(folder, choice)}")
+        say(f"network: {placed(choice).folder(folder, choice)}")
 
 
 def _distils(run: RunFolder, steps: RetrainStages) -> bool:
@@ -137,26 +150,6 @@ def _stages(path: Path | None, losses: list[dict[str, Any]]) -> Any:
     if losses and isinstance(values, dict):
         values = {**values, "losses": losses}
     return validate(RetrainStages, values, str(path) if path else "--distill")
-
-
-def _training(folder: Any, values: dict[str, Any]) -> Any:
-    from nas.searching.config import ImageSearchConfig
-    from nas.settings import overridden, validate
-
-    config = folder.config()
-    if not isinstance(config, ImageSearchConfig):
-        raise UserError(f"{folder.path}: it searched a table, which has no images to train on.")
-    known = config.retraining
-    return validate(type(known), overridden(known.model_dump(), values), "retraining")
-
-
-def _with_data(run: RunFolder, data: Path | None) -> Any:
-    from nas.searching.config import ImageSearchConfig
-
-    config = run.config()
-    if data is None or not isinstance(config, ImageSearchConfig):
-        return config
-    return config.with_data(data)
 
 
 def _retrain(folder: Any, config: Any, choice: Choice, options: Any) -> dict[str, Any]:

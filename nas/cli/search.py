@@ -88,6 +88,13 @@ def search(
         typer.Option(help="Successive halving: keep about 1/N of the candidates at each rung."),
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Number of candidates to finish.")] = None,
+    finalists: Annotated[
+        int | None,
+        typer.Option(
+            help="Best candidates of the front to train in full at the end, by successive halving; "
+            "--best is taken from them. Default: 0."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
@@ -138,6 +145,7 @@ def search(
             "latency.source": latency_source,
             "promotion.reduction": halving,
             "trials": trials,
+            "finalists.count": finalists,
             "workers": workers,
             "seed": seed,
             "device": device,
@@ -152,6 +160,8 @@ def search(
             "evaluation.distillation.weight": distill_weight,
         }
     )
+    if table is not None and finalists is not None:
+        raise UserError("--finalists are trained on images, and a table has none; leave it out.")
     if table is not None and (task is not None or data is not None):
         raise UserError("--table takes the place of images; leave out --task and --data.")
     largest = {
@@ -199,11 +209,19 @@ def _report(run: Any) -> None:
     from nas.report.fronts import run_front
     from nas.report.runs import read_snapshot
     from nas.report.search_quality import search_quality
-    from nas.report.status import quality_table
+    from nas.report.status import finalist_sentences, quality_table
+    from nas.searching.config import ImageSearchConfig
     from nas.terminal import plain_console
 
     console = plain_console()
     found = read_snapshot(run)
     console.print(quality_table(search_quality(found)))
     console.print(run_front(found, console.width))
+    for number, line in enumerate(finalist_sentences(found)):
+        say(f"finalist {number + 1}: {line}")
+    if not found.finals() and isinstance(found.config, ImageSearchConfig):
+        say(
+            "these scores are of short trainings: nas trust tells how far they hold, and "
+            "--resume --finalists 4 trains the best of the front for longer"
+        )
     say(f"run folder: {run.path}")

@@ -20,6 +20,10 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--set", help="KEY=VALUE for an option of the space, for example cells=2."),
 ]
+Size = Annotated[
+    str, typer.Option("--input-size", help="Height and width of the images that costs are of.")
+]
+Classes = Annotated[int, typer.Option(help="Number of classes of the networks.", min=2)]
 
 
 @app.command("list")
@@ -35,13 +39,24 @@ def list_spaces() -> None:
 
 
 @app.command()
-def show(name: Name = "fastnas", options: Options = None) -> None:
-    """Print the decisions of a space and how many candidates it has."""
+def show(
+    name: Name = "fastnas",
+    options: Options = None,
+    samples: Annotated[
+        int, typer.Option(help="Random candidates whose costs are shown; 0 shows none.", min=0)
+    ] = 60,
+    size: Size = "128x128",
+    classes: Classes = 11,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:
+    """Print the decisions of a space, how many candidates it has, and what some of them cost."""
     space = _create(name, options)
     say(space.fingerprint)
     for decision in space.decisions:
         say(f"  {decision.name}: {', '.join(map(str, decision.options))}")
     say(f"{space.size:.3g} candidates")
+    if samples:
+        _say_costs(space, samples, size, classes, seed)
 
 
 @app.command()
@@ -50,6 +65,9 @@ def sample(
     options: Options = None,
     count: Annotated[int, typer.Option(help="Number of genotypes.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    costs: Annotated[bool, typer.Option("--costs", help="Show what they cost, too.")] = False,
+    size: Size = "128x128",
+    classes: Classes = 11,
 ) -> None:
     """Print random genotypes."""
     import random
@@ -58,6 +76,20 @@ def sample(
     rng = random.Random(seed)
     for _ in range(count):
         say(space.sample(rng))
+    if costs:
+        _say_costs(space, count, size, classes, seed)
+
+
+def _say_costs(space: SearchSpace, count: int, size: str, classes: int, seed: int) -> None:
+    from nas.report.space_costs import histogram, sampled_costs
+
+    height, cross, width = size.partition("x")
+    if not (height.isdecimal() and cross and width.isdecimal() and int(height) and int(width)):
+        raise UserError(f"--input-size {size!r}: expected HEIGHTxWIDTH, for example 128x128.")
+    found = sampled_costs(space, count, (int(height), int(width)), classes, seed)
+    for cost, values in found.items():
+        for line in histogram(cost, values):
+            say(line)
 
 
 def _create(name: str, options: list[str] | None) -> SearchSpace:

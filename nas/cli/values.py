@@ -11,6 +11,7 @@ import yaml
 from nas.api.folders import RUNS
 from nas.errors import UserError
 from nas.nested import flattened
+from nas.settings import overridden
 
 
 def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
@@ -54,6 +55,25 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
             )
     # A section replaces what is there, so it goes before what belongs into it.
     return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
+
+
+def task_options(texts: Iterable[str], task: str | None) -> dict[str, Any]:
+    """Options of a task from ``task_options.KEY=VALUE``.
+
+    Args:
+        texts: What was given with ``--set``.
+        task: The task that was named; without one there is nothing to set.
+
+    Raises:
+        UserError: If another setting is named, or no task.
+    """
+    values = overridden({}, assignments(texts))
+    options = values.pop("task_options", {})
+    if values:
+        raise UserError(f"--set {next(iter(values))}: only task_options can be set here.")
+    if options and task is None:
+        raise UserError("--set task_options belongs to --task; give that too.")
+    return dict(options)
 
 
 def names_in(text: str | None, option: str) -> list[str] | None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.deployment.int8 import int8_version
-from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, write_onnx
+from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, about, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
 from nas.files import write_json
+from nas.models.face_networks import on_its_own
 from nas.mutual_learning.run import PathNetwork
 from nas.tasks import Task
 from nas.training.device import resolve_device
@@ -49,7 +50,8 @@ def export(
         device: Where the float32 network is scored; both files are measured on the CPU.
 
     Returns:
-        The record: what the file takes and gives, how it was checked, and with int8 the scores and
+        The record: what the file takes (``channels`` tells which, where it takes some of the
+        task's alone) and gives, how it was checked, and with int8 the scores and
         latencies of both.
 
     Raises:
@@ -58,16 +60,20 @@ def export(
     """
     where = resolve_device(device)
     description = trained.description
-    shape = description.input_shape
+    network, channels = on_its_own(trained.network)
+    taken = list(range(len(description.mean)) if channels is None else channels)
+    shape = (1, len(taken), *description.input_size)
     path.parent.mkdir(parents=True, exist_ok=True)
+    written = (network, shape, path, options)
     record: dict[str, Any] = {
         "network": str(trained.path),
-        "onnx": {"file": path.name, **write_onnx(trained.network, shape, path, options)},
+        "onnx": {"file": path.name, **write_onnx(*written, about(description, channels=taken))},
         "size": path.stat().st_size,
         "input": {
             "shape": list(shape),
-            "mean": list(description.mean),
-            "std": list(description.std),
+            "mean": [description.mean[channel] for channel in taken],
+            "std": [description.std[channel] for channel in taken],
+            **({} if channels is None else {"channels": taken}),
         },
         "classes": list(description.classes),
     }
@@ -76,7 +82,11 @@ def export(
         record |= scores_of(trained.network.to(where), task, where)
         trained.network.cpu()
         record["int8"] = int8_version(
-            path, task, options.int8, lambda network: scores_of(network, task, where)
+            path,
+            task,
+            options.int8,
+            lambda network: scores_of(network, task, where),
+            channels=channels,
         )
     write_json(path.with_suffix(".json"), record)
     return record

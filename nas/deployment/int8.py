@@ -42,15 +42,18 @@ class OnnxNetwork(nn.Module):
 
     Args:
         predict: Runs the file.
+        channels: Which of the images' channels the file takes; None for all.
     """
 
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, predict: Predict, channels: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self._predict = predict
+        self._channels = channels
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of normalised images N x channels x H x W."""
-        return torch.from_numpy(self._predict(images.cpu().contiguous().numpy()))
+        taken = images if self._channels is None else images[:, list(self._channels)]
+        return torch.from_numpy(self._predict(taken.cpu().contiguous().numpy()))
 
 
 def int8_version(
@@ -59,6 +62,7 @@ def int8_version(
     options: Int8Options,
     score: Callable[[nn.Module], dict[str, dict[str, Any]]],
     measured: Latency | None = None,
+    channels: tuple[int, ...] | None = None,
 ) -> dict[str, Any]:
     """Quantises an ONNX file with images of the train split, scores and measures the result.
 
@@ -70,6 +74,7 @@ def int8_version(
         options: How many images, and which.
         score: Scores a network whose images are on the CPU.
         measured: The latency of the float32 file on the CPU, if it is known.
+        channels: Which of the images' channels the files take; None for all.
 
     Returns:
         A record: ``file``, ``calibration_images``, the scores by split, and for ``float32`` and
@@ -80,8 +85,10 @@ def int8_version(
         LatencyError: If the file does not take the images, or cannot be measured.
     """
     images = calibration_images(task, options)
+    if channels is not None:
+        images = np.ascontiguousarray(images[:, list(channels)])
     quantised = latency.quantise_onnx(path, images, path.with_name(path.stem + SUFFIX))
-    network = OnnxNetwork(latency.predictor(quantised, threads=torch.get_num_threads()))
+    network = OnnxNetwork(latency.predictor(quantised, threads=torch.get_num_threads()), channels)
     shape = (1, *images.shape[1:])
     before = measured or cpu_latency(path, shape)
     after = cpu_latency(quantised, shape)

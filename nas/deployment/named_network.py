@@ -14,6 +14,7 @@ from nas.errors import UserError
 from nas.kinds.candidates import Candidates
 from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
+from nas.models.face_networks import on_its_own
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
 from nas.searching.images import candidates_of, candidates_of_run, load_task
@@ -47,7 +48,8 @@ def named_network(
     """The network that a user means.
 
     Args:
-        path: A run folder, a file or a folder with a network of ours, or an ONNX file.
+        path: A run folder, a file or a folder with a network of ours, a training over several
+            seeds, or an ONNX file.
         selection: Which candidate of a run, but not several; its weights are random, which changes
             no latency.
         size: Height and width of the image, where they are not to be those of training.
@@ -64,12 +66,16 @@ def named_network(
         one = file.one_image
         shape = file.input_shape((1, one[1] if one else 3, *size) if size else one)
         return NamedNetwork(path.name, path, shape)
-    if (path / "run.json").is_file() or (path / "config.yaml").is_file():
+    # Trainings over seeds have a config.yaml too.
+    searched = (path / "config.yaml").is_file() and not any(path.glob("seed-*"))
+    if (path / "run.json").is_file() or searched:
         return _candidate(RunFolder.open(path), selection, size)
     _refuse(selection, path, "one network")
     description = describe(path)
-    shape = (*description.input_shape[:2], *(size or description.input_size))
-    return NamedNetwork(str(path), load(path), shape, _family(description, shape))
+    network, channels = on_its_own(load(path))
+    count = len(description.mean) if channels is None else len(channels)
+    shape = (1, count, *(size or description.input_size))
+    return NamedNetwork(str(path), network, shape, _family(description, shape))
 
 
 def candidates_in(config: SearchConfig, size: tuple[int, int] | None = None) -> Candidates:

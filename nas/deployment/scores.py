@@ -10,7 +10,7 @@ from torch import nn
 from nas.files import finite_only
 from nas.kinds.registry import kind_of
 from nas.tasks import Task
-from nas.training.scoring import Scores
+from nas.training.scoring import ScoreCard, Scores
 from rewards import Reward, RewardError
 
 SPLITS = ("validation", "test")
@@ -29,7 +29,8 @@ def scores_of(
 
     Returns:
         By split: quality (None without a reward), macro (means over the classes), groups, and
-        metric by class; None where a class occurs nowhere.
+        metric by class; None where a class occurs nowhere. Of the test split, the same at the
+        images' own size is ``own_size``, where that is not the size that the network takes.
     """
     return {split: _scores_on(split, network, task, device, reward) for split in SPLITS}
 
@@ -37,7 +38,16 @@ def scores_of(
 def _scores_on(
     split: str, network: nn.Module, task: Task, device: torch.device, reward: Reward | None
 ) -> dict[str, Any]:
-    card = kind_of(task).score(network, task, split, device)
+    kind = kind_of(task)
+    record = _record(kind.score(network, task, split, device), task, reward)
+    if split == "test":
+        own = kind.score_at_own_size(network, task, split, device)
+        if own is not None:
+            record["own_size"] = _record(own, task, reward)
+    return record
+
+
+def _record(card: ScoreCard, task: Task, reward: Reward | None) -> dict[str, Any]:
     if reward is not None:
         card = card.scored_by(reward.metric, task.classes)
     record: dict[str, Any] = finite_only(

@@ -13,7 +13,7 @@ from nas.searching.run_folder import RunFolder
 from nas.training.seeding import derive
 from search_spaces import Genotype, GenotypeError
 
-_LONGEST_LABEL = 150
+_LONGEST_LABEL = 30
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Selection:
     """What is selected: exactly one of the first four.
 
     Attributes:
-        best: The trial of the highest reward among those trained to their end.
+        best: The best finalist, or without finalists the trial of the highest reward among those
+            trained to their end.
         trials: Trials by number; they may have been cut short.
         front: Every trial on the front; those that were cut short are not on it.
         genotype: Nested form of a genotype, from this search or elsewhere.
@@ -83,8 +84,7 @@ def _records(run: Snapshot, selection: Selection) -> list[TrialRecord]:
         return _named(run, selection.trials)
     if selection.front:
         return _front(run, Reading(selection.cost or run.default_cost))
-    trained, reward = run.trained(), run.reward()
-    return [max(trained, key=lambda r: (reward(r.scores, r.costs), -r.number))]
+    return [run.best()]
 
 
 def _front(run: Snapshot, reading: Reading) -> list[TrialRecord]:
@@ -109,8 +109,9 @@ def _named(run: Snapshot, trials: tuple[int, ...]) -> list[TrialRecord]:
 
 
 def _label(genotype: Genotype) -> str:
-    """Its numbers, or a short key where words count too, as names of folders must not be long."""
+    """Its numbers, or a short key where they are many or words count too."""
     text = str(genotype)
-    if any(character.isalpha() for character in text) or len(text) > _LONGEST_LABEL:
-        return f"{derive(text):016x}"
-    return "-".join("".join(c if c.isdigit() else " " for c in text).split())
+    label = "-".join("".join(c if c.isdigit() else " " for c in text).split())
+    if any(character.isalpha() for character in text) or len(label) > _LONGEST_LABEL:
+        return f"{derive(text):016x}"[:8]
+    return label

@@ -12,8 +12,10 @@ from torch import nn
 import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import CONFIG, read_experiment
+from nas.files import read_json
 from nas.kinds.network_file import (
     FILE,
+    METRICS,
     NetworkDescription,
     describe,
     is_former_teacher,
@@ -27,6 +29,8 @@ from nas.searching.run_folder import RunFolder
 from nas.tasks import Task
 
 _RETRAINED = "retrain"
+TRAINED_ON = "task"
+"""In ``metrics.json`` of a network outside of its run: name, data and options of the task."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,10 @@ def task_of_training(path: Path, named: NamedTask) -> Task:
 
 def _recorded_task(path: Path) -> tuple[str, str | None, dict[str, Any]] | None:
     """Name, data and options of the task of the training, if a file tells them."""
-    outer = path.resolve().parent.parent
+    outer, beside = path.resolve().parent.parent, path.parent / METRICS
+    if beside.is_file() and isinstance(record := read_json(beside), dict) and TRAINED_ON in record:
+        known = record[TRAINED_ON]
+        return known["name"], known["data"], known["options"]
     if outer.name == _RETRAINED and (outer.parent / "run.json").is_file():
         run = RunFolder.open(outer.parent).config()
         if isinstance(run, ImageSearchConfig):

@@ -154,10 +154,38 @@ class Distiller(nn.Module):
             outputs[OUTPUT] = logits
         if logits is not None and OUTPUT in teacher_outputs:
             teacher_outputs[OUTPUT] = self._aligned(logits, teacher_outputs[OUTPUT])
-        classes = self._classes(targets, logits)
+        losses, total = self.compare(outputs, teacher_outputs, targets)
+        return DistillationStep(logits, auxiliary, losses, total, teacher_outputs.get(OUTPUT))
+
+    @property
+    def student_paths(self) -> tuple[str, ...]:
+        """Paths of the student's modules whose output is compared."""
+        return self._paths[0]
+
+    @property
+    def teacher_paths(self) -> tuple[str, ...]:
+        """The same of the teacher."""
+        return self._paths[1]
+
+    def compare(
+        self,
+        student: Mapping[str, Tensor],
+        teacher: Mapping[str, Tensor],
+        targets: Tensor | None = None,
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses between outputs that are known, where `step` runs both networks.
+
+        Args:
+            student: Outputs of the modules at `student_paths`, and logits at `OUTPUT`.
+            teacher: The same of the teacher, logits of the student's size.
+            targets: As for `step`.
+
+        Returns:
+            The loss of each term without its weight, and their weighted sum.
+        """
+        classes = self._classes(targets, student.get(OUTPUT))
         losses = {
-            name: cast(Tensor, term(outputs, teacher_outputs, classes))
-            for name, term in self.terms.items()
+            name: cast(Tensor, term(student, teacher, classes)) for name, term in self.terms.items()
         }
         total = torch.stack(
             [
@@ -165,7 +193,7 @@ class Distiller(nn.Module):
                 for name, weight in self.weights.items()
             ]
         ).sum()
-        return DistillationStep(logits, auxiliary, losses, total, teacher_outputs.get(OUTPUT))
+        return losses, total
 
     def stop_early(self) -> None:
         """Ends the student's run where its last features are compared.

@@ -43,6 +43,8 @@ _LOSSES: Registry[type[DistillationLoss]] = Registry(
         "patch_mmd": "nas.distillation.patches:PatchMMD",
         "multi_scale": "nas.distillation.patches:MultiScale",
         "mad": "nas.distillation.patches:EntropySimilarity",
+        "adversarial": "nas.distillation.adversarial:Adversarial",
+        "reconstruction": "nas.distillation.reconstruction:Reconstruction",
     },
     _complaint,
 )

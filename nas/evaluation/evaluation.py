@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from search_spaces.genotype import Genotype
 
+DIVERGED = "diverged:"
+"""Begins the reason of a candidate whose training diverged."""
+
 
 class EvaluationError(Exception):
     """A candidate that could not be evaluated; the message is the reason that is recorded."""

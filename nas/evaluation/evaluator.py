@@ -102,7 +102,7 @@ class Evaluator:
             def goes_on(rung: str, card: ScoreCard) -> bool:
                 return decide(Rung(rung, scored(card).scores, known.costs))
 
-            makers = kind.phases(candidate, prepared, settings, seed)
+            makers = kind.phases(candidate, prepared.of(genotype), settings, seed)
             for make in makers:
                 phase = make()
                 clock.lap("build")

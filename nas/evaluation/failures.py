@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from nas.evaluation.evaluation import EvaluationError, MemoryLackError
+from nas.evaluation.evaluation import DIVERGED, EvaluationError, MemoryLackError
 from nas.training.loop import DivergedError, StalledError
 from search_spaces.genotype import Genotype
 
@@ -23,7 +23,7 @@ def reasons(genotype: Genotype) -> Iterator[None]:
     try:
         yield
     except DivergedError as error:
-        raise EvaluationError(f"diverged: {error}") from error
+        raise EvaluationError(f"{DIVERGED} {error}") from error
     except StalledError as error:
         raise EvaluationError(f"no progress: {error}") from error
     except torch.OutOfMemoryError as error:

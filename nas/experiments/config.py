@@ -9,12 +9,14 @@ from typing import Any, Self
 from pydantic import Field, create_model, field_validator, model_validator
 
 import nas.tasks
+from nas import allowed
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
 from nas.files import located
 from nas.kinds.network_file import describe
 from nas.kinds.registry import kind_named
 from nas.kinds.teacher import seed_folders
+from nas.kinds.teacher_file import TeacherModel
 from nas.settings import Settings, read_yaml, validate
 from nas.training.stage_settings import StageSettings, StageTraining
 
@@ -31,6 +33,7 @@ class ExperimentConfig(Settings):
         task_options: Options of the task, such as its input size.
         model: The network.
         teacher: Folder of a run or a model file to learn from; null learns from labels alone.
+        teacher_model: The network whose weights `teacher` holds, if that is a checkpoint of timm.
         losses: Losses towards the teacher, for a training of one stage.
         training: How it is trained.
         stages: Several stages in order, in place of `losses`.
@@ -39,11 +42,14 @@ class ExperimentConfig(Settings):
         device: auto, cpu or cuda:N.
     """
 
+    later = ("teacher_model",)
+
     task: str
     data: str | None = None
     task_options: dict[str, Any] = Field(default_factory=dict)
     model: Any
     teacher: str | None = None
+    teacher_model: TeacherModel | None = None
     losses: tuple[TermSettings, ...] = ()
     training: StageTraining
     stages: tuple[StageSettings, ...] = ()
@@ -68,6 +74,8 @@ class ExperimentConfig(Settings):
                 "losses (--method) are those of a training without stages; give them within the "
                 "stages, or leave the stages out"
             )
+        if self.teacher_model is not None and self.teacher is None:
+            raise ValueError("teacher_model belongs to a checkpoint; give its file as teacher")
         return self
 
     @property
@@ -101,12 +109,15 @@ def read_experiment(folder: Path) -> ExperimentConfig:
     """The configuration that a folder was trained with.
 
     Raises:
-        UserError: If there is none, or nothing is trained yet.
+        UserError: If there is none, nothing is trained yet, or it names code that the user never
+            used on this machine.
     """
     path = folder / CONFIG
     if not path.is_file():
         raise UserError(
             f"{folder}: no {CONFIG} there; give the folder of a run of nas train or nas distill."
         )
+    values = read_yaml(path)
+    allowed.require(allowed.code_in(values), folder)
     kind = describe(seed_folders(folder)[0]).kind
-    return validate(experiment_config(kind), read_yaml(path), str(path))
+    return validate(experiment_config(kind), values, str(path))

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from nas import allowed
 from nas.errors import UserError
 from nas.experiments.config import CONFIG, ExperimentConfig
 from nas.files import write_text
@@ -22,10 +23,14 @@ def claim(folder: Path, config: ExperimentConfig) -> None:
         UserError: If the folder holds anything else.
     """
     path = folder / CONFIG
+    # Whoever trains has named what is in the settings.
+    allowed.allow(allowed.code_in(config.identity()))
     # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
     if path.exists() and any(folder.glob("seed-*")):
         # Older runs saved relative paths; validated, they are what this configuration has.
-        known = validate(type(config), read_yaml(path), str(path))
+        values = read_yaml(path)
+        allowed.require(allowed.code_in(values), folder)
+        known = validate(type(config), values, str(path))
         different = different_keys(known.identity(), config.identity())
         if different:
             raise UserError(

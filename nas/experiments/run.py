@@ -18,21 +18,21 @@ import nas.tasks
 from nas.errors import UserError
 from nas.experiments.config import ExperimentConfig
 from nas.experiments.folder import claim
+from nas.experiments.gain import Comparison, find_alone
 from nas.files import finite_only, write_json, write_text
-from nas.kinds.kind import Teacher
+from nas.kinds.kind import AnyKind, Teacher
 from nas.kinds.network_file import FILE, NetworkDescription, save_network
 from nas.kinds.registry import kind_of
 from nas.kinds.teacher import METRICS, load_teacher
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
 from nas.training.stage_settings import check_stages
 from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
 from nas.training.trainer import EpochRecord
 
 LOG = "log.csv"
-_CLEAR_LEAD = 0.01
-"""By less than this a teacher is hardly better than its student."""
 OnEpoch = Callable[[str, EpochRecord, int], None]
 
 
@@ -42,7 +42,8 @@ class Summary:
 
     Attributes:
         seeds: Seed of each training.
-        teacher: Figures of the teacher on the validation split, or None.
+        teacher: Figures of the teacher on the validation split; None without one, or where it
+            knows other classes.
         validation: Figures on the validation split, one value for each seed.
         stages: The first of these figures by stage, one value for each seed.
     """
@@ -51,21 +52,6 @@ class Summary:
     teacher: dict[str, float] | None
     validation: dict[str, list[float]]
     stages: dict[str, list[float]]
-
-    @property
-    def hardly_taught(self) -> str:
-        """What is to be said of a teacher that is hardly better than its students; else empty."""
-        if self.teacher is None:
-            return ""
-        figure = next(iter(self.validation))
-        theirs, ours = self.teacher[figure], statistics.fmean(self.validation[figure])
-        if theirs - ours > _CLEAR_LEAD:
-            return ""
-        return (
-            f"the teacher's {figure.replace('_', ' ')} of {theirs:.3f} is hardly better than the "
-            f"student's {ours:.3f}, so it had little to teach: expect no gain over a training "
-            "with the labels alone, and look for a better teacher"
-        )
 
 
 def run_experiment(
@@ -100,24 +86,47 @@ def run_experiment(
     report.raise_if_bad()
     for note in report.notes:
         say(note)
-    teacher = load_teacher(config.teacher, task, device) if config.teacher else None
+    teacher = None
+    if config.teacher is not None:
+        teacher = load_teacher(config.teacher, task, device, config.teacher_model)
+        teacher.require_comparable(loss for s in config.resolved_stages for loss in s.losses)
     subject = Subject(kind, network, task, config.training, device)
     try_stages(subject, config.resolved_stages, _stage_teacher(teacher))
     claim(folder, config)
     if teacher is not None:
         say(f"teacher {teacher.path}: {teacher.remark}")
+    comparison = _comparison(folder, config, teacher, kind)
+    if comparison is not None and comparison.expected:
+        say(comparison.expected)
     records = []
     for seed in range(config.seed, config.seed + config.seeds):
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
-        told = _named(name, config, on_epoch)
-        records.append(experiment.finished() or experiment.train(told, say))
+        on_stage = _named(name, config, on_epoch)
+        records.append(experiment.finished() or experiment.train(on_stage, say))
         experiment.tidy()
     summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
-    if summary.hardly_taught:
-        say(summary.hardly_taught)
+    if comparison is not None:
+        told = comparison.found(statistics.fmean(summary.validation[comparison.figure]))
+        if told:
+            say(told)
     return summary
+
+
+def _comparison(
+    folder: Path, config: ExperimentConfig, teacher: Teacher | None, kind: AnyKind
+) -> Comparison | None:
+    """The teacher beside the student; None where it has no figure for this task."""
+    if teacher is None or teacher.card is None:
+        return None
+    figure = kind.figures[0]
+    return Comparison(
+        figure,
+        kind.first_figure_is_an_error,
+        teacher.card.figures[figure],
+        find_alone(folder, config, figure),
+    )
 
 
 def _stage_teacher(teacher: Teacher | None) -> StageTeacher | None:
@@ -184,15 +193,17 @@ class _Experiment:
         kind = kind_of(task)
         with seeded(self.seed, "weights"):
             network = kind.create(self.config.model, task)
-        results = train_stages(
-            Subject(kind, network, task, self.config.training, self.device),
-            self.config.resolved_stages,
-            seed=derive(self.seed, "stages"),
-            folder=self.folder,
-            teacher=_stage_teacher(self.teacher),
-            on_epoch=on_epoch,
-            say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
-        )
+        training = self.config.training
+        with naming_diverged(str(self.folder), "training.learning_rate", training):
+            results = train_stages(
+                Subject(kind, network, task, training, self.device),
+                self.config.resolved_stages,
+                seed=derive(self.seed, "stages"),
+                folder=self.folder,
+                teacher=_stage_teacher(self.teacher),
+                on_epoch=on_epoch,
+                say=lambda sentence: say(f"{self.folder.name}: {sentence}"),
+            )
         write_text(self.folder / LOG, _log(results))
         record = self._record(network, results)
         write_json(self.folder / METRICS, record)
@@ -206,7 +217,7 @@ class _Experiment:
             card = kind.score(network.eval(), self.task, "validation", self.device)
             best = result.fit.best
             stages[result.name] = {
-                "epoch": best.epoch,
+                "epoch": best.epoch + 1,
                 "score": best.score,
                 "scores": best.scores,
                 "loss_weights": result.losses,
@@ -244,10 +255,10 @@ def _summary(
     records: Iterable[Mapping[str, Any]], teacher: Teacher | None, figures: tuple[str, ...]
 ) -> Summary:
     records = list(records)
-    first = figures[0]
+    first, card = figures[0], teacher.card if teacher else None
     return Summary(
         seeds=tuple(record["seed"] for record in records),
-        teacher={key: teacher.card.figures[key] for key in figures} if teacher else None,
+        teacher={key: card.figures[key] for key in figures} if card else None,
         validation={key: [r["validation"][key] for r in records] for key in figures},
         stages={
             name: [r["stages"][name]["validation"][first] for r in records]
@@ -277,5 +288,5 @@ def _log(results: list[StageResult]) -> str:
     for result in results:
         for record in result.fit.history:
             values = [record.scores.get(key, "") for key in keys]
-            writer.writerow([result.name, record.epoch, *values, int(record.best)])
+            writer.writerow([result.name, record.epoch + 1, *values, int(record.best)])
     return text.getvalue()

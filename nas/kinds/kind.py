@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nas.distillation.terms import TermSettings
+from nas.errors import UserError
 from nas.kinds.ahead import Announce
 from nas.kinds.candidates import Candidates
 from nas.models.network_settings import NetworkSettings
@@ -33,16 +34,30 @@ class Teacher:
     Attributes:
         network: In evaluation mode.
         path: Where it comes from.
-        card: Its scores on the validation split.
-        identity: Changes with its weights.
+        card: Its scores on the validation split; None if it knows other classes.
+        identity: Changes with its weights and with how it is given its images.
         remark: What is known of it before anybody learns from it, as a clause.
     """
 
     network: nn.Module
     path: Path
-    card: ScoreCard
+    card: ScoreCard | None
     identity: str
     remark: str
+
+    def require_comparable(self, losses: Iterable[TermSettings]) -> None:
+        """Refuses losses on the logits of a teacher that knows other classes.
+
+        Raises:
+            UserError: If there is one.
+        """
+        for loss in losses if self.card is None else ():
+            if loss.compares == "logits" or loss.info.needs_classifiers:
+                raise UserError(
+                    f"teacher {self.path}: its classes are not those of the task, so its logits "
+                    f"cannot be compared by {loss.info.name!r}; choose a loss on features, such as "
+                    "'similarity', or a teacher that was trained for this task."
+                )
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,10 @@ class Prepared:
     device: torch.device
     teacher: Teacher | None
 
+    def of(self, genotype: Genotype) -> Prepared:
+        """What the candidates like one of them share; all, unless a kind says otherwise."""
+        return self
+
 
 PreparedT = TypeVar("PreparedT", bound=Prepared)
 EvaluationT = TypeVar("EvaluationT", bound=Settings)
@@ -73,6 +92,8 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             unless given.
         default_task: Task of a search that names none.
         default_space: Search space of a search that names none.
+        sizes: Search spaces named by the size of their networks, the smallest first. A search with
+            limits that names no space takes the one that suits them.
         default_metric: Metric that earns reward unless another is chosen.
         metrics: Metrics that can earn reward; a user's own can, too.
         figures: Figures of a whole split by which trainings are compared; the first one decides.
@@ -91,6 +112,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
     space_kind: ClassVar[str | None] = None
     default_task: ClassVar[str]
     default_space: ClassVar[str]
+    sizes: ClassVar[tuple[str, ...]] = ()
     default_metric: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]]
     figures: ClassVar[tuple[str, ...]]
@@ -159,6 +181,38 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             UserError: One sentence that says how to get a rung.
         """
 
+    def intervals(
+        self, card: ScoreCard, task: TaskT, split: str
+    ) -> Mapping[str, tuple[float, float]]:
+        """95 % intervals of figures.
+
+        Args:
+            card: The scores of a network.
+            task: The data.
+            split: Of the scores.
+
+        Raises:
+            UserError: If figures of the kind have none.
+        """
+        raise UserError(f"intervals: {self.name} has none; they are there for antispoofing.")
+
+    def seen_from(self, task: TaskT, home: TaskT) -> TaskT:
+        """A task for networks that were trained on other data, with what they take from there.
+
+        Args:
+            task: The data to score them on.
+            home: Those of their training.
+
+        Raises:
+            UserError: If the networks cannot take the images of the task.
+        """
+        if dict(task.inputs) != dict(home.inputs):
+            raise UserError(
+                f"task {task.name!r} has the inputs {dict(task.inputs)} (channels by name), and "
+                f"the networks were trained with {dict(home.inputs)}."
+            )
+        return replace(task, normalisation=(home.mean, home.std))
+
     def image_shape(self, task: TaskT, settings: EvaluationT) -> tuple[int, int, int, int]:
         """N x channels x height x width of one image as candidates take it."""
         return task.input_shape
@@ -190,7 +244,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         device: torch.device,
         seed: int,
         announce: Announce,
-    ) -> PreparedT:
+    ) -> Prepared:
         """Trains or loads what candidates share; everything lands in the cache folder.
 
         Several processes may call this at once: one works, the others wait and load.
@@ -213,7 +267,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
 
         Args:
             candidate: What `build` made, on the device.
-            prepared: What all candidates share; it stays as it is.
+            prepared: What candidates like this one share; it stays as it is.
             settings: Of the evaluation.
             seed: Of order, augmentation and whatever else is random.
         """
@@ -229,13 +283,27 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
         Args:
             network: What `found` gave.
             task: The data.
-            prepared: What candidates share.
+            prepared: What candidates like this one share.
         """
 
     def warm_up(
         self, network: nn.Module, prepared: PreparedT, settings: EvaluationT, seed: int
     ) -> None:
         """Whatever comes before the stages of a full training; nothing unless a kind says so."""
+
+    def score_at_own_size(
+        self,
+        network: nn.Module,
+        task: TaskT,
+        split: str,
+        device: torch.device,
+        views: ViewsName = "none",
+    ) -> ScoreCard | None:
+        """Scores as `score` gives them, against targets at their own size.
+
+        None where they have none but the task's, which is so unless a kind says otherwise.
+        """
+        return None
 
     def deployed(self, network: nn.Module) -> nn.Module:
         """A trained network without what only its training needs."""

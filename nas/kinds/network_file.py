@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,20 @@ from nas.objects import is_object
 from nas.settings import Settings, read_yaml, validate
 from nas.tasks import Task
 
-__all__ = ["FILE", "NetworkDescription", "describe", "load", "require_fitting", "save_network"]
+__all__ = [
+    "FILE",
+    "METRICS",
+    "NetworkDescription",
+    "describe",
+    "load",
+    "network_path",
+    "require_fitting",
+    "save_network",
+    "seed_folders",
+]
 
+METRICS = "metrics.json"
+"""Stands beside the weights of a network that was trained without a search."""
 FORMER_TEACHER = "teacher.yaml"
 """Stands beside the weights of segmentation networks that older versions trained."""
 _OLD = ("space", "space_options", "genotype", "encoder")
@@ -73,6 +86,43 @@ class NetworkDescription(Settings):
         return self.network.build(len(self.classes), self.input_size, len(self.mean))
 
 
+def seed_folders(run: Path) -> list[Path]:
+    """The folders of a run's finished trainings, by seed.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = {
+        int(seed): folder
+        for folder in run.glob("seed-*")
+        if (seed := folder.name.removeprefix("seed-")).isdecimal() and (folder / FILE).is_file()
+    }
+    if not found:
+        raise UserError(f"{run}: no trained network there; make one with nas train or nas distill.")
+    return [found[seed] for seed in sorted(found)]
+
+
+def network_path(place: str | Path, what: str = "teacher") -> Path:
+    """The file of a network.
+
+    Args:
+        place: A file, the folder that holds it, or a run, whose training with the best figure on
+            the validation split is taken.
+        what: It is called in messages.
+
+    Raises:
+        UserError: If there is no network.
+    """
+    path = Path(place).expanduser()
+    if path.is_file():
+        return path
+    if (path / FILE).is_file():
+        return path / FILE
+    if not path.is_dir():
+        raise UserError(f"{what} {path}: no such file or folder; give a run of nas train.")
+    return max(seed_folders(path), key=_validation_quality) / FILE
+
+
 def save_network(network: nn.Module, description: NetworkDescription, path: Path) -> None:
     """Writes a deployed network and its description into one file.
 
@@ -91,7 +141,8 @@ def load(path: str | Path, *, own: bool = False) -> nn.Module:
     """Loads a network that ``nas retrain``, ``train`` or ``distill`` made.
 
     Args:
-        path: The file, or the folder that holds it as ``model.safetensors``.
+        path: The file, the folder that holds it as ``model.safetensors``, or the run of a training
+            over several seeds, whose best network on the validation split is taken.
         own: Run the code that the file names to build its network (a network or a search space of
             one's own), although no such network was trained on this machine. Only for files of
             people whom you trust.
@@ -105,7 +156,7 @@ def load(path: str | Path, *, own: bool = False) -> nn.Module:
         UserError: If there is no such file, it was not made by this toolkit, or it names code
             without `own`.
     """
-    path = network_file(path)
+    path = _file_at(path)
     if own:
         allow_code_of(path)
     return load_described(path, describe(path))
@@ -122,14 +173,14 @@ def describe(path: str | Path, task: Task | None = None) -> NetworkDescription:
     """How the network in a file, or in the folder that holds it, is built and fed.
 
     Args:
-        path: The file or the folder.
+        path: As for `load`.
         task: The data that it was trained on. Only segmentation networks that older versions
             trained need it: their files do not tell the size of their images.
 
     Raises:
         UserError: If there is no such file or it was not made by this toolkit.
     """
-    path = network_file(path)
+    path = _file_at(path)
     if is_former_teacher(path):
         return _former_teacher(path.parent / FORMER_TEACHER, task)
     values = _described(path)
@@ -148,11 +199,7 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
     Raises:
         UserError: One sentence that says what differs.
     """
-    if description.kind != task.kind:
-        raise UserError(
-            f"{path}: it is a network for {description.kind}, and task {task.name!r} is one of "
-            f"{task.kind}."
-        )
+    require_kind(description, task, path)
     if tuple(description.classes) != tuple(task.classes):
         raise UserError(
             f"{path}: its {len(description.classes)} classes are not the {len(task.classes)} of "
@@ -167,6 +214,35 @@ def require_fitting(description: NetworkDescription, task: Task, path: Path) -> 
                 f"{path}: it was trained with {key} {list(theirs)}, and task {task.name!r} has "
                 f"{list(ours)}; load the task with the options that it was trained with."
             )
+
+
+def require_kind(description: NetworkDescription, task: Task, path: Path) -> None:
+    """Refuses a network for another kind of task.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if description.kind != task.kind:
+        raise UserError(
+            f"{path}: it is a network for {description.kind}, and task {task.name!r} is one of "
+            f"{task.kind}."
+        )
+
+
+def _validation_quality(folder: Path) -> float:
+    """The first figure of a training, the larger the better."""
+    record = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    kind = kind_named(describe(folder / FILE).kind)
+    figure = float(record["validation"][kind.figures[0]])
+    return -figure if kind.first_figure_is_an_error else figure
+
+
+def _file_at(place: str | Path) -> Path:
+    """The file itself, that of its folder, or that of the best seed of a run."""
+    path = Path(place)
+    if path.is_dir() and not (path / FILE).is_file() and any(path.glob("seed-*")):
+        return network_path(path)
+    return network_file(path)
 
 
 def _settings_in(values: dict[str, Any], path: Path) -> NetworkSettings:

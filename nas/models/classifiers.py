@@ -45,7 +45,7 @@ class ClassifierSettings(NetworkSettings):
             of the same name: ``vgg13`` is ours, ``vgg13.tv_in1k`` timm's; or a network of one's
             own, see `nas.models.own`.
         weights: ``none`` (random), ``imagenet`` (timm's hub), or the path of a safetensors file
-            with the network's key names.
+            or a checkpoint (.pth) with the network's key names.
         options: Further arguments of ``timm.create_model``, for example ``pad_type: same``.
         stem: ``standard`` as timm makes it; ``small``: the first convolution has stride 1 and at
             most a 3x3 kernel, and no max-pool follows; ``auto``: small for images of up to 64

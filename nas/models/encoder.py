@@ -52,6 +52,13 @@ def without_hub(settings: EncoderSettings) -> EncoderSettings:
     return settings.model_copy(update={"weights": NONE})
 
 
+def untrained_encoder(
+    settings: EncoderSettings, strides: tuple[int, ...] = STRIDES, in_channels: int = 3
+) -> Encoder:
+    """The encoder with random weights, which change no cost; see `Encoder`."""
+    return Encoder(settings.model_copy(update={"weights": NONE}), strides, in_channels)
+
+
 class Encoder(nn.Module):
     """A backbone that gives one map per stride, the finest first.
 
@@ -96,8 +103,18 @@ class Encoder(nn.Module):
         self.strides: tuple[int, ...] = tuple(strides)
         # Two backbones of the same weights differ where, for example, their padding does.
         self._structure = f"{settings.name}{settings.options}{self.strides}"
+        self._settings, self._in_channels = settings, in_channels
         if settings.weights not in (TASK, NONE, IMAGENET):
             load_backbone(self.backbone, Path(settings.weights))
+
+    def cut(self, strides: tuple[int, ...]) -> Encoder:
+        """The encoder with the same weights, as far as some of its maps need it."""
+        if strides == self.strides:
+            return self
+        found = untrained_encoder(self._settings, strides, self._in_channels)
+        load_tensors(found.backbone, self.backbone.state_dict(), f"encoder {self._settings.name}")
+        device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        return found.to(device).train(self.training)
 
     @property
     def fingerprint(self) -> str:

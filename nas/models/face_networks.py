@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,8 @@ class FusedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self._name = backbone
+        self._inputs = dict(inputs)
+        self._groups = {name: tuple(names) for name, names in groups.items()}
         selections = {name: SelectInputs(inputs, names) for name, names in groups.items()}
         self.select = nn.ModuleDict(selections)
         branches = {}
@@ -99,6 +102,32 @@ class FusedNetwork(nn.Module):
         features = self.stages(maps[0] if len(maps) == 1 else torch.cat(maps, dim=1))
         logits: Tensor = self.fc(self.pool(features).flatten(1))
         return logits
+
+    def on_its_own(self) -> tuple[FusedNetwork, tuple[int, ...] | None]:
+        """See the function `on_its_own`."""
+        taken = {name for names in self._groups.values() for name in names}
+        inputs = {name: count for name, count in self._inputs.items() if name in taken}
+        if len(inputs) == len(self._inputs):
+            return self, None
+        own = copy.deepcopy(self)
+        own._inputs = inputs
+        for name, names in self._groups.items():
+            own.select[name] = SelectInputs(inputs, names)
+        return own, SelectInputs(self._inputs, tuple(inputs)).indices
+
+
+def on_its_own(network: nn.Module) -> tuple[nn.Module, tuple[int, ...] | None]:
+    """A network as a device runs it that has the inputs of the network alone.
+
+    Args:
+        network: Given all inputs of its task; it shares its weights with the result or is copied.
+
+    Returns:
+        The network, and which of all channels it takes, in order; None where it takes them all.
+    """
+    if isinstance(network, SelectedNetwork):
+        return network.network, network.select.indices
+    return network.on_its_own() if isinstance(network, FusedNetwork) else (network, None)
 
 
 class SqueezeExcitation(nn.Module):

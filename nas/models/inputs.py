@@ -38,6 +38,8 @@ class SelectInputs(nn.Module):
         self.channels = sum(inputs[name] for name in names)
         """Channels of the result."""
         self._ranges = [_range(inputs, name) for name in names]
+        self.indices = tuple(index for bounds in self._ranges for index in range(*bounds))
+        """Which of all channels these are."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Images N x selected channels x H x W of images N x all channels x H x W."""

@@ -8,7 +8,7 @@ from pydantic import field_validator
 from torch import nn
 
 import search_spaces
-from nas.models.encoder import IMAGENET, NONE, TASK, Encoder, EncoderSettings
+from nas.models.encoder import IMAGENET, NONE, TASK, Encoder, EncoderSettings, untrained_encoder
 from nas.models.network_settings import NetworkSettings
 from nas.models.own import create_own, is_own
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, without_auxiliary
@@ -95,10 +95,10 @@ class SearchedSegmenterSettings(NetworkSettings):
     def build_for_training(self, num_classes: int, channels: int) -> SegmentationNetwork:
         """The network with random weights, auxiliary heads included."""
         space = self.build_space()
-        bare = self.encoder.model_copy(update={"weights": NONE})
-        encoder = Encoder(bare, space.encoder_strides, channels)
+        genotype = space.parse(self.genotype)
+        encoder = untrained_encoder(self.encoder, space.cut(genotype).strides, channels)
         decoder = space.build(
-            space.parse(self.genotype),
+            genotype,
             encoder_channels=encoder.channels,
             encoder_strides=encoder.strides,
             num_classes=num_classes,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -16,10 +19,17 @@ from nas.files import replacing
 
 FILE = "model.safetensors"
 _KEY = "nas"
+CHECKPOINTS = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+# The running average comes first: it is what such trainings report.
+_WITHIN = ("state_dict_ema", "model_ema", "state_dict", "model")
+_WRAPPERS = ("module.", "_orig_mod.")
 
 
 def read_tensors(path: Path, kind: str) -> dict[str, Tensor]:
-    """Reads the tensors of a safetensors file.
+    """Reads the tensors of a safetensors file, or of a checkpoint of PyTorch.
+
+    Of a checkpoint, such as timm's, nothing but tensors and plain values is read, and no code of it
+    is run; a running average of the weights is taken where there is one.
 
     Args:
         path: The file.
@@ -28,10 +38,37 @@ def read_tensors(path: Path, kind: str) -> dict[str, Tensor]:
     Raises:
         UserError: If the file cannot be read.
     """
+    if path.suffix in CHECKPOINTS:
+        return _read_checkpoint(path, kind)
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{kind} weights {path}: not a readable safetensors file.") from error
+
+
+def _read_checkpoint(path: Path, kind: str) -> dict[str, Tensor]:
+    try:
+        # timm keeps the options of a training, which are names and plain values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as e:
+        raise UserError(
+            f"{kind} weights {path}: not a readable checkpoint of tensors and plain values; save "
+            "the network's state_dict, or a safetensors file."
+        ) from e
+    for key in _WITHIN:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+            break
+    tensors = {}
+    for key, tensor in found.items() if isinstance(found, dict) else ():
+        if isinstance(key, str) and isinstance(tensor, Tensor):
+            for wrapper in _WRAPPERS:
+                key = key.removeprefix(wrapper)
+            tensors[key] = tensor
+    if not tensors:
+        raise UserError(f"{kind} weights {path}: the checkpoint holds no tensors by name.")
+    return tensors
 
 
 def load_tensors(

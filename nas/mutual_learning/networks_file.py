@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path as FilePath
 
+from nas import allowed
 from nas.models.classifiers import ClassifierSettings
 from nas.models.weights import load_tensors, read_described, read_tensors, save_described
 from nas.mutual_learning.settings import MutualConfig
@@ -38,6 +39,7 @@ class StudentsDescription(Settings):
         input_size: Height and width that they were trained at, in pixels.
         mean: Of the normalised channels, for values from 0 to 1.
         std: Likewise.
+        adapted: Whether adapters join parts of unequal width.
     """
 
     networks: tuple[CutNetwork, ...]
@@ -45,6 +47,7 @@ class StudentsDescription(Settings):
     input_size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    adapted: bool = False
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -57,7 +60,7 @@ class StudentsDescription(Settings):
         for one in self.networks:
             built = one.model.build(len(self.classes), self.input_size, len(self.mean))
             networks[one.name] = split(built, one.cut, one.name)
-        return Students(networks, self.input_shape)
+        return Students(networks, self.input_shape, self.adapted)
 
 
 def describe_students(
@@ -78,11 +81,13 @@ def describe_students(
         input_size=task.input_size,
         mean=tuple(task.mean),
         std=tuple(task.std),
+        adapted=config.adapters is not None,
     )
 
 
 def save_students(students: Students, description: StudentsDescription, path: FilePath) -> None:
     """Writes the weights of all networks and their description into one safetensors file."""
+    allowed.allow(allowed.code_in(description.model_dump(mode="json")))
     save_described(students, description.model_dump_json(), path)
 
 
@@ -93,9 +98,12 @@ def load_students(path: FilePath) -> tuple[Students, StudentsDescription]:
         The networks in evaluation mode, and their description.
 
     Raises:
-        UserError: If there is no such file, or something else made it.
+        UserError: If there is no such file, something else made it, or it names code that the user
+            never used on this machine.
     """
-    description = validate(StudentsDescription, read_described(path), str(path))
+    values = read_described(path)
+    allowed.require(allowed.code_in(values), path)
+    description = validate(StudentsDescription, values, str(path))
     students = description.build()
     load_tensors(students, read_tensors(path, "network"), f"network weights {path}")
     return students.eval(), description

@@ -17,6 +17,7 @@ from torch import nn
 
 import latency
 import nas.tasks
+from nas import allowed
 from nas.errors import UserError
 from nas.experiments.folder import different_keys
 from nas.files import write_json, write_text
@@ -81,6 +82,7 @@ def run_mutual(
     *,
     task: Task | None = None,
     on_epoch: OnEpoch = lambda name, record, epochs: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> MutualSummary:
     """Trains every seed that the folder lacks, and puts all paths into a study.
 
@@ -93,6 +95,7 @@ def run_mutual(
         folder: New, or that of the same run.
         task: The one that the configuration names, if it is loaded already.
         on_epoch: Told (what is trained, the epoch, the number of epochs).
+        say: Told what is worth knowing of the data.
 
     Raises:
         UserError: If the data or a setting is wrong, or the folder is in use.
@@ -100,7 +103,10 @@ def run_mutual(
     device = resolve_device(config.device)
     loaded = _classification(task) if task else load_task(config)
     students = create_students(config, loaded, config.seed)
-    nas.tasks.check(loaded).raise_if_bad()
+    report = nas.tasks.check(loaded)
+    report.raise_if_bad()
+    for note in report.notes:
+        say(note)
     _claim(folder, config, loaded)
     records = []
     for seed in range(config.seed, config.seed + config.seeds):
@@ -122,7 +128,9 @@ def read_config(folder: Path) -> MutualConfig:
     path = folder / CONFIG
     if not path.is_file():
         raise UserError(f"{folder}: no {CONFIG} there; give the folder of a run of nas mutual.")
-    return validate(MutualConfig, read_yaml(path), str(path))
+    values = read_yaml(path)
+    allowed.require(allowed.code_in(values), folder)
+    return validate(MutualConfig, values, str(path))
 
 
 def evaluate_mutual(
@@ -243,7 +251,7 @@ class _Training:
         record = {
             "seed": self.seed,
             "data": self.task.fingerprint,
-            "epoch": result.best.epoch,
+            "epoch": result.best.epoch + 1,
             "matching": matching,
             "paths": scores.paths,
             "ensembles": scores.ensembles,
@@ -292,6 +300,8 @@ def _classification(task: Task) -> ClassificationTask:
 def _claim(folder: Path, config: MutualConfig, task: ClassificationTask) -> None:
     """Makes the folder of a run, or finds that it is this run's."""
     path = folder / CONFIG
+    # Whoever trains has named what is in the settings.
+    allowed.allow(allowed.code_in(config.identity()))
     search = _search_config(folder, config, task)
     if not path.is_file():
         RunFolder.create(folder, search)
@@ -412,5 +422,5 @@ def _log(result: FitResult) -> str:
     writer.writerow(["epoch", *keys, "best"])
     for record in result.history:
         values = [record.scores.get(key, "") for key in keys]
-        writer.writerow([record.epoch, *values, int(record.best)])
+        writer.writerow([record.epoch + 1, *values, int(record.best)])
     return text.getvalue()

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 import nas.tasks
+from nas.distillation.terms import TermSettings
 from nas.files import located
 from nas.kinds.classification.settings import ClassifierFitSettings
 from nas.models.classifiers import ClassifierSettings
@@ -16,6 +17,7 @@ from nas.objects import is_object
 from nas.settings import Settings
 
 Order = Literal["sequential", "simultaneous"]
+TrainedBy = Literal["both", "sender", "receiver"]
 
 
 class StudentSettings(Settings):
@@ -24,10 +26,15 @@ class StudentSettings(Settings):
     Attributes:
         model: The network and the weights that it starts from.
         cut: Modules after which it is cut; null cuts it as the run says.
+        frozen: Whether it stays as it is, batch-norm statistics included, while others learn from
+            it and with its parts.
     """
+
+    later = ("frozen",)
 
     model: ClassifierSettings
     cut: tuple[str, ...] | None = None
+    frozen: bool | None = None
 
 
 class MatchingSettings(Settings):
@@ -46,6 +53,21 @@ class MatchingSettings(Settings):
     standardised: bool = True
     assignment: Assignment = "gale_shapley"
     images: int = Field(256, ge=2)
+
+
+class AdapterSettings(Settings):
+    """1x1 convolutions, each with a ReLU, between networks of unequal width at a cut.
+
+    Attributes:
+        trained_by: Whose loss an adapter learns from: both, the sender (the network whose maps it
+            takes) or the receiver (the network whose part follows). In simultaneous order the sum
+            of all losses trains everything, so both it is.
+        map_weight: Weight, in the loss of each network, of the mean squared difference between
+            adapted maps and those of the network that they are handed to; see `map_loss`.
+    """
+
+    trained_by: TrainedBy = "both"
+    map_weight: float = Field(0.0, ge=0)
 
 
 class MutualConfig(Settings):
@@ -67,6 +89,9 @@ class MutualConfig(Settings):
             always do, as no step changes a peer.
         normaliser: What the loss of xml is divided by.
         matching: Of channels, before the training; null crosses the networks as they are.
+        adapters: Between networks whose maps at a cut differ in width; null refuses such networks.
+        peer_losses: Losses of distillation by which each network learns from each of its peers,
+            beside the method's; see `PeerLosses`.
         training: How each is trained, with an optimiser of its own. The monitored scores are the
             means over the networks.
         latency: Device on which every path is measured, such as cpu; null measures none.
@@ -74,6 +99,8 @@ class MutualConfig(Settings):
         seeds: How many trainings there are.
         device: auto, cpu or cuda:N.
     """
+
+    later = ("adapters", "peer_losses")
 
     task: str
     data: str | None = None
@@ -86,6 +113,8 @@ class MutualConfig(Settings):
     detached: bool = True
     normaliser: Normaliser = "2(K-1)"
     matching: MatchingSettings | None = None
+    adapters: AdapterSettings | None = None
+    peer_losses: tuple[TermSettings, ...] | None = None
     training: ClassifierFitSettings = ClassifierFitSettings()
     latency: str | None = None
     seed: int = Field(0, ge=0)
@@ -106,13 +135,15 @@ class MutualConfig(Settings):
     def _nothing_ignored(self) -> Self:
         mutual = self.method != "independent"
         for key, used, needed in (
-            ("order", mutual, "method dml or xml"),
+            ("order", mutual or self.peer_losses, "method dml or xml, or peer_losses"),
             ("direction", mutual, "method dml or xml"),
             ("detached", mutual and self.order == "simultaneous", "order simultaneous"),
             ("normaliser", self.method == "xml", "method xml"),
         ):
             if getattr(self, key) != type(self).model_fields[key].default and not used:
                 raise ValueError(f"{key} has an effect with {needed} only; set that too")
+        self._check_adapters()
+        self._check_peers()
         if self.training.r_drop is not None:
             raise ValueError("training.r_drop: networks that learn together make one pass each")
         if self.training.precision == "float16":
@@ -124,6 +155,31 @@ class MutualConfig(Settings):
                     f"{len(self.cut)}; every network needs the same number of parts"
                 )
         return self
+
+    def _check_adapters(self) -> None:
+        if self.adapters is None:
+            return
+        if self.matching is not None:
+            raise ValueError("matching is for maps of one width; leave adapters or matching out")
+        if self.adapters.trained_by != "both" and self.order == "simultaneous":
+            raise ValueError(
+                "adapters.trained_by has an effect with order sequential only; set that too"
+            )
+
+    def _check_peers(self) -> None:
+        if not self.learning:
+            raise ValueError("every network is frozen, so nothing is left to learn")
+        if (
+            self.adapters
+            and self.adapters.trained_by != "both"
+            and len(self.learning) < len(self.students)
+        ):
+            raise ValueError("adapters.trained_by: beside a frozen network, both it is")
+
+    @property
+    def learning(self) -> tuple[int, ...]:
+        """Numbers of the networks that are not frozen."""
+        return tuple(n for n, student in enumerate(self.students) if not student.frozen)
 
     @property
     def loss(self) -> MutualLoss:

@@ -26,7 +26,9 @@ _MOST_LABELS = 12
 _RING = 6.5  # diameter of a front marker, in points
 
 
-def plot_front(searches: Sequence[Series], x: Objective, y: Objective) -> Figure:
+def plot_front(
+    searches: Sequence[Series], x: Objective, y: Objective, limits: Sequence[float] = ()
+) -> Figure:
     """Draws every candidate, coloured by iteration, and the front over all searches together.
 
     The front is that of x and y alone. Its points are labelled with their trials, at most twelve
@@ -36,6 +38,7 @@ def plot_front(searches: Sequence[Series], x: Objective, y: Objective) -> Figure
         searches: One or several; several are told apart by their markers.
         x: Objective of the horizontal axis.
         y: Objective of the vertical axis.
+        limits: Largest allowed values of x, each drawn as a vertical line.
 
     Returns:
         A figure of 5 × 3.6 inches.
@@ -56,7 +59,11 @@ def plot_front(searches: Sequence[Series], x: Objective, y: Objective) -> Figure
         handles = _scatter(axes, searches, (x, y), scales)
         corners = _in_units(matrix(best, (x, y)), scales)
         handles.append(_draw_front(axes, corners, x))
-        figures.add_legend(figure, handles, _legend_labels(searches, best))
+        labels = _legend_labels(searches, best)
+        for limit in dict.fromkeys(limits):
+            handles.append(_draw_limit(axes, limit / scales[0].unit))
+            labels.append(f"limit of {limit / scales[0].unit:g}")
+        figures.add_legend(figure, handles, labels)
         _label_front(axes, best, corners, x, _in_units(points, scales))
     return figure
 
@@ -118,6 +125,12 @@ def _draw_front(axes: Axes, corners: npt.NDArray[np.float64], x: Objective) -> A
     axes.plot(*line, **style, zorder=1.8)
     axes.plot(*line, **{**style, "linestyle": ""}, **ring, zorder=3)
     return figures.handle(**style, **ring)
+
+
+def _draw_limit(axes: Axes, place: float) -> Artist:
+    style: dict[str, Any] = {"color": figures.NEUTRAL, "linestyle": "--", "linewidth": 1.0}
+    axes.axvline(place, **style, zorder=1.5)
+    return figures.handle(**style)
 
 
 def _legend_labels(searches: Sequence[Series], best: Sequence[Candidate]) -> list[str]:

@@ -22,7 +22,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.storage import without_password
 from nas.searching.study import read_study
 from nas.terminal import visible
-from search_spaces.native import library
+from search_spaces.native import choices, library
 from user_folders import cache_folder
 
 _LITTLE = 2_000_000_000
@@ -77,7 +77,9 @@ def _devices() -> Iterator[Finding]:
     elif library.load() is None:
         yield Finding("compiler", compiler, "it cannot compile our kernels, so PyTorch's are used")
     else:
-        yield Finding("compiler", compiler)
+        slower = len(choices.standard_shapes())
+        told = f"; PyTorch's kernels are used for {slower} shapes that they are faster for"
+        yield Finding("compiler", compiler + (told if slower else ""))
 
 
 def _places(folder: Path) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.distillation import LossInfo
+from nas.experiments.ensemble import EnsembleEvaluation
 from nas.experiments.evaluation import RunEvaluation
 from nas.experiments.run import Summary, mean_and_spread
 
@@ -46,10 +47,23 @@ def summary_table(summary: Summary) -> Table:
 def evaluation_table(evaluation: RunEvaluation) -> Table:
     """Figures of the networks of a run on a split."""
     table = _table(evaluation.split.capitalize(), evaluation.seeds)
-    for views, figures in evaluation.figures.items():
+    for row, figures in evaluation.figures.items():
+        bounds = evaluation.intervals.get(row, {})
         for key, values in figures.items():
-            table.add_row(_NAMES[key] + _VIEWS.get(views, f", {views}"), *_cells(values))
+            name = _NAMES[key] + _VIEWS.get(row, f", {row}")
+            table.add_row(name, *_cells(values))
+            if key in bounds:
+                cells = [f"{low:.4f} to {high:.4f}" for low, high in bounds[key]]
+                table.add_row("  95 % interval", *([""] if len(cells) > 1 else []), *cells)
     return table
+
+
+def ensemble_tables(ensemble: EnsembleEvaluation) -> list[Table]:
+    """Figures of an ensemble and its members, and the weights of their logits."""
+    weights = _table("Weights", ensemble.evaluation.seeds)
+    for name, values in ensemble.weights.items():
+        weights.add_row(name, *_cells(values))
+    return [evaluation_table(ensemble.evaluation), weights]
 
 
 def losses_table(losses: Sequence[LossInfo]) -> Table:

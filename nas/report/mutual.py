@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from nas.experiments.run import mean_and_spread
+from nas.mutual_learning.anytime import Anytime
 from nas.mutual_learning.run import MutualSummary
 
 
@@ -35,6 +36,23 @@ def ensembles_table(summary: MutualSummary) -> Table:
     table.add_column("accuracy", justify="right")
     for name, values in summary.ensembles.items():
         table.add_row(name, _told(values))
+    return table
+
+
+def exits_table(network: Anytime) -> Table:
+    """Every exit of networks behind one file, the fastest first."""
+    table = Table(title=f"Exits, {network.times.device}", title_justify="left")
+    table.add_column("exit")
+    for name in ("accuracy", "MACs", "ms, 99 % of calls", "temperature"):
+        table.add_column(name, justify="right")
+    for exit in sorted(network.description.exits, key=network.milliseconds):
+        table.add_row(
+            network.name(exit.path),
+            f"{exit.accuracy:.4f}",
+            f"{exit.macs:,.0f}",
+            f"{network.milliseconds(exit):.2f}",
+            f"{exit.temperature:.2f}",
+        )
     return table
 
 

@@ -18,7 +18,7 @@ from nas.pareto.plot_iterations import plot_iterations
 from nas.pareto.plot_rungs import plot_rungs
 from nas.pareto.table import candidate_rows, write_csv
 from nas.report.courses import course_rows, courses
-from nas.report.rungs import rung_panels, rung_rows
+from nas.report.rungs import rung_panels, rung_rows, trust_panel
 from nas.report.runs import QUALITY, Reading, Search
 
 FORMATS = ("png", "svg", "pdf")
@@ -30,7 +30,7 @@ def save_plots(
     """Draws the front and the course of the search, and writes the data beside them.
 
     Where candidates were scored at several rungs, how well the early scores predict the later ones
-    is drawn as well.
+    is drawn as well, and so is what ``nas trust`` has found.
 
     Returns:
         The paths, the front's first.
@@ -41,8 +41,9 @@ def save_plots(
     quality, cost = reading.objectives
     series = [search.series for search in searches]
     quantities = _quantities(series)
+    limits = [search.limits[cost.name] for search in searches if cost.name in search.limits]
     pictures = {
-        f"front-{cost.name}": plot_front(series, cost, quality),
+        f"front-{cost.name}": plot_front(series, cost, quality, limits),
         f"iterations-{cost.name}": plot_iterations(series, [*quantities, cost]),
     }
     data = {f"candidates-{cost.name}": candidate_rows(series, reading.objectives)}
@@ -53,6 +54,14 @@ def save_plots(
     if panels:
         pictures["rungs"] = plot_rungs(panels)
         data["rungs"] = rung_rows(searches)
+    judged = trust_panel(searches)
+    if judged is not None:
+        pictures["trust"] = plot_rungs([judged])
+        data["trust"] = [
+            {"search": search.series.name, **row}
+            for search in searches
+            for row in (search.trust.records() if search.trust else ())
+        ]
     _make(folder)
     paths = [path for name in pictures for path in save(pictures[name], folder / name, formats)]
     return [*paths, *(write_csv(folder / f"{name}.csv", rows) for name, rows in data.items())]

@@ -28,13 +28,16 @@ def network_table(name: str, metrics: Mapping[str, Any]) -> Table:
     table.add_row("quality on test", _score(metrics["test"]["quality"]))
     headline = _headline(metrics)
     table.add_row(f"{_HEADLINES[headline]} on test", _score(metrics["test"]["macro"][headline]))
+    own = metrics["test"].get("own_size")
+    if own is not None:
+        table.add_row("  at the images' own size", _score(own["macro"][headline]))
     table.add_section()
     for cost in ("params", "macs", "flops"):
         table.add_row(heading(cost), figure(cost, metrics["costs"][cost]))
     for row in _latency_rows(Latency.from_dict(metrics["latency"])):
         table.add_row(*row)
     table.add_section()
-    table.add_row("best epoch", f"{metrics['best_epoch'] + 1} of {metrics['epochs']}")
+    table.add_row("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']}")
     table.add_row("ONNX, largest difference", f"{metrics['onnx']['largest_difference']:.1e}")
     return table
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from nas.pareto.plot_rungs import RungPanel, RungScores
-from nas.report.runs import Search, without_repeats
-from nas.searching.records import TrialRecord
+from nas.report.runs import Search
+from nas.searching.records import TrialRecord, without_repeats
 
 LEAST_CANDIDATES = 8
 """Rank correlations of fewer candidates mean next to nothing and are left out."""
@@ -107,6 +108,27 @@ def rung_panels(searches: Sequence[Search]) -> list[RungPanel]:
             )
             panels.append(RungPanel(early, late, tuple(scores)))
     return panels
+
+
+def trust_panel(searches: Sequence[Search]) -> RungPanel | None:
+    """Quality in the search against that after full training; None where nothing was retrained."""
+    if all(search.trust is None for search in searches):
+        return None
+    return RungPanel(
+        "the end of the search", "the end of full training", tuple(map(_retrained, searches))
+    )
+
+
+def _retrained(search: Search) -> RungScores:
+    found = search.trust
+    both = [(one.quality, fmean(one.full)) for one in found.retrials] if found else []
+    note = ""
+    if found is not None and found.agreement is not None:
+        one = found.agreement
+        tau, rho = rf"$\tau_b$ {one.kendall.value:.2f}", rf"$\rho$ {one.spearman.value:.2f}"
+        note = f"{tau}, {rho}, n = {len(both)}"
+    scores = np.array(both, dtype=np.float64).reshape(-1, 2)
+    return RungScores(search.series.name, scores, np.array([], dtype=np.float64), note)
 
 
 def rung_rows(searches: Sequence[Search]) -> list[dict[str, object]]:

@@ -12,10 +12,12 @@ from latency.costs import declared
 from nas.errors import UserError
 from nas.pareto.candidates import Candidate, Series
 from nas.pareto.objectives import Objective
+from nas.report.agreement import Trust, read_trust
 from nas.searching.config import SearchConfig
 from nas.searching.continuing import StudyData
+from nas.searching.finalists import Finalists
 from nas.searching.places import trials_asked
-from nas.searching.records import TrialRecord, read_records
+from nas.searching.records import TrialRecord, read_records, trained
 from nas.searching.reward import saved_reward
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
@@ -23,7 +25,7 @@ from rewards import Reward
 
 QUALITY = Objective("quality", "maximise", "Quality")
 UNPENALISED_COST = "flops"
-"""The cost on the other axis of the front where none is penalised."""
+"""The cost on the other axis of the front where none is penalised or limited."""
 GROUP_PREFIX = "f1_"
 """Before the name of a group of classes, among the values of a candidate."""
 
@@ -39,6 +41,7 @@ class Snapshot:
         asked: Number of complete trials asked for.
         records: Every trial, in the order of their numbers.
         data: What they learned from; None for older runs.
+        finalists: What was trained in full at the end, if anything was.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Snapshot:
     asked: int
     records: tuple[TrialRecord, ...]
     data: StudyData | None = None
+    finalists: Finalists | None = None
 
     @property
     def complete(self) -> list[TrialRecord]:
@@ -55,9 +59,9 @@ class Snapshot:
 
     @property
     def default_cost(self) -> str:
-        """The first penalised cost, or FLOPs where none is penalised."""
-        penalties = self.config.reward.penalties
-        return penalties[0].cost if penalties else UNPENALISED_COST
+        """The first penalised cost, or the first limited one, or FLOPs where there is neither."""
+        asked = [*self.config.objectives[1:], *self.config.limits]
+        return asked[0] if asked else UNPENALISED_COST
 
     def trained(self) -> list[TrialRecord]:
         """The trials that can be the best or on the front; see `trained`.
@@ -79,6 +83,25 @@ class Snapshot:
             raise UserError(f"{self.path}: no trial is finished yet.")
         return records
 
+    def finals(self) -> list[TrialRecord]:
+        """The finalists, the best first; none where the search went on since they were trained."""
+        found, contest = self.finalists, {record.number: record for record in trained(self.records)}
+        if found is None or found.trials != len(self.complete):
+            return []
+        return [contest[number] for number in found.ranking if number in contest]
+
+    def best(self) -> TrialRecord:
+        """The best finalist, or the candidate of the highest reward where there are none.
+
+        Raises:
+            UserError: If no candidate is trained to its end yet.
+        """
+        contest, finals = self.trained(), self.finals()
+        if finals:
+            return finals[0]
+        reward = self.reward()
+        return max(contest, key=lambda r: (reward(r.scores, r.costs), -r.number))
+
     def reward(self, changes: Mapping[str, Any] | None = None) -> Reward:
         """The reward of the run, or with changed settings; it takes at least one complete trial.
 
@@ -97,7 +120,8 @@ def read_snapshot(run: RunFolder) -> Snapshot:
     study = read_study(run)
     records = tuple(read_records(study))
     asked, data = trials_asked(study), StudyData.of(study)
-    return Snapshot(run.path, run.config(), study.study_name, asked, records, data)
+    finalists, config = Finalists.of(study), run.config()
+    return Snapshot(run.path, config, study.study_name, asked, records, data, finalists)
 
 
 def different_data(runs: Sequence[Snapshot]) -> str | None:
@@ -116,22 +140,6 @@ def different_data(runs: Sequence[Snapshot]) -> str | None:
         f"the data of {told} differ (images, labels, classes or input size), so that their "
         "qualities do not compare."
     )
-
-
-def without_repeats(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials that repeat no other, including those that were cut short."""
-    return [r for r in records if r.is_complete and r.repeats is None]
-
-
-def trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials that repeat no other, were trained to their end and are within limits.
-
-    A candidate that was cut short had less training than these, so that it does not compare with
-    them. One that was measured beyond a limit of the search is of no use, however good it is, nor
-    is one that the user has declared void.
-    """
-    found = without_repeats(records)
-    return [r for r in found if r.stopped is None and not r.beyond and r.void is None]
 
 
 def values_of(record: TrialRecord, reward: Reward) -> dict[str, float]:
@@ -179,10 +187,14 @@ class Search:
         series: Its candidates, as `nas.pareto` compares them: no repeats, none cut short, and
             none beyond a limit of the search.
         complete: Every complete trial, in the order of their numbers.
+        trust: What ``nas trust`` has found, or None.
+        limits: Largest allowed values of costs.
     """
 
     series: Series
     complete: tuple[TrialRecord, ...]
+    trust: Trust | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_searches(runs: Sequence[Snapshot], reading: Reading) -> list[Search]:
@@ -200,7 +212,9 @@ def _search(run: Snapshot, name: str, reading: Reading) -> Search:
     records = run.trained()
     reward = run.reward(reading.reward)
     candidates = tuple(_candidate(run, record, reading.cost, reward) for record in records)
-    return Search(Series(name, candidates), tuple(run.complete))
+    return Search(
+        Series(name, candidates), tuple(run.complete), read_trust(run.path), run.config.limits
+    )
 
 
 def _candidate(run: Snapshot, record: TrialRecord, cost: str, reward: Reward) -> Candidate:

@@ -14,11 +14,13 @@ from rich.text import Text
 
 from latency.costs import declared, heading
 from nas.pareto.course import Course
+from nas.report.agreement import Trust, read_trust
 from nas.report.latency_sources import latency_sources, told_sources
-from nas.report.runs import Snapshot, without_repeats
+from nas.report.runs import Snapshot
 from nas.report.search_quality import SearchQuality, Thirds, search_quality
 from nas.report.tables import figure
-from nas.searching.records import TrialRecord
+from nas.report.trust import trust_sentences
+from nas.searching.records import TrialRecord, without_repeats
 
 _STATES = {"fail": "failed", "pruned": "beyond the limits, not trained"}
 _PARTS = 4
@@ -39,6 +41,8 @@ class Status:
         failures: Number of failed trials by reason, the most frequent first.
         hosts: Number of complete trials by host.
         latencies: Number of complete trials by the source of their latency.
+        trust: What ``nas trust`` has found, or None.
+        finals: Sentences about the finalists, the best first.
     """
 
     asked: int
@@ -49,6 +53,8 @@ class Status:
     failures: Mapping[str, int]
     hosts: Mapping[str, int]
     latencies: Mapping[str, int]
+    trust: Trust | None = None
+    finals: tuple[str, ...] = ()
 
 
 def status(run: Snapshot) -> Status:
@@ -70,7 +76,23 @@ def status(run: Snapshot) -> Status:
         failures=dict(failures.most_common()),
         hosts=Counter(str(record.origin["host"]) for record in complete),
         latencies=latency_sources(complete),
+        trust=read_trust(run.path),
+        finals=tuple(finalist_sentences(run)),
     )
+
+
+def finalist_sentences(run: Snapshot) -> list[str]:
+    """The finalists of a search, the best first: what more training made of them."""
+    found = run.finalists
+    sentences = []
+    for record in run.finals():
+        assert found is not None  # or there would be none
+        epochs, quality = found.last(record.number)
+        sentences.append(
+            f"trial {record.number}: {quality:.4f} after {epochs} epochs, "
+            f"{record.quality or 0.0:.4f} in the search"
+        )
+    return sentences
 
 
 def status_table(found: Status) -> RenderableType:
@@ -84,6 +106,10 @@ def status_table(found: Status) -> RenderableType:
     for number, (cost, count) in enumerate(found.beyond.items()):
         rows.add_row("" if number else "beyond a limit", f"{count} x {heading(cost)}")
     _add_quality(rows, found.quality)
+    for number, line in enumerate(found.finals):
+        rows.add_row("" if number else "finalists", line)
+    for number, line in enumerate(trust_sentences(found.trust) if found.trust else ()):
+        rows.add_row("" if number else "trust", line)
     if found.seconds is not None:
         rows.add_row("time per candidate", f"{found.seconds:.1f} s (median)")
     if (sources := told_sources(found.latencies)) is not None:

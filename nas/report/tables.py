@@ -80,7 +80,7 @@ def check_table(report: CheckReport[ClassShares] | CheckReport[ClassCounts]) -> 
         table.add_column(split, justify="right")
     splits = report.splits.values()
     table.add_row("images", *(str(split.count) for split in splits))
-    table.add_row("pixels", *(_sizes(split.sizes) for split in splits))
+    table.add_row("height x width", *(_sizes(split.sizes) for split in splits))
     table.add_section()
     columns = [_class_cells(split) for split in splits]
     for name in columns[0]:
@@ -100,7 +100,8 @@ def _sizes(sizes: Mapping[tuple[int, int], int]) -> str:
         return "-"
     height, width = next(iter(sizes))
     others = len(sizes) - 1
-    return f"{height}x{width}" + (f", {others} more" if others else "")
+    told = f", {others} other{'s' if others > 1 else ''}" if others else ""
+    return f"{height}x{width}{told}"
 
 
 def score_table(values: dict[str, Any], classes: Sequence[str]) -> Table:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Choice
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.searching.config import ImageSearchConfig
+from nas.searching.full_training import FullTraining
 from nas.searching.run_folder import RunFolder
-from nas.settings import Settings
+from nas.settings import Settings, overridden, validate
 from nas.training.stage_settings import StageSettings, StageTraining
 
 
@@ -27,48 +31,46 @@ class RetrainStages(Settings):
 
 
 @dataclass(frozen=True)
-class RetrainOptions:
+class RetrainOptions(FullTraining):
     """How a candidate is retrained.
 
     Attributes:
-        training: The training, of the kind that the configuration has.
-        distill: Whether it learns from the teacher too.
-        losses: Losses towards the teacher; the configuration's unless given.
-        stages: Several stages in order, in place of `losses`.
-        device: Where it is trained and measured.
-        seed: Of weights, order and augmentation.
         export: What is exported.
-
-    Raises:
-        UserError: If options exclude each other.
+        out: Folder of the network; in ``retrain/`` of the run unless given.
     """
 
-    training: StageTraining
-    distill: bool = True
-    losses: tuple[TermSettings, ...] = ()
-    stages: tuple[StageSettings, ...] = ()
-    device: str = "auto"
-    seed: int = 0
     export: ExportOptions = field(default_factory=ExportOptions)
-
-    def __post_init__(self) -> None:
-        if self.losses and self.stages:
-            raise UserError("losses and stages are both given; give the losses within the stages.")
-        if self.losses and not self.distill:
-            raise UserError("there are losses towards a teacher, but distillation is off.")
-        taught = [stage.name for stage in self.stages if stage.losses]
-        if taught and not self.distill:
-            raise UserError(
-                f"stage {taught[0]!r} has losses towards the search's teacher, but distillation is "
-                "off; leave out --no-distillation, or these losses."
-            )
-        if self.stages and self.distill and not taught:
-            raise UserError(
-                "no stage has a loss towards the search's teacher; give one in the stages, or use "
-                "--no-distillation."
-            )
+    out: Path | None = None
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""
+        if self.out is not None:
+            return self.out
         suffix = "" if self.distill else "-no-distillation"
         return run.retrain / f"{choice.name}{suffix}"
+
+
+def image_search(run: RunFolder, data: Path | str | None = None) -> ImageSearchConfig:
+    """The configuration of a search on images.
+
+    Args:
+        run: Its folder.
+        data: Folder of the images, if they have moved.
+
+    Raises:
+        UserError: If it searched a table, or there is no such folder.
+    """
+    config = run.config()
+    if not isinstance(config, ImageSearchConfig):
+        raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
+    return config if data is None else config.with_data(data)
+
+
+def training_of(config: ImageSearchConfig, changes: Mapping[str, Any]) -> StageTraining:
+    """The training of ``nas retrain`` with changes by dotted key.
+
+    Raises:
+        UserError: If a key or a value is wrong.
+    """
+    known = config.retraining
+    return validate(type(known), overridden(known.model_dump(), changes), "retraining")

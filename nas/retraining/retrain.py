@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +17,25 @@ import latency
 from latency.measuring.latency import Latency
 from nas.deployment.file_latency import device_latency
 from nas.deployment.int8 import int8_version
-from nas.deployment.onnx_export import ExportOptions, try_export, write_onnx
+from nas.deployment.onnx_export import ExportOptions, about, try_export, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.selection import Choice
+from nas.deployment.trained_network import TRAINED_ON
 from nas.errors import UserError
 from nas.files import write_json, write_text
 from nas.kinds.ahead import Announce
-from nas.kinds.kind import Prepared
-from nas.kinds.network_file import FILE, NetworkDescription, save_network
-from nas.models.network_settings import NetworkSettings
+from nas.kinds.network_file import FILE
+from nas.models.face_networks import on_its_own
 from nas.retraining.options import RetrainOptions
-from nas.searching.assembly import make_space
-from nas.searching.config import ImageSearchConfig, SearchConfig
-from nas.searching.continuing import check_data
-from nas.searching.images import cache_of, data_of, load_task, reward_on
+from nas.retraining.trust import training_folder
+from nas.searching.config import SearchConfig
+from nas.searching.full_training import FullTrainer, OnEpoch, Trained
 from nas.searching.run_folder import RunFolder
-from nas.searching.study import read_study
-from nas.tasks import Task
 from nas.training.device import resolve_device
-from nas.training.scoring import ScoreCard
-from nas.training.seeding import derive, seeded
-from nas.training.stage_settings import StageSettings
-from nas.training.stages import StageResult, StageTeacher, Subject, train_stages, try_stages
-from nas.training.trainer import EpochRecord
-from rewards import Reward
+from nas.training.loop import naming_diverged
+from nas.training.seeding import derive
 from search_spaces.genotype import Genotype
-from search_spaces.space import SearchSpace
 
-WHOLE = "retrain"
 METRICS = "metrics.json"
 ONNX = "model.onnx"
 
@@ -53,14 +45,15 @@ def retrain(
     config: SearchConfig,
     choice: Choice,
     options: RetrainOptions,
-    on_epoch: Callable[[str, EpochRecord, int], None] = lambda stage, record, epochs: None,
+    on_epoch: OnEpoch = lambda stage, record, epochs: None,
     announce: Announce = lambda what, record, epochs: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
-    """Retrains one candidate into ``retrain/NAME`` of its run.
+    """Retrains one candidate into ``retrain/NAME`` of its run, or another folder.
 
     It learns from the train split, the best epoch is chosen on the validation split, and the
-    test split is read once, at the end. An interrupted training resumes from its last epoch.
+    test split is read once, at the end. An interrupted training resumes from its last epoch, and
+    one that `nas.retraining.trust` has made with the same settings is taken over.
 
     Args:
         run: The run folder.
@@ -75,183 +68,66 @@ def retrain(
         What ``metrics.json`` holds.
 
     Raises:
-        UserError: If the folder holds a training with other settings, there is no teacher to learn
-            from, or the device is absent.
+        UserError: If the folder holds a training with other settings or anything else, there is no
+            teacher to learn from, or the device is absent.
     """
     folder = options.folder(run, choice)
     identity = _identity(choice, options)
     finished = _finished(folder, identity)
     if finished is not None:
         return finished
-    work = _Work.begin(run, config, options, announce)
-    network = work.build(choice.genotype)
-    subject = work.subject(network)
-    # Refused before anything is spent on what comes before the stages.
-    try_stages(subject, work.stages, work.teacher)
-    try_export(network, work.task.input_shape, options.export)
-    work.warm_up(network)
-    results = train_stages(
-        subject,
-        work.stages,
-        seed=options.seed,
-        folder=folder,
-        teacher=work.teacher,
-        on_epoch=on_epoch,
-        say=say,
-    )
-    network = work.save(network, choice.genotype, folder / FILE)
+    _check_free(folder)
+    trainer = FullTrainer.begin(run, config, options, announce)
+    try_export(trainer.build(choice.genotype), trainer.task.input_shape, options.export)
+    judged = training_folder(run, options.training.epochs, choice.name, options.seed)
+    trained = trainer.kept(choice.genotype, judged)
+    if trained is None:
+        with naming_diverged(str(folder), "learning_rate", options.training):
+            trained = trainer.train(choice.genotype, folder, on_epoch, say)
+    trainer.save(trained, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
-    write_text(folder / "log.csv", _log(results))
+    write_text(folder / "log.csv", _log(trained))
     metrics = {
         "identity": identity,
         "genotype": str(choice.genotype),
         "distillation": options.distill,
         "search_quality": choice.search_quality,
-        "epochs": sum(len(result.fit.history) for result in results),
-        "best_epoch": best_epoch(results),
-        "loss_weights": {result.name: result.losses for result in results},
-        **work.scores(network),
-        **_costs(network, work, folder, options),
+        "epochs": trained.epochs,
+        "first_epoch": 1,
+        "best_epoch": trained.best_epoch,
+        "loss_weights": trained.loss_weights,
+        **_scores(trained.network, trainer),
+        **_costs(trained.network, trainer, choice.genotype, folder, options),
     }
+    if options.out is not None:
+        # Elsewhere, nothing else tells what it was trained on.
+        searched = trainer.config
+        task = {"name": searched.task, "data": searched.data, "options": searched.task_options}
+        metrics[TRAINED_ON] = task
     write_json(folder / METRICS, metrics)
-    for result in results:
-        (folder / f"{result.name}.pt").unlink(missing_ok=True)
+    trainer.forget(folder)
     return metrics
 
 
-def best_epoch(results: list[StageResult]) -> int:
-    """The epoch that the network comes from, counted through all stages from 0."""
-    *earlier, last = results
-    return sum(len(result.fit.history) for result in earlier) + last.fit.best.epoch
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A candidate on its way from random weights to a file.
-
-    Attributes:
-        config: Of the search.
-        options: How it is retrained.
-        evaluation: How the search evaluated, without a teacher if there is to be none.
-        task: Its data.
-        space: Its search space.
-        prepared: What candidates of the search share.
-    """
-
-    config: ImageSearchConfig
-    options: RetrainOptions
-    evaluation: Any
-    task: Task
-    space: SearchSpace
-    prepared: Prepared
-
-    @classmethod
-    def begin(
-        cls, run: RunFolder, config: SearchConfig, options: RetrainOptions, announce: Announce
-    ) -> _Work:
-        """Loads what is needed; what the search shared is made again where it is gone.
-
-        Raises:
-            UserError: If nothing was trained, there is no teacher to learn from, or nothing to
-                learn from it, or the device is absent.
-        """
-        if not isinstance(config, ImageSearchConfig):
-            raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
-        _check_teacher(config, options)
-        task, space, device = load_task(config), make_space(config), resolve_device(options.device)
-        check_data(read_study(run), data_of(task, config), run.path)
-        evaluation = config.evaluation
-        if not options.distill:
-            distillation = evaluation.distillation.model_copy(update={"enabled": False})
-            evaluation = evaluation.model_copy(update={"distillation": distillation})
-        cache = cache_of(run, config)
-        prepared = config.kind.prepare(
-            task, evaluation, space, cache, device, config.seed, announce
-        )
-        return cls(config, options, evaluation, task, space, prepared)
-
-    def build(self, genotype: Genotype) -> nn.Module:
-        """The network before any training."""
-        found = self._found(genotype)
-        with seeded(self.options.seed, "retrain"):
-            return self.config.kind.untrained(found, self.task, self.prepared)
-
-    def subject(self, network: nn.Module) -> Subject:
-        """What is trained in stages."""
-        return Subject(
-            recipe=self.config.kind,
-            network=network,
-            task=self.task,
-            common=self.options.training,
-            device=self.prepared.device,
-            quality=self._quality,
-        )
-
-    def warm_up(self, network: nn.Module) -> None:
-        """What comes before the stages."""
-        kind, seed = self.config.kind, self.options.seed
-        kind.warm_up(network, self.prepared, self.evaluation, seed)
-
-    def save(self, network: nn.Module, genotype: Genotype, path: Path) -> nn.Module:
-        """Writes the network as it is deployed, and returns it."""
-        deployed = self.config.kind.deployed(network)
-        found = self.config.kind.as_trained(self._found(genotype), self.task)
-        save_network(deployed, NetworkDescription.of(found, self.task), path)
-        return deployed
-
-    def scores(self, network: nn.Module) -> dict[str, dict[str, Any]]:
-        """Scores on the validation and the test split of a network or of what stands for it."""
-        return scores_of(network.eval(), self.task, self.prepared.device, self._reward)
-
-    @property
-    def teacher(self) -> StageTeacher | None:
-        """The network that it learns from, or None."""
-        found = self.prepared.teacher
-        return None if found is None else StageTeacher(found.network, found.identity)
-
-    @property
-    def stages(self) -> tuple[StageSettings, ...]:
-        """The stages of the training."""
-        if self.options.stages:
-            return self.options.stages
-        losses = self.options.losses
-        if self.options.distill and not losses:
-            losses = self.config.retraining_losses
-        return (StageSettings(name=WHOLE, losses=losses),)
-
-    def _quality(self, card: ScoreCard) -> float:
-        reward = self._reward
-        return reward.quality(card.scored_by(reward.metric, self.task.classes).scores)
-
-    @property
-    def _reward(self) -> Reward:
-        return reward_on(self.task, self.config)
-
-    def _found(self, genotype: Genotype) -> NetworkSettings:
-        found: NetworkSettings = self.config.kind.found(self.space, genotype, self.evaluation)
-        return found
-
-
-def _check_teacher(config: ImageSearchConfig, options: RetrainOptions) -> None:
-    if options.distill and not config.has_teacher:
-        raise UserError(
-            "the search had no teacher, so there is none to retrain with; "
-            "leave out --distillation and its losses."
-        )
-    if options.distill and not (options.losses or options.stages or config.retraining_losses):
-        raise UserError(
-            "the search's configuration has no retraining_losses to learn from its teacher "
-            "with; give --distill.method, or use --no-distillation."
-        )
+def _scores(network: nn.Module, trainer: FullTrainer) -> dict[str, dict[str, Any]]:
+    """Scores on the validation and the test split of a network or of what stands for it."""
+    return scores_of(network.eval(), trainer.task, trainer.prepared.device, trainer.reward)
 
 
 def _costs(
-    network: nn.Module, work: _Work, folder: Path, options: RetrainOptions
+    network: nn.Module,
+    trainer: FullTrainer,
+    genotype: Genotype,
+    folder: Path,
+    options: RetrainOptions,
 ) -> dict[str, Any]:
-    network.cpu().eval()
-    shape, path = work.task.input_shape, folder / ONNX
-    counts = latency.count(network, shape)
-    onnx = write_onnx(network, shape, path, options.export)
+    # What learned from more inputs than it takes is shipped without them.
+    alone, channels = on_its_own(network.cpu().eval())
+    path, (batch, count, height, width) = folder / ONNX, trainer.task.input_shape
+    shape = (batch, count if channels is None else len(channels), height, width)
+    counts = latency.count(alone, shape)
+    metadata = about(trainer.describe(genotype), trainer.config.limits, channels)
+    onnx = write_onnx(alone, shape, path, options.export, metadata)
     measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
     return {
         "costs": {
@@ -263,31 +139,30 @@ def _costs(
         "latency": measured.to_dict(),
         "notes": notes,
         "onnx": onnx,
-        **_int8(path, work, measured, options.export),
+        **_int8(path, trainer, measured, options.export, channels),
     }
 
 
-def _int8(path: Path, work: _Work, measured: Latency, options: ExportOptions) -> dict[str, Any]:
+def _int8(
+    path: Path,
+    trainer: FullTrainer,
+    measured: Latency,
+    options: ExportOptions,
+    channels: tuple[int, ...] | None,
+) -> dict[str, Any]:
     if options.int8 is None:
         return {}
     known = measured if measured.device.kind == "cpu" else None
     try:
-        return {"int8": int8_version(path, work.task, options.int8, work.scores, known)}
+        scores = partial(_scores, trainer=trainer)
+        return {"int8": int8_version(path, trainer.task, options.int8, scores, known, channels)}
     except latency.ExportError as error:
         # No reason to lose the training and all other figures.
         return {"int8": {"failed": str(error)}}
 
 
 def _identity(choice: Choice, options: RetrainOptions) -> str:
-    settings = {
-        "training": options.training.model_dump(mode="json"),
-        "distill": options.distill,
-        "losses": [loss.model_dump(mode="json") for loss in options.losses],
-        "stages": [stage.model_dump(mode="json") for stage in options.stages],
-        "device": options.device,
-        "seed": options.seed,
-        "opset": options.export.opset,
-    }
+    settings = {**options.settings(), "opset": options.export.opset}
     # Folders that are older than these options keep their identity.
     if options.export.dynamic_batch:
         settings["dynamic_batch"] = True
@@ -306,15 +181,31 @@ def _finished(folder: Path, identity: str) -> dict[str, Any] | None:
             f"{folder}: it holds a retrained network of other settings; remove the folder or "
             "give the same settings (nas export writes other files of it)."
         )
+    if "first_epoch" not in metrics:
+        # Older folders count epochs from 0.
+        metrics |= {"first_epoch": 1, "best_epoch": metrics["best_epoch"] + 1}
     return metrics
 
 
-def _log(results: list[StageResult]) -> str:
+def _check_free(folder: Path) -> None:
+    """Refuses a folder of something else; an interrupted retraining has left its checkpoints.
+
+    Raises:
+        UserError: If there is something in it.
+    """
+    begun = (FILE, "genotype.json", "log.csv", ONNX)
+    if folder.is_file():
+        raise UserError(f"{folder}: this is a file; name a folder.")
+    others = [path for path in folder.glob("*") if path.suffix != ".pt" and path.name not in begun]
+    if others:
+        raise UserError(
+            f"{folder}: it holds {others[0].name}, which is no retraining's; name a new folder."
+        )
+
+
+def _log(trained: Trained) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["stage", "epoch", "loss", "score", "best"])
-    for result in results:
-        for record in result.fit.history:
-            row = [result.name, record.epoch, record.loss, record.score, int(record.best)]
-            writer.writerow(row)
+    writer.writerows(trained.log)
     return text.getvalue()

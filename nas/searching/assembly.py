@@ -158,6 +158,28 @@ class StandardAssembly:
         require_importable(config)
         self._of(config).check(config)
 
+    def space_within(
+        self, config: SearchConfig, with_space: Callable[[str], SearchConfig]
+    ) -> str | None:
+        """The space of a search that names none, as its limits ask for.
+
+        Args:
+            config: Of the search.
+            with_space: The same search in a space.
+
+        Returns:
+            Its name, or None where the default does.
+
+        Raises:
+            UserError: If no space has networks within the limits.
+        """
+        if isinstance(config, TableSearchConfig) or not config.limits:
+            return None
+        # A table has one space, so that only the assembly for images chooses one.
+        images: Any = self._of(config)
+        found: str | None = images.space_within(config, with_space)
+        return found
+
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:
         """See `Assembly.prepare`."""
         return self._of(config).prepare(run, config)

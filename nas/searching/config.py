@@ -21,7 +21,7 @@ from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named, kind_names
-from nas.nested import flattened
+from nas.nested import flattened, value_at
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
@@ -297,6 +297,21 @@ class SearchConfig(Settings):
         return 6 * self.heartbeat
 
 
+class FinalistSettings(Settings):
+    """Candidates of the front that are trained in full when a search is complete.
+
+    Attributes:
+        count: How many at most, those of the highest reward; 0 leaves it out.
+        epochs: Of the whole training of the last one.
+        halving: Whether the worse half drops out each time: of four and 20 epochs, four are
+            trained for 5, two for 10 and one for 20. Otherwise all are trained to the end.
+    """
+
+    count: int = Field(default=0, ge=0)
+    epochs: int = Field(default=20, ge=1)
+    halving: bool = True
+
+
 class ImageSearchConfig(SearchConfig):
     """A search whose candidates are trained on images; `image_config` makes that of a kind.
 
@@ -307,6 +322,8 @@ class ImageSearchConfig(SearchConfig):
         data: Folder of the images, where `task` is a YAML file elsewhere.
         latency: Where and how the latency of candidates is predicted or measured.
         cache: Folder of what can be computed again, shared by several runs; null is the run's own.
+        finalists: What of the front is trained in full at the end, with the settings of
+            `retraining`; ``--best`` is taken from them.
         retraining: Settings of ``nas retrain``.
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
             training best does not serve a long one (docs/results.md).
@@ -318,6 +335,7 @@ class ImageSearchConfig(SearchConfig):
     data: str | None = None
     latency: LatencySettings = LatencySettings()
     cache: str | None = None
+    finalists: FinalistSettings = FinalistSettings()
     retraining: StageTraining
     retraining_losses: tuple[TermSettings, ...]
     evaluation: Any
@@ -351,6 +369,29 @@ class ImageSearchConfig(SearchConfig):
             if isinstance(inner, dict) and inner.get(key) not in (None, "task", "imagenet", "none"):
                 found[section] = {**inner, key: located(inner[key])}
         return {**values, "evaluation": found}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_encoder(cls, values: Any) -> Any:
+        """A backbone that is named is the only one that a space chooses among."""
+        if not isinstance(values, dict):
+            return values
+        name = value_at(values, "evaluation.encoder.name")
+        space = SpaceSettings.model_validate(values.get("space", cls.model_fields["space"].default))
+        try:
+            if name is None or not search_spaces.chooses_encoder(space.name):
+                return values
+        except search_spaces.SpaceError:
+            # Whoever creates the space says what is wrong.
+            return values
+        listed = space.options.get("encoders", [name])
+        if list(listed) != [name]:
+            raise ValueError(
+                f"evaluation.encoder.name is {name!r} and space.options.encoders lists "
+                f"{', '.join(map(str, listed))}; leave one of them out"
+            )
+        options = {**space.options, "encoders": [name]}
+        return {**values, "space": {"name": space.name, "options": options}}
 
     def with_data(self, place: str | Path) -> Self:
         """The same search whose images are in another folder now.

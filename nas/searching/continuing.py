@@ -13,12 +13,13 @@ from typing import Any
 
 import optuna
 
+from nas import allowed
 from nas.errors import UserError
-from nas.nested import flattened
+from nas.nested import flattened, value_at
 from nas.searching.config import LOCATIONS, SearchConfig, config_class
 
 CHANGEABLE = (
-    *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row"),
+    *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row", "finalists"),
     *("candidate.seconds", "candidate.memory", "storage_timeout"),
 )
 """What of a configuration may differ when a search continues."""
@@ -101,16 +102,18 @@ def check_settings(study: optuna.Study, config: SearchConfig, where: Path) -> No
         where: The file, for the message.
 
     Raises:
-        UserError: With the first setting that differs.
+        UserError: With the first setting that differs, or with code that the study names and the
+            user never used on this machine.
     """
     values = study.user_attrs.get("config")
     if values is None:
         return
+    allowed.require(allowed.code_in(values), where.parent)
     # An older study lacks settings that have been added since; their defaults fill in.
     known = _flat(config_class(values).model_validate(values))
     now = _flat(config)
     for key in dict.fromkeys([*known, *now]):
-        if _is_among(key, (*CHANGEABLE, *LOCATIONS)) or agrees(known.get(key), now.get(key)):
+        if is_among(key, (*CHANGEABLE, *LOCATIONS)) or agrees(known.get(key), now.get(key)):
             continue
         raise UserError(
             f"{where}: {key!r} was changed from {known.get(key)!r} to {now.get(key)!r} after the "
@@ -134,13 +137,6 @@ def agrees(known: Any, asked: Any) -> bool:
     return bool(_portable(asked) == _portable(known)) or asked == "auto"
 
 
-def value_at(values: Any, key: str) -> Any:
-    """The value at a dotted key, or None."""
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
-
-
 def _portable(value: Any) -> Any:
     """An import path of a file without its folder, which differs between machines."""
     if not isinstance(value, str):
@@ -149,7 +145,8 @@ def _portable(value: Any) -> Any:
     return f"{Path(file).name}:{name}" if colon and file.endswith(".py") else value
 
 
-def _is_among(key: str, keys: tuple[str, ...]) -> bool:
+def is_among(key: str, keys: tuple[str, ...]) -> bool:
+    """Whether a dotted key is one of some, or lies below one of them."""
     return any(key == one or key.startswith(f"{one}.") for one in keys)
 
 

@@ -170,7 +170,12 @@ def resolved(config: C, candidates: Candidates, device: str, say: Callable[[str]
         check_computes(costs)
         return costs
 
-    check_limits(config.model_copy(update={"limits": quick}), candidates.space, told, say)
+    remedy = "raise that limit"
+    if config.kind.sizes and config.space.name != config.kind.sizes[0]:
+        smallest = config.kind.sizes[0]
+        remedy += f", or choose a space of smaller networks, for example --space {smallest}"
+    limited = config.model_copy(update={"limits": quick})
+    check_limits(limited, candidates.space, told, say, remedy)
     return with_bases(config, candidates.space, meter, say)
 
 

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 import nas.tasks
 import rewards
 from nas.errors import UserError
@@ -24,6 +26,7 @@ from nas.searching.continuing import StudyData
 from nas.searching.device_costs import check_device_costs, resolved, told_costs
 from nas.searching.reward import make_reward, with_reward
 from nas.searching.run_folder import RunFolder
+from nas.searching.sizing import space_within
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from rewards import Reward, RewardError
@@ -71,6 +74,20 @@ class ImageAssembly:
         """
         config = of_kind(config, ImageSearchConfig)
         return data_of(self.task(config), config)
+
+    def space_within(
+        self, config: SearchConfig, with_space: Callable[[str], SearchConfig]
+    ) -> str | None:
+        """See `nas.searching.assembly.StandardAssembly.space_within`."""
+        config = of_kind(config, ImageSearchConfig)
+        if not config.kind.sizes:
+            return None
+
+        def sized(name: str) -> tuple[ImageSearchConfig, Candidates]:
+            one = of_kind(with_space(name), ImageSearchConfig)
+            return one, candidates_of(one, self.space(one), self.task(one))
+
+        return space_within(config, sized, str(resolve_device(config.device)), self._say)
 
     def check(self, config: SearchConfig) -> None:
         """Refuses what can be seen to be wrong before anything is trained or written.
@@ -207,8 +224,10 @@ def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
     encoder = getattr(config.evaluation, "encoder", None)
     if encoder is not None:
         weights = Path(encoder.weights).expanduser()
-        named = not weights.is_file()
-        fingerprints["encoder weights"] = encoder.weights if named else fingerprint_of(weights)
+        # A folder has a file for each of several encoders.
+        files = sorted(weights.glob("*.safetensors")) or [weights]
+        known = "".join(fingerprint_of(file) for file in files if file.is_file())
+        fingerprints["encoder weights"] = known or encoder.weights
     return StudyData(fingerprints)
 
 
@@ -273,8 +292,26 @@ def reward_on(task: Task, config: ImageSearchConfig) -> Reward:
             f"reward.metric: a {task.kind} task has no {config.reward.metric!r}; choose one of "
             f"{', '.join(config.kind.metrics)}."
         )
+    _try(metric, task)
     of = f"task {task.name!r}"
     return make_reward(config.reward, of, task.classes, task.reward_classes)
+
+
+def _try(metric: rewards.Metric, task: Task) -> None:
+    """Refuses a metric that is not one of as many classes as the task has.
+
+    Raises:
+        UserError: If it is not.
+    """
+    count = task.num_classes
+    shares, labels = np.full((count, count), 1 / count), np.arange(count)
+    observed = (
+        (np.ones_like(shares, np.int64),) if metric.needs == "confusion" else (shares, labels)
+    )
+    try:
+        metric.by_key(task.classes, *observed)
+    except RewardError as error:
+        raise UserError(f"reward.metric: {error}") from error
 
 
 def cache_of(run: RunFolder, config: ImageSearchConfig) -> Path:

@@ -84,6 +84,7 @@ def check_limits(
     space: SearchSpace,
     known_costs: Callable[[Genotype], Mapping[str, float]],
     say: Callable[[str], None],
+    remedy: str = "raise that limit",
 ) -> None:
     """Refuses limits that no sampled candidate is within; without limits it does nothing.
 
@@ -94,6 +95,7 @@ def check_limits(
         space: The space that genotypes are sampled from.
         known_costs: Costs of a genotype before training.
         say: Called with a sentence that gives the share within the limits.
+        remedy: What can be done where none is, as a clause.
 
     Raises:
         UserError: If a limited cost is unknown, no sampled candidate has known costs, or none is
@@ -107,7 +109,7 @@ def check_limits(
     if share == 0:
         raise UserError(
             f"none of {len(found)} sampled candidates is within the limits: "
-            f"{strictest(found, costs)}; raise that limit."
+            f"{strictest(found, costs)}; {remedy}."
         )
     say(f"{share:.1%} of {len(found)} sampled candidates are within the limits")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -123,6 +123,22 @@ def record_of(trial: FrozenTrial, void: Mapping[str, str] = MappingProxyType({})
         started=trial.datetime_start,
         finished=trial.datetime_complete,
     )
+
+
+def without_repeats(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials that repeat no other, including those that were cut short."""
+    return [r for r in records if r.is_complete and r.repeats is None]
+
+
+def trained(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The complete trials that repeat no other, were trained to their end and are within limits.
+
+    A candidate that was cut short had less training than these, so that it does not compare with
+    them. One that was measured beyond a limit of the search is of no use, however good it is, nor
+    is one that the user has declared void.
+    """
+    found = without_repeats(records)
+    return [r for r in found if r.stopped is None and not r.beyond and r.void is None]
 
 
 def is_beyond_limits(trial: FrozenTrial) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nas import allowed
 from nas.errors import UserError
 from nas.files import (
     DiskFullError,
@@ -29,7 +30,7 @@ class RunFolder:
 
     ``config.yaml`` (resolved), ``study.db``, ``study.json`` (how many trials it has had),
     ``run.json`` (date, host, devices, commit, versions), ``cache/`` (safe to delete), ``plots/``,
-    ``retrain/``, ``logs/``.
+    ``retrain/``, ``trust/``, ``logs/``.
     """
 
     path: Path
@@ -39,7 +40,7 @@ class RunFolder:
         """Makes the folder of a new search.
 
         Args:
-            path: A folder that does not exist yet, or is empty.
+            path: A folder that does not exist yet, or is empty but for a ``cache``.
             config: The configuration to save.
             study_name: Name of the study in the storage; the folder's name unless given.
 
@@ -47,9 +48,12 @@ class RunFolder:
             UserError: If the folder is in use or cannot be made.
         """
         run = cls(path)
+        # Whoever makes a run has named what is in its settings.
+        allowed.allow(allowed.code_in(config.model_dump(mode="json")))
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            # A search that could not be prepared leaves what it had trained.
+            if any(inside != run.cache for inside in path.iterdir()):
                 raise UserError(_in_use(path))
             # "x": of two searches that start at the same time, exactly one gets the folder.
             with run.info_path.open("x", encoding="utf-8"):
@@ -66,8 +70,8 @@ class RunFolder:
                     run.info_path, {"study": study_name or path.resolve().name, **provenance()}
                 )
                 run.save_config(config)
-                for folder in (run.cache, run.plots, run.retrain, run.logs):
-                    folder.mkdir()
+                for folder in (run.cache, *run._empty):
+                    folder.mkdir(exist_ok=True)
         except DiskFullError:
             # The same command can then use the folder.
             run.discard_if_new()
@@ -139,6 +143,16 @@ class RunFolder:
         return self.path / "retrain"
 
     @property
+    def finalists(self) -> Path:
+        """Trainings of finalists that are not over yet."""
+        return self.path / "finalists"
+
+    @property
+    def trust(self) -> Path:
+        """Full trainings that tell how far the scores of the search can be trusted."""
+        return self.path / "trust"
+
+    @property
     def logs(self) -> Path:
         """One log for each local worker process."""
         return self.path / "logs"
@@ -164,11 +178,17 @@ class RunFolder:
         """Reads the resolved configuration.
 
         Raises:
-            UserError: If it was edited and is no longer valid.
+            UserError: If it was edited and is no longer valid, or it names code that the user
+                never used on this machine.
         """
-        values = placed_in(self.path, read_yaml(self.config_path))
+        values = placed_in(self.path, self.values())
+        allowed.require(allowed.code_in(values), self.path)
         kind = config_class(values) if isinstance(values, dict) else SearchConfig
         return validate(kind, values, str(self.config_path))
+
+    def values(self) -> Any:
+        """What ``config.yaml`` holds; nothing that it names is imported."""
+        return read_yaml(self.config_path)
 
     def save_config(self, config: SearchConfig) -> None:
         """Replaces the saved configuration."""
@@ -181,10 +201,26 @@ class RunFolder:
         return str(path.relative_to(run)) if path.is_relative_to(run) else place
 
     def discard_if_new(self) -> None:
-        """Removes the folder if it holds nothing but what `create` put there."""
+        """Removes what `create` put there if nothing was searched, so that it can be called again.
+
+        What was trained before the first candidate stays in the cache.
+        """
         begun = {self.config_path, self.info_path}
-        if all(path in begun for path in self.path.rglob("*") if not path.is_dir()):
+        others = {path for path in self.path.rglob("*") if not path.is_dir()} - begun
+        if not all(path.is_relative_to(self.cache) for path in others):
+            return
+        if all(path.suffix == ".lock" for path in others):
             shutil.rmtree(self.path)
+            return
+        for path in begun:
+            path.unlink(missing_ok=True)
+        for path in self._empty:
+            path.rmdir()
+
+    @property
+    def _empty(self) -> tuple[Path, ...]:
+        """The folders that a search fills later."""
+        return (self.plots, self.retrain, self.logs)
 
 
 def _in_use(path: Path) -> str:

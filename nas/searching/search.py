@@ -11,6 +11,7 @@ import optuna
 
 from nas import allowed
 from nas.errors import UserError
+from nas.nested import value_at
 from nas.searching.assembly import Assembly
 from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
 from nas.searching.continuing import (
@@ -18,7 +19,7 @@ from nas.searching.continuing import (
     agrees,
     check_data,
     check_settings,
-    value_at,
+    is_among,
 )
 from nas.searching.executors import create_executor
 from nas.searching.places import Places, completed, trials_asked
@@ -120,7 +121,7 @@ def _check_agreement(path: Path, config: SearchConfig, changes: Mapping[str, Any
     """
     known = config.model_dump(mode="json")
     for key, value in changes.items():
-        if key in (*CHANGEABLE, _DATA):
+        if is_among(key, (*CHANGEABLE, _DATA)):
             continue
         if key in LOCATIONS:
             # As configurations save it.
@@ -138,7 +139,7 @@ def _changed(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
     moved = changes.get(_DATA)
     if moved is not None and isinstance(config, ImageSearchConfig):
         config = config.with_data(moved)
-    taken = {key: value for key, value in changes.items() if key in CHANGEABLE}
+    taken = {key: value for key, value in changes.items() if is_among(key, CHANGEABLE)}
     return validate(type(config), overridden(config.model_dump(mode="json"), taken), "--resume")
 
 

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.failures import failure_of, is_candidate_failure, is_empty
 from nas.controllers.finished import FinishedTrials
+from nas.evaluation.evaluation import DIVERGED
 from nas.searching.limits import breaches_of, strictest
 from nas.searching.records import is_beyond_limits
 
@@ -68,9 +69,16 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
     """
     last = _last_trained(trials, first, limit)
     if len(last) == limit and all(is_candidate_failure(trial) for trial in last):
+        reason = str(failure_of(last[-1]))
+        # A learning rate is a setting, and a search goes on with those that it has.
+        remedy = (
+            "start a new search with a lower learning rate"
+            if DIVERGED in reason
+            else "fix the cause and continue with --resume"
+        )
         raise SearchError(
             f"{limit} candidates in a row failed, the last one (trial {last[-1].number}) with: "
-            f"{failure_of(last[-1])}; fix the cause and continue with --resume."
+            f"{reason}; {remedy}."
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 # What systems and tools put beside images: names of folders, in lower case. Hidden ones, such as
 # .ipynb_checkpoints and .Trash, begin with a dot.
@@ -24,6 +24,12 @@ _SYSTEM = frozenset(
 )
 # What nobody takes for an image.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+_HIDDEN, _FOLDERS, _BROKEN, _SPECIAL = _KINDS = (
+    "hidden or system folders",
+    "folders",
+    "broken links",
+    "special files",
+)
 _CONVERTED = frozenset({".heic", ".heif"})
 
 
@@ -40,6 +46,11 @@ class Listing:
     files: tuple[Path, ...]
     passed_over: Counter[str] = field(default_factory=Counter)
     inner: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def folders(self) -> int:
+        """Number of the folders within that were not entered, though they are the user's."""
+        return self.passed_over[_FOLDERS]
 
     def notes(self) -> list[str]:
         """A clause for what was passed over, and one for the folders within that were not."""
@@ -92,6 +103,38 @@ def below(root: Path, path: Path | str) -> Path:
     return other if other != found and not found.exists() else found
 
 
+def leads_out(name: str, *folders: Path) -> bool:
+    r"""Whether a list file names something outside all of the folders, by ``..`` or from a root.
+
+    Args:
+        name: As the list has it, with ``/`` or ``\``.
+        folders: What relative names start from is the first of them.
+    """
+    if PureWindowsPath(name).is_absolute() and not Path(name).is_absolute():
+        return True
+    path = _normal(folders[0] / name.replace("\\", "/"))
+    return not any(path.is_relative_to(_normal(folder)) for folder in folders)
+
+
+def is_within(name: str, folders: Sequence[Path]) -> bool:
+    """Whether a file that a list names by an absolute path is in one of the folders.
+
+    Others are not asked about: what is not there may be so by the name of another system.
+    """
+    path = Path(name)
+    try:
+        elsewhere = path.is_absolute() and path.is_file()
+    except (OSError, ValueError):
+        # Too long for a name, for instance.
+        return True
+    return not elsewhere or path.resolve().parent in [folder.resolve() for folder in folders]
+
+
+def _normal(path: Path) -> Path:
+    """The path without ``..``; links are left as they are, since whoever made them meant them."""
+    return Path(os.path.normpath(path.absolute()))
+
+
 def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Path]:
     """Every file; a folder that was seen already, through a link, is not entered again."""
     waiting, seen = [folder], set()
@@ -105,11 +148,11 @@ def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Pat
             if not path.is_dir():
                 yield path
             elif not is_entered(path):
-                passed_over["hidden or system folders"] += 1
+                passed_over[_HIDDEN] += 1
             elif within:
                 waiting.append(path)
             else:
-                passed_over["folders"] += 1
+                passed_over[_FOLDERS] += 1
 
 
 def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
@@ -121,7 +164,7 @@ def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
     if path.name.lower() in _LITTER:
         return ""
     if not path.is_file():
-        return "broken links" if path.is_symlink() else "special files"
+        return _BROKEN if path.is_symlink() else _SPECIAL
     if suffix in suffixes:
         return None
     return suffix or "without a suffix"
@@ -133,7 +176,10 @@ def _order(path: Path) -> tuple[str, str]:
 
 
 def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    return ", ".join(
+        f"{count} {what.removesuffix('s') if count == 1 and what in _KINDS else what}"
+        for what, count in counts.most_common()
+    )
 
 
 def _advice(counts: Counter[str]) -> str:

@@ -193,6 +193,16 @@ def read_mask(path: Path) -> np.ndarray:
         return _upright(values, image)
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Height and width of an image file as stored; its pixels are not read.
+
+    Raises:
+        UserError: If it is no image.
+    """
+    with _opened(path) as image:
+        return image.height, image.width
+
+
 def content_of(pixels: np.ndarray) -> str:
     """Changes with the pixels of an image, whatever file they come from."""
     start = repr(pixels.shape).encode()
@@ -291,7 +301,7 @@ def _header(path: Path) -> Iterator[Image.Image | None]:
 def _turning(path: Path) -> list[str]:
     with _header(path) as image:
         orientation = 1 if image is None else _orientation(image)
-    return [f"turned upright ({orientation})"] if orientation in _UPRIGHT else []
+    return [f"turned upright (EXIF orientation {orientation})"] if orientation in _UPRIGHT else []
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from nas import allowed
 from nas.errors import UserError
 from nas.objects import is_object, kept
 from nas.settings import read_yaml
@@ -19,7 +20,8 @@ from nas.tasks.spelling import hint
 from nas.tasks.task import Address, Task
 from open_registry import Registry, UnknownNameError
 
-_FILE = "task.yaml"
+FILE = "task.yaml"
+"""Stands in the folder of a task and describes it."""
 
 
 def _complaint(found: Any) -> str | None:
@@ -117,7 +119,7 @@ def moved(name: str, data: str | None, place: str | Path) -> tuple[str, str | No
         raise UserError(f"{root}: no such folder; correct --data.")
     if data is not None or name in names() or (":" in name and not Path(name).exists()):
         return name, str(root)
-    if (root / _FILE).is_file() or is_recognised(root):
+    if (root / FILE).is_file() or is_recognised(root):
         return str(root), None
     return name, str(root)
 
@@ -136,7 +138,7 @@ def told_kind(name_or_path: str | Path) -> str:
             return _kind(_TASKS.get(name))
         except UnknownNameError:
             return ""
-    file = path / _FILE if path.is_dir() else path
+    file = path / FILE if path.is_dir() else path
     values = read_yaml(file) if file.is_file() else None
     return str(values.get("kind", "")) if isinstance(values, dict) else ""
 
@@ -250,13 +252,13 @@ def _of_kind(wanted: type[TaskT], task: Task) -> TaskT:
 
 def _load_files(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     if path.is_dir():
-        if not (path / _FILE).is_file():
+        if not (path / FILE).is_file():
             return _load_without_file(path, root, options)
-        path = path / _FILE
+        path = path / FILE
     elif not path.is_file():
         raise UserError(
             f"no task or file {str(path)!r}; {hint(str(path), names())}; or give a folder with a "
-            f"{_FILE}."
+            f"{FILE}."
         )
     if root is not None and not root.is_dir():
         raise UserError(f"{root}: no such folder; correct --data.")
@@ -266,11 +268,11 @@ def _load_files(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
 def _load_without_file(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
     if not is_recognised(path):
         raise UserError(
-            f"{path}: no {_FILE} in this folder, and no known layout of images by class; write "
+            f"{path}: no {FILE} in this folder, and no known layout of images by class; write "
             "one, or give --task."
         )
     if root is not None:
-        raise UserError(f"{path}: no {_FILE} in this folder that could use --data; remove --data.")
+        raise UserError(f"{path}: no {FILE} in this folder that could use --data; remove --data.")
     return load_recognised(path, options)
 
 
@@ -280,6 +282,8 @@ def _load_described(path: Path, root: Path | None, options: dict[str, Any]) -> T
     if isinstance(values, dict):
         values = {**values, **options}
         kind = str(values.pop("kind", kind))
+    # The file may come with images of somebody else.
+    allowed.require(allowed.code_in({"kind": kind}), path)
     try:
         build = _KINDS.get(kind)
     except UnknownNameError as error:

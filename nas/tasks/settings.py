@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from nas.errors import UserError
 from nas.settings import Settings
 from nas.tasks.inputs import Channels, named_inputs
+from nas.tasks.listing import leads_out
 from nas.tasks.normalisation import IMAGENET, Normalisation
 from nas.tasks.reading import ImageReader
+
+# What YAML 1.1 reads these words as; a class may well have such a name.
+_WORDS = {False: "no", True: "yes"}
+
+
+def with_text(names: Iterable[Any]) -> None:
+    """Refuses names of classes that YAML has taken for something else.
+
+    Raises:
+        ValueError: With the way to write the first of them.
+    """
+    for name in names:
+        if isinstance(name, bool):
+            word = _WORDS[name]
+            raise ValueError(
+                f"YAML reads {word} without quotes as {str(name).lower()}; put `{word}` in quotes"
+            )
+        if not isinstance(name, str):
+            raise ValueError(f"YAML reads a name as {name!r}; put the name in quotes")
 
 
 class ImageSettings(Settings):
@@ -26,6 +49,8 @@ class ImageSettings(Settings):
         value_range: Values that become black and white, for files of more than 8 bits per
             channel, for example ``[0, 4095]``. Unless given it is that of the file's type, which
             files of floats do not have.
+        paths_outside: Whether list files may name files outside the folders of the task, by ``..``
+            or an absolute path.
     """
 
     name: str = Field(min_length=1)
@@ -33,6 +58,7 @@ class ImageSettings(Settings):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     value_range: tuple[float, float] | None = None
+    paths_outside: bool = False
 
     @property
     def reader(self) -> ImageReader:
@@ -53,6 +79,23 @@ class ImageSettings(Settings):
     def usual_normalisation(self) -> Normalisation | None:
         """That of photographs in colour; None for what has to be measured."""
         return IMAGENET if self.channels == "rgb" else None
+
+    def check_listed(self, name: str, where: str, *folders: Path) -> None:
+        """Refuses what a list file names outside the folders of the task, unless that is allowed.
+
+        Args:
+            name: As the list has it.
+            where: The list and the line, for the message.
+            folders: Of the task; what relative names start from is the first of them.
+
+        Raises:
+            UserError: If it is refused.
+        """
+        if not self.paths_outside and leads_out(name, *folders):
+            raise UserError(
+                f"{where} names {name!r}, which is outside {folders[0]}; correct it, or write "
+                "paths_outside: true in the task.yaml if you trust the list."
+            )
 
     @field_validator("mean")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +13,15 @@ from nas.tasks import Task
 from nas.training.loop import Batch
 from nas.training.seeding import derive
 
-Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+Augment = Callable[[Any, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+
+class Images(Protocol):
+    """What images are taken from: a tensor, or photos of several sizes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class ImageBatches:
     """Shuffled, augmented, normalised batches; a last batch that is smaller is left out.
 
     Attributes:
-        images: uint8, N x channels x H x W.
+        images: uint8, N x channels x H x W, or photos that `augment` cuts to one size.
         targets: Class of every pixel, uint8, N x H x W, or of every image, int64, N.
         batch_size: Images of a batch; a smaller data set makes one batch.
         normalise: From uint8 to what the network expects.
@@ -47,7 +56,7 @@ class ImageBatches:
         teacher: Logits of a teacher for every image as it is, N x classes, or None.
     """
 
-    images: Tensor
+    images: Images
     targets: Tensor
     batch_size: int
     normalise: Normaliser

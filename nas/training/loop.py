@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from nas.errors import UserError
 from nas.training.cpu_faults import around_cpu_faults
 from nas.training.update import Update
 
@@ -27,6 +29,29 @@ class StalledError(RuntimeError):
 
 # Steps between two looks at the loss, each of which waits for the device.
 _LOOK = 20
+
+
+@contextmanager
+def naming_diverged(what: str, key: str, settings: Any) -> Iterator[None]:
+    """Says which training of a user's diverged, and what to do.
+
+    Candidates of a search are none of them: they are failed trials.
+
+    Args:
+        what: What is trained, for example ``the teacher``.
+        key: Its learning rate as ``--set`` takes it.
+        settings: Of the training, with a ``learning_rate``.
+
+    Raises:
+        UserError: If the training in the block diverges.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        raise UserError(
+            f"{what} diverged: {error}; train with a lower learning rate, for example --set "
+            f"{key}={settings.learning_rate / 10:g}."
+        ) from error
 
 
 @dataclass(frozen=True)

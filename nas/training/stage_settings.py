@@ -9,10 +9,20 @@ from pydantic import Field, model_validator
 
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
-from nas.settings import Settings
+from nas.settings import Settings, overridden, validate
 
 INITIAL = "initial"
 """Name of the weights before the first stage."""
+
+
+class StageTraining(Settings):
+    """Settings of the training of a stage; those of each kind of task say more.
+
+    Attributes:
+        epochs: Passes over the training split.
+    """
+
+    epochs: int = Field(30, ge=1)
 
 
 class StageSettings(Settings):
@@ -25,16 +35,24 @@ class StageSettings(Settings):
         train: Paths of the modules that learn; empty for all that `freeze` does not name.
         freeze: Paths of the modules that stay as they are, batch-norm statistics included.
         rates: Factor of the learning rate by module path.
+        fresh: Paths of the modules that begin with the weights before the first stage, for example
+            a random classifier on a backbone that learned in the stage before.
+        from_teacher: Modules that begin with the weights of a module of the teacher, by path: its
+            path in the teacher by that in the network.
         task_weight: Weight of the loss on the labels.
         losses: Losses towards the teacher.
         training: Settings of the training that differ in this stage, by key.
     """
+
+    later = ("fresh", "from_teacher")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     start: str | None = None
     train: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
     rates: dict[str, float] = Field(default_factory=dict)
+    fresh: tuple[str, ...] | None = None
+    from_teacher: dict[str, str] | None = None
     task_weight: float = Field(1.0, ge=0)
     losses: tuple[TermSettings, ...] = ()
     training: dict[str, Any] = Field(default_factory=dict)
@@ -43,6 +61,11 @@ class StageSettings(Settings):
     def _check(self) -> Self:
         if self.train and self.freeze:
             raise ValueError(f"stage {self.name}: give train or freeze, not both")
+        both = [path for path in self.fresh or () if path in (self.from_teacher or {})]
+        if both:
+            raise ValueError(
+                f"stage {self.name}: {both[0]!r} cannot be fresh and come from_teacher; choose one"
+            )
         wrong = [path for path, rate in self.rates.items() if not rate > 0]
         if wrong:
             raise ValueError(f"stage {self.name}: the rate of {wrong[0]!r} must be above 0")
@@ -52,15 +75,17 @@ class StageSettings(Settings):
             )
         return self
 
+    def applied_to(self, common: StageTraining) -> StageTraining:
+        """The settings of the training of this stage.
 
-class StageTraining(Settings):
-    """Settings of the training of a stage; those of each kind of task say more.
+        Args:
+            common: Those of all stages.
 
-    Attributes:
-        epochs: Passes over the training split.
-    """
-
-    epochs: int = Field(30, ge=1)
+        Raises:
+            UserError: If a setting of the stage is wrong.
+        """
+        values = overridden(common.model_dump(mode="json"), self.training)
+        return validate(type(common), values, "training")
 
 
 def check_stages(stages: Sequence[StageSettings], has_teacher: bool) -> None:
@@ -85,6 +110,8 @@ def check_stages(stages: Sequence[StageSettings], has_teacher: bool) -> None:
             )
         if stage.losses and not has_teacher:
             raise UserError(f"the losses of stage {stage.name!r} need a teacher; give --teacher.")
+        if stage.from_teacher and not has_teacher:
+            raise UserError(f"from_teacher of stage {stage.name!r} needs one; give --teacher.")
         known.append(stage.name)
     if has_teacher and not any(stage.losses for stage in stages):
         raise UserError(

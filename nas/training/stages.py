@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from nas.distillation.distiller import Distiller
 from nas.errors import UserError, sentence
-from nas.settings import overridden, validate
 from nas.tasks import Task
 from nas.training import checkpoint
 from nas.training.fit import fit
@@ -131,6 +130,7 @@ def train_stages(
     for stage in stages:
         start = stage.start or (results[-1].name if results else INITIAL)
         network.load_state_dict(states[start])
+        runner.replace_parts(stage, states[INITIAL])
         path = folder / f"{stage.name}.pt"
         fit, losses = runner.run(stage, path, start, on_epoch, say)
         if not fit.learned:
@@ -152,9 +152,46 @@ class _Runner:
 
     def check(self, stage: StageSettings) -> None:
         subject = self.subject
+        modules_at(subject.network, stage.fresh or (), "fresh")
+        self._parts_of_teacher(stage)
         subject.recipe.check(
-            subject.network, subject.task, self._settings(stage), self._teaching(stage)
+            subject.network,
+            subject.task,
+            stage.applied_to(subject.common),
+            self._teaching(stage),
         )
+
+    def replace_parts(self, stage: StageSettings, initial: Mapping[str, Tensor]) -> None:
+        """Gives modules of the network the weights that the stage takes from elsewhere.
+
+        Args:
+            stage: Which stage.
+            initial: The weights of the network before the first stage.
+        """
+        for path, module in modules_at(self.subject.network, stage.fresh or (), "fresh").items():
+            start = f"{path}."
+            module.load_state_dict(
+                {k.removeprefix(start): v for k, v in initial.items() if k.startswith(start)}
+            )
+        for module, theirs in self._parts_of_teacher(stage):
+            module.load_state_dict(theirs.state_dict())
+
+    def _parts_of_teacher(self, stage: StageSettings) -> list[tuple[nn.Module, nn.Module]]:
+        """The modules that start from the teacher, each with the teacher's."""
+        if self.teacher is None or stage.from_teacher is None:
+            return []
+        ours = modules_at(self.subject.network, tuple(stage.from_teacher), "from_teacher")
+        pairs = []
+        for path, module in ours.items():
+            name = stage.from_teacher[path]
+            theirs = modules_at(self.teacher.network, (name,), "from_teacher, teacher")[name]
+            if _shapes(module) != _shapes(theirs):
+                raise UserError(
+                    f"from_teacher: {path!r} has weights of other shapes than {name!r} of the "
+                    f"teacher: {_shapes(module)} and {_shapes(theirs)}; choose modules that agree."
+                )
+            pairs.append((module, theirs))
+        return pairs
 
     def run(
         self,
@@ -164,7 +201,8 @@ class _Runner:
         on_epoch: Callable[[str, EpochRecord, int], None],
         say: Callable[[str], None],
     ) -> tuple[FitResult, dict[str, float]]:
-        settings, subject = self._settings(stage), self.subject
+        subject = self.subject
+        settings = stage.applied_to(subject.common)
         teaching = replace(self._teaching(stage, start), say=say)
         result = fit(
             subject.recipe,
@@ -180,20 +218,18 @@ class _Runner:
         )
         return result, dict(teaching.distiller.weights) if teaching.distiller else {}
 
-    def _settings(self, stage: StageSettings) -> StageTraining:
-        common = self.subject.common
-        values = overridden(common.model_dump(mode="json"), stage.training)
-        return validate(type(common), values, "training")
-
     def _teaching(self, stage: StageSettings, start: str = INITIAL) -> Teaching:
         network = self.subject.network
         trained = modules_at(network, stage.train, "train").values()
         kept = modules_at(network, stage.freeze, "freeze").values()
         rates = modules_at(network, tuple(stage.rates), "rates")
         taught_by = self.teacher.identity if self.teacher else ""
+        parts = (stage.fresh, stage.from_teacher)
+        # Stages without such parts keep the identity that they had before there were any.
+        replaced = f" {parts!r}" if any(parts) else ""
         return Teaching(
             distiller=self._distiller(stage),
-            identity=f"{start} {taught_by} {stage.losses!r}",
+            identity=f"{start} {taught_by} {stage.losses!r}{replaced}",
             task_weight=stage.task_weight,
             frozen=all_but(network, set(trained)) if trained else tuple(kept),
             rates={module: stage.rates[path] for path, module in rates.items()},
@@ -218,6 +254,10 @@ class _Runner:
         if stage.task_weight == 0:
             distiller.stop_early()
         return distiller
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
 @contextmanager

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.errors import UserError
+
 ViewsName = Literal["none", "flip", "ten_crop"]
 
 _ENLARGED = 1.1
 
 
-def averaged(forward: Callable[[Tensor], Tensor], views: ViewsName) -> Callable[[Tensor], Tensor]:
+def averaged(
+    forward: Callable[[Tensor], Tensor], views: ViewsName, mirror: bool = True
+) -> Callable[[Tensor], Tensor]:
     """A forward pass whose logits are the means over the views of each image.
 
     Args:
@@ -22,22 +26,37 @@ def averaged(forward: Callable[[Tensor], Tensor], views: ViewsName) -> Callable[
         views: ``none``; ``flip``, the image and its mirror image; or ``ten_crop``, the image
             enlarged by a tenth and cut to its size at the corners and the middle, each mirrored
             too.
+        mirror: Whether an image may be mirrored; ten crops are five where it must not be.
+
+    Raises:
+        UserError: If nothing but mirroring is asked for, and it must not be.
     """
     if views == "none":
         return forward
-    make = _flipped if views == "flip" else _ten_crop
+    if views == "flip":
+        if not mirror:
+            raise UserError("views 'flip': the images of this task must not be mirrored.")
+        return lambda images: mean_of(forward, [images], mirror)
+    return lambda images: mean_of(forward, _five_crops(images), mirror)
 
-    def mean(images: Tensor) -> Tensor:
-        return torch.stack([forward(view) for view in make(images)]).mean(dim=0)
 
-    return mean
+def mean_of(forward: Callable[[Tensor], Tensor], views: Iterable[Tensor], mirror: bool) -> Tensor:
+    """The mean of the logits of several views.
+
+    Args:
+        forward: Gives the logits of images.
+        views: Batches of the same images.
+        mirror: Whether each view is mirrored too.
+    """
+    both = (image for view in views for image in (_flipped(view) if mirror else [view]))
+    return torch.stack([forward(view) for view in both]).mean(dim=0)
 
 
 def _flipped(images: Tensor) -> list[Tensor]:
     return [images, images.flip(-1)]
 
 
-def _ten_crop(images: Tensor) -> list[Tensor]:
+def _five_crops(images: Tensor) -> list[Tensor]:
     height, width = images.shape[-2:]
     tall, wide = round(height * _ENLARGED), round(width * _ENLARGED)
     large = functional.interpolate(
@@ -45,5 +64,4 @@ def _ten_crop(images: Tensor) -> list[Tensor]:
     )
     corners = [(top, left) for top in (0, tall - height) for left in (0, wide - width)]
     places = [*corners, ((tall - height) // 2, (wide - width) // 2)]
-    crops = [large[..., top : top + height, left : left + width] for top, left in places]
-    return [view for crop in crops for view in _flipped(crop)]
+    return [large[..., top : top + height, left : left + width] for top, left in places]

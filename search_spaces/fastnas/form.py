@@ -10,6 +10,7 @@ from search_spaces.decision import Decision
 from search_spaces.fastnas.sizes import Sizes
 from search_spaces.fastnas.vocabulary import OPERATIONS
 from search_spaces.genotype import GenotypeError, Nested
+from search_spaces.positions import renumbered
 
 Node = tuple[int, int, int, int]
 Pair = tuple[int, int]
@@ -102,6 +103,12 @@ def parse(value: Nested | Sequence[Any], sizes: Sizes) -> Form:
             for number, block in enumerate(blocks, 1)
         ),
     )
+
+
+def on_fewer_outputs(form: Form, outputs: int, fewer: int) -> Form:
+    """The form on the first of the encoder outputs; the last of them stands for those behind it."""
+    blocks = [tuple(renumbered(p, outputs, fewer) for p in pair) for pair in form.blocks]
+    return form._replace(blocks=tuple((first, second) for first, second in blocks))
 
 
 def _chosen_number(decision: Decision, choices: Mapping[str, int | str]) -> int:

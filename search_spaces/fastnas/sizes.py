@@ -9,6 +9,7 @@ from typing import Any
 from search_spaces.space import SpaceError
 
 AUXILIARY = ("cell", "classifier", "none")
+ENCODER_STRIDES = (4, 8, 16, 32)
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "search": {"branches": 4, "cells": 3, "width": 48, "repeats": 1},
@@ -22,7 +23,8 @@ class Sizes:
     """Sizes of the space; see `FastNAS` for their meaning.
 
     Raises:
-        SpaceError: If a size is not a whole number of at least 1, or `auxiliary` is unknown.
+        SpaceError: If a size is not a whole number of at least 1, there are more encoder outputs
+            than strides, or `auxiliary` is unknown.
     """
 
     branches: int
@@ -35,9 +37,20 @@ class Sizes:
     def __post_init__(self) -> None:
         for name in ("branches", "cells", "width", "repeats", "encoder_outputs"):
             check_positive(name, getattr(self, name))
+        if self.encoder_outputs > len(ENCODER_STRIDES):
+            strides = ", ".join(map(str, ENCODER_STRIDES))
+            raise SpaceError(
+                f"encoder_outputs must be at most {len(ENCODER_STRIDES)}, for strides {strides}, "
+                f"not {self.encoder_outputs}."
+            )
         if self.auxiliary not in AUXILIARY:
             choices = ", ".join(AUXILIARY)
             raise SpaceError(f"auxiliary must be one of {choices}, not {self.auxiliary!r}.")
+
+    @property
+    def encoder_strides(self) -> tuple[int, ...]:
+        """Strides of the encoder outputs, in pixels of the image."""
+        return ENCODER_STRIDES[: self.encoder_outputs]
 
     @property
     def nodes(self) -> int:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from search_spaces.fastnas.canonical import canonical_key
 from search_spaces.fastnas.counts import published_parameters
 from search_spaces.fastnas.drawing import make_graph
-from search_spaces.fastnas.form import Form, from_choices, make_decisions, parse, to_choices
+from search_spaces.fastnas.form import (
+    Form,
+    from_choices,
+    make_decisions,
+    on_fewer_outputs,
+    parse,
+    to_choices,
+)
 from search_spaces.fastnas.plan import DecoderPlan, make_plan
 from search_spaces.fastnas.sizes import PRESETS, Sizes, check_positive
 from search_spaces.genotype import Genotype, GenotypeError
@@ -34,7 +41,11 @@ class FastNAS(DecoderSpace):
         repeats: How often a separable convolution is repeated.
         auxiliary: What each block gets for training: `cell` (a cell and a classifier),
             `classifier` (a classifier alone) or `none`.
-        encoder_outputs: Number of maps that the encoder returns.
+        encoder_outputs: Number of maps that the encoder returns, at strides 4, 8, 16 and 32.
+
+    Attributes:
+        encoder_strides: Strides of the encoder outputs, all four by default. The parts of the
+            encoder behind the last of them are not needed.
 
     Raises:
         SpaceError: If an option has a wrong value.
@@ -53,6 +64,7 @@ class FastNAS(DecoderSpace):
         encoder_outputs: int = 4,
     ) -> None:
         self._sizes = Sizes(branches, cells, width, repeats, auxiliary, encoder_outputs)
+        self.encoder_strides = self._sizes.encoder_strides
         self.decisions = make_decisions(self._sizes)
 
     @property
@@ -91,6 +103,14 @@ class FastNAS(DecoderSpace):
     def graph(self, genotype: Genotype) -> Graph:
         """The candidate's cell and decoder as nodes and edges, for drawing."""
         return make_graph(self._plan(genotype))
+
+    def resized(
+        self, genotype: Genotype, *, width: int, encoder_outputs: int
+    ) -> tuple[FastNAS, Genotype]:
+        """See `DecoderSpace.resized`."""
+        space = FastNAS(**{**self.options, "width": width, "encoder_outputs": encoder_outputs})
+        form = on_fewer_outputs(self._form(genotype), self._sizes.encoder_outputs, encoder_outputs)
+        return space, Genotype(self.name, form.nested)
 
     def build(
         self,

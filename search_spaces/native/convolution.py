@@ -1,4 +1,4 @@
-"""Dense convolution that is trained faster on a CPU: its weight gradient is native."""
+"""Dense convolution that is trained faster on a CPU: its weight gradient is native by shape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from search_spaces.native import library
+from search_spaces.native import choices, library
 from search_spaces.native.conditions import is_replaceable
 
 Pair = tuple[int, int]
@@ -60,14 +60,33 @@ class _Convolution(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         images, weight = ctx.saved_tensors
         delta = deltas[0].contiguous(memory_format=torch.channels_last)
-        image_gradient = weight_gradient = bias_gradient = None
-        if ctx.needs_input_grad[0]:
-            image_gradient = _image_gradient(images, delta, weight, ctx.dilation)
-        if ctx.needs_input_grad[1]:
-            weight_gradient = _weight_gradient(images, delta, weight, ctx.dilation)
-        if ctx.needs_input_grad[2]:
-            bias_gradient = delta.sum((0, 2, 3))
+        given = images, delta, weight, ctx.dilation
+        of_images, of_weight, of_bias, _ = ctx.needs_input_grad
+        native = of_weight and prefers_native(*given)
+        image_gradient, weight_gradient = _standard_gradients(
+            *given, (of_images, of_weight and not native)
+        )
+        if native:
+            weight_gradient = _weight_gradient(*given)
+        bias_gradient = delta.sum((0, 2, 3)) if of_bias else None
         return image_gradient, weight_gradient, bias_gradient, None
+
+
+def prefers_native(images: Tensor, delta: Tensor, weight: Tensor, dilation: Pair) -> bool:
+    """Whether this machine computes the gradient of a weight natively.
+
+    Args:
+        images: Maps N x C x H x W in channels-last order.
+        delta: Gradient of the output, N x C' x H x W in channels-last order.
+        weight: Kernels C' x C x K x L.
+        dilation: As of `conv2d`.
+    """
+    shape = (*images.shape, weight.shape[0], *weight.shape[2:], *dilation)
+    return choices.prefers_native(
+        f"weight gradient {shape}",
+        lambda: _weight_gradient(images, delta, weight, dilation),
+        lambda: _standard_gradients(images, delta, weight, dilation, (False, True)),
+    )
 
 
 class _Sizes(ctypes.Structure):
@@ -87,8 +106,13 @@ class _Sizes(ctypes.Structure):
     ]
 
 
-def _image_gradient(images: Tensor, delta: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
-    # The function in torch.nn.grad forgets the memory order of the images.
+def _standard_gradients(
+    images: Tensor, delta: Tensor, weight: Tensor, dilation: Pair, wanted: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """PyTorch's gradients of images and weight, those that are wanted."""
+    if not any(wanted):
+        return None, None
+    # The functions in torch.nn.grad forget the memory order of the images.
     gradients = torch.ops.aten.convolution_backward(
         delta,
         images,
@@ -100,9 +124,9 @@ def _image_gradient(images: Tensor, delta: Tensor, weight: Tensor, dilation: Pai
         transposed=False,
         output_padding=(0, 0),
         groups=1,
-        output_mask=(True, False, False),
+        output_mask=(*wanted, False),
     )
-    return cast(Tensor, gradients[0])
+    return gradients[0], gradients[1]
 
 
 def _weight_gradient(images: Tensor, delta: Tensor, weight: Tensor, dilation: Pair) -> Tensor:

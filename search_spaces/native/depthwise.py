@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from search_spaces.native import library
+from search_spaces.native import choices, library
 from search_spaces.native.conditions import is_replaceable
 
 
@@ -38,7 +39,8 @@ class _Depthwise(torch.autograd.Function):
         images = images.contiguous(memory_format=torch.channels_last)
         ctx.save_for_backward(images, weight)
         ctx.dilation = dilation
-        return _correlate(images, weight, dilation)
+        run = _correlate if prefers_native(images, weight, dilation) else _standard
+        return run(images, weight, dilation)
 
     @staticmethod
     def backward(ctx: Any, *deltas: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -50,6 +52,23 @@ class _Depthwise(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             weight_gradient = _weight_gradient(images, delta, weight, ctx.dilation)
         return image_gradient, weight_gradient, None
+
+
+def prefers_native(images: Tensor, weight: Tensor, dilation: int) -> bool:
+    """Whether this machine computes the output for such maps, in channels-last order, natively."""
+    # PyTorch has no fast path for dilation anywhere, and is not measured with several threads.
+    if dilation > 1 or torch.get_num_threads() > 1:
+        return True
+    return choices.prefers_native(
+        f"depthwise {(*images.shape, weight.shape[-1])}",
+        lambda: _correlate(images, weight, dilation),
+        lambda: _standard(images, weight, dilation),
+    )
+
+
+def _standard(images: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    padding = weight.shape[-1] // 2 * dilation
+    return F.conv2d(images, weight, None, 1, padding, dilation, weight.shape[0])
 
 
 class _Shape(ctypes.Structure):

@@ -33,7 +33,7 @@ def load() -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     if compiler is None:
         return None
-    path = private_folder("native") / f"kernels-{_key()}.so"
+    path = private_folder("native") / f"kernels-{key()}.so"
     try:
         if (found := _compiled_before(path)) is not None:
             return found
@@ -64,7 +64,8 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def _key() -> str:
+def key() -> str:
+    """Changes with the kernels, how they are compiled, and the processor."""
     # A library compiled for one processor may hold instructions that another lacks.
     sources = [source.read_text(encoding="utf-8") for source in _SOURCES]
     parts = [*sources, " ".join(_FLAGS), _processor()]

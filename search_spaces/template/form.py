@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from search_spaces.cells.reading import read_choices, read_json, read_parts
 from search_spaces.decision import Decision
 from search_spaces.genotype import GenotypeError
+from search_spaces.positions import renumbered
 from search_spaces.template.sizes import Sizes
 from search_spaces.template.vocabulary import AGGREGATIONS, OPERATIONS
 
@@ -123,6 +124,18 @@ def parse(value: Any, sizes: Sizes) -> Form:
         tuple(_parse_template(template, n) for n, template in enumerate(templates, 1)),
         tuple(_parse_layer(layer, index, sizes) for index, layer in enumerate(layers)),
     )
+
+
+def on_fewer_outputs(form: Form, outputs: int, fewer: int) -> Form:
+    """The form on the first of the encoder outputs; the last of them stands for those behind it."""
+    layers = tuple(
+        layer._replace(
+            first=renumbered(layer.first, outputs, fewer),
+            second=renumbered(layer.second, outputs, fewer),
+        )
+        for layer in form.layers
+    )
+    return form._replace(layers=layers)
 
 
 def _chosen_layer(name: str, numbers: Mapping[str, int]) -> LayerForm:

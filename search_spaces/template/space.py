@@ -12,7 +12,14 @@ from search_spaces.graph import Graph
 from search_spaces.space import DecoderSpace, SpaceError
 from search_spaces.template.canonical import canonical_key
 from search_spaces.template.drawing import make_graph
-from search_spaces.template.form import Form, from_choices, make_decisions, parse, to_choices
+from search_spaces.template.form import (
+    Form,
+    from_choices,
+    make_decisions,
+    on_fewer_outputs,
+    parse,
+    to_choices,
+)
 from search_spaces.template.plan import Plan, make_plan
 from search_spaces.template.sizes import PRESETS, Sizes
 
@@ -121,6 +128,14 @@ class Template(DecoderSpace):
     def graph(self, genotype: Genotype) -> Graph:
         """The candidate's aggregations and operations as nodes and edges, for drawing."""
         return make_graph(self._plan(genotype))
+
+    def resized(
+        self, genotype: Genotype, *, width: int, encoder_outputs: int
+    ) -> tuple[Template, Genotype]:
+        """See `DecoderSpace.resized`."""
+        space = Template(**{**self.options, "width": width, "encoder_outputs": encoder_outputs})
+        form = on_fewer_outputs(self._form(genotype), self._sizes.encoder_outputs, encoder_outputs)
+        return space, Genotype(self.name, form.nested)
 
     def build(
         self,

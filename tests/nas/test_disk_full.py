@@ -35,7 +35,7 @@ WRITERS = {
     "weights": lambda path: save_tensors(_wide(), path),
     "features": lambda path: cached_tensors(path, lambda: {"a": torch.zeros(5000)}),
     "picture": lambda path: save(new_figure(), path.with_suffix(""), ("png",)),
-    "onnx": lambda path: write_onnx(_wide().eval(), (1, 3, 8, 8), path, ExportOptions()),
+    "onnx": lambda path: write_onnx(_wide().eval(), (1, 3, 8, 8), path, ExportOptions(), {}),
 }
 SUFFIXES = {"picture": ".png", "onnx": ".onnx"}
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-import pytest
-
-from nas import torchvision_import
 from nas.torchvision_import import torchvision
+from nas.torchvision_operators import Completion, install
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_gives_a_torchvision_whose_transforms_work():
@@ -14,10 +18,33 @@ def test_gives_a_torchvision_whose_transforms_work():
     assert v2.Resize((2, 3))(torchvision.tv_tensors.Mask([[1, 2], [3, 4]])).shape == (2, 3)
 
 
-def test_another_error_of_the_import_is_not_hidden(monkeypatch):
-    def fail(name):
-        raise RuntimeError("another error")
+def test_it_is_installed_once():
+    install()
+    assert sum(isinstance(finder, Completion) for finder in sys.meta_path) == 1
 
-    monkeypatch.setattr(torchvision_import.importlib, "import_module", fail)
-    with pytest.raises(RuntimeError, match="another error"):
-        torchvision_import._import_torchvision()
+
+def test_another_module_is_none_of_its_business(monkeypatch):
+    monkeypatch.setattr(importlib, "import_module", None)
+    assert Completion().find_spec("torchvision.io", None) is None
+
+
+def test_timm_can_be_imported_before_nas_once_it_is_installed():
+    command = "import nas.torchvision_operators as o; o.install(); import timm, nas; print(timm)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "timm" in found.stdout
+
+
+def test_nothing_is_imported_when_python_starts():
+    command = "import sys, nas.torchvision_operators; print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert found.stdout == "False\n"

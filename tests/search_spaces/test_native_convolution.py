@@ -6,11 +6,17 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.fastnas.convolution import CroppedConv2d
-from search_spaces.native import convolution, library
+from search_spaces.native import choices, convolution, library
 
 pytestmark = pytest.mark.skipif(
     library.load() is None, reason="the native kernels cannot be compiled on this machine"
 )
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["native", "standard"])
+def _chosen(request, monkeypatch):
+    """Whatever this machine would choose."""
+    monkeypatch.setattr(choices, "prefers_native", lambda *of_shape: request.param)
 
 
 def tensors(kernel=(3, 3), size=(7, 9), inputs=5, outputs=6):

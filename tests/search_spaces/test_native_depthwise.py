@@ -10,11 +10,17 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.fastnas.convolution import CroppedConv2d
-from search_spaces.native import depthwise, library
+from search_spaces.native import choices, depthwise, library
 
 needs_kernels = pytest.mark.skipif(
     library.load() is None, reason="the native kernels cannot be compiled on this machine"
 )
+
+
+@pytest.fixture(autouse=True)
+def _native(monkeypatch):
+    """Whatever this machine would choose."""
+    monkeypatch.setattr(choices, "prefers_native", lambda *of_shape: True)
 
 
 @pytest.fixture
@@ -52,6 +58,13 @@ def assert_same(values, weight, delta, dilation):
     for one, other in zip(found, exact, strict=True):
         assert one.shape == other.shape
         torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-4)
+
+
+@needs_kernels
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_output_and_gradients_are_the_same_where_pytorch_is_faster(kernel, monkeypatch):
+    monkeypatch.setattr(choices, "prefers_native", lambda *of_shape: False)
+    assert_same(*tensors(40, kernel), 1)
 
 
 @needs_kernels

@@ -9,7 +9,12 @@ from torch import nn
 
 import search_spaces
 from nas.errors import UserError
-from nas.kinds.antispoofing.scoring import HTER_AT_THRESHOLD, score_faces
+from nas.kinds.antispoofing.scoring import (
+    HTER_AT_THRESHOLD,
+    Interval,
+    face_intervals,
+    score_faces,
+)
 from nas.kinds.antispoofing.settings import (
     FaceEvaluationSettings,
     FaceFitSettings,
@@ -66,6 +71,14 @@ class AntiSpoofingKind(ClassificationKind):
         views: ViewsName = "none",
     ) -> ScoreCard:
         return score_faces(network, _faces(task), split, device, views)
+
+    def intervals(
+        self, card: ScoreCard, task: ClassificationTask, split: str
+    ) -> dict[str, Interval]:
+        return face_intervals(card, _faces(task), split)
+
+    def seen_from(self, task: ClassificationTask, home: ClassificationTask) -> ClassificationTask:
+        return _faces(super().seen_from(task, home)).calibrated_on(_faces(home))
 
     def quality(self, card: ScoreCard) -> float:
         """1 less the ACER."""

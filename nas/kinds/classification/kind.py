@@ -31,7 +31,7 @@ from nas.kinds.classification.settings import (
     ClassifierRetrainingSettings,
 )
 from nas.kinds.kind import Kind
-from nas.kinds.teacher import load_teacher
+from nas.kinds.teacher import checkpoint_model, load_teacher
 from nas.models.classifiers import IMAGENET, NONE, ClassifierSettings, create_classifier
 from nas.models.searched_classifier import SearchedClassifierSettings
 from nas.tasks import ClassificationTask
@@ -39,7 +39,7 @@ from nas.tasks.classification.mixing import Mixing
 from nas.training.class_weights import class_weights
 from nas.training.fit import training_of
 from nas.training.freezing import groups
-from nas.training.images import ImageBatches, Normaliser
+from nas.training.images import ImageBatches, Images, Normaliser
 from nas.training.loop import Batches
 from nas.training.phase import Phase
 from nas.training.precision import loss_scaler
@@ -103,15 +103,18 @@ class ClassificationKind(
         data, augment = task.dataset("train"), task.augmentation(settings.augmentation)
 
         def of_images(
-            images: Tensor, labels: Tensor, generator: torch.Generator
+            images: Any, labels: Tensor, generator: torch.Generator
         ) -> tuple[Tensor, Tensor]:
             return augment(images, generator), labels
 
+        photos = data.photos if settings.augmentation.crop == "random" else None
+        # Without photos, such crops have been refused.
+        images: Images = data.images if photos is None else photos
         mixing = None
         if settings.mixing != "none":
             mixing = Mixing(settings.mixing, settings.mixing_alpha, task.num_classes)
         return ImageBatches(
-            images=data.images,
+            images=images,
             targets=data.targets,
             batch_size=min(settings.batch_size, len(data)),
             normalise=Normaliser(task.mean, task.std),
@@ -226,7 +229,10 @@ class ClassificationKind(
         if not settings.distillation.enabled:
             return
         if settings.teacher.run is not None:
-            teacher = load_teacher(settings.teacher.run, task, device).network
+            run, model = settings.teacher.run, checkpoint_model(settings.teacher)
+            loaded = load_teacher(run, task, device, model)
+            loaded.require_comparable([settings.distillation.term])
+            teacher = loaded.network
         else:
             teacher = self.create(self.without_hub(settings.teacher.model), task).to(device)
         classifiers = _classifiers(space)

@@ -16,9 +16,8 @@ from nas.distillation.terms import TermSettings
 from nas.kinds.ahead import Announce
 from nas.kinds.cache import cached_tensors
 from nas.kinds.classification.settings import ClassifierEvaluationSettings
-from nas.kinds.kind import Prepared
+from nas.kinds.kind import Prepared, Teacher
 from nas.kinds.teacher import trained_teacher
-from nas.models.encoder import fingerprint
 from nas.tasks import ClassificationTask
 from nas.training.images import Normaliser
 from nas.training.scoring import predict
@@ -55,10 +54,11 @@ def prepare(
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "prepare.lock"):
         teacher = trained_teacher(settings.teacher, task, cache, device, seed, announce)
+        teacher.require_comparable([settings.distillation.term])
         known = None
         if _logits_suffice(settings):
             loss = create_loss(settings.distillation.method, **settings.distillation.options)
-            logits = _logits(task, teacher.network, cache, device)
+            logits = _logits(task, teacher, cache, device)
             known = KnownLogits(logits, loss, settings.distillation.term.factor)
     return PreparedClassification(task, device, teacher, known)
 
@@ -89,17 +89,17 @@ def _logits_suffice(settings: ClassifierEvaluationSettings) -> bool:
 
 
 def _logits(
-    task: ClassificationTask, teacher: nn.Module, cache: Path, device: torch.device
+    task: ClassificationTask, teacher: Teacher, cache: Path, device: torch.device
 ) -> Tensor:
     data = task.dataset("train")
     normalise = Normaliser(task.mean, task.std)
 
     def compute() -> dict[str, Tensor]:
-        forward = partial(_forward, teacher, normalise, device)
+        forward = partial(_forward, teacher.network, normalise, device)
         batches = predict(forward, data.images, 256)
         return {"logits": torch.cat([batch.float().cpu() for batch in batches])}
 
-    key = derive(task.fingerprint, fingerprint(teacher.state_dict()))
+    key = derive(task.fingerprint, teacher.identity)
     return cached_tensors(cache / f"logits-train-{key:016x}.safetensors", compute)["logits"]
 
 

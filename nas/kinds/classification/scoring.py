@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -11,9 +11,10 @@ from torch.nn import functional
 
 import rewards
 from nas.tasks import ClassificationTask
+from nas.tasks.classification.photos import Photos, five_crops
 from nas.training.images import Normaliser
 from nas.training.scoring import ScoreCard, predict
-from nas.training.views import ViewsName, averaged
+from nas.training.views import ViewsName, averaged, mean_of
 
 
 def score_classifier(
@@ -31,14 +32,34 @@ def score_classifier(
         task: The data.
         split: train, validation or test.
         device: Where the network is.
-        views: Views of each image whose logits are averaged.
+        views: Views of each image whose logits are averaged; ten crops are those of the photos
+            where the task keeps them larger.
         batch_size: Images of a forward pass.
     """
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
-    forward: Callable[[Tensor], Tensor] = averaged(network, views)
-    batches = predict(lambda images: forward(normalise(images, device)), data.images, batch_size)
+    batches: Iterable[Tensor]
+    if views == "ten_crop" and data.photos is not None:
+        batches = _of_photos(network, data.photos, task, device, max(1, batch_size // 4))
+    else:
+        forward: Callable[[Tensor], Tensor] = averaged(network, views, task.mirror)
+        batches = predict(lambda shown: forward(normalise(shown, device)), data.images, batch_size)
     return score_logits(torch.cat([batch.float().cpu() for batch in batches]), data.targets, task)
+
+
+def _of_photos(
+    network: nn.Module,
+    photos: Photos,
+    task: ClassificationTask,
+    device: torch.device,
+    batch_size: int,
+) -> Iterator[Tensor]:
+    """Mean logits of the crops of photos, whose corners are those of the photos."""
+    normalise = Normaliser(task.mean, task.std)
+    with torch.inference_mode():
+        for rows in torch.arange(len(photos)).split(batch_size):
+            crops = five_crops(photos[rows], task.input_size)
+            yield mean_of(lambda shown: network(normalise(shown, device)), crops, task.mirror)
 
 
 def score_logits(logits: Tensor, labels: Tensor, task: ClassificationTask) -> ScoreCard:

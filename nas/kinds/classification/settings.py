@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nas.distillation.terms import TermSettings
 from nas.kinds.rungs import Rungs, check_rungs
+from nas.kinds.teacher_file import TeacherModel
 from nas.models.classifiers import ClassifierSettings
 from nas.models.encoder import NONE
 from nas.settings import Settings
@@ -197,13 +198,23 @@ class ClassifierTeacherSettings(Settings):
 
     Attributes:
         run: A run of ``nas train``, or a network file; null trains the teacher before the search.
+        run_model: The network whose weights `run` holds, where that is a checkpoint of timm.
         model: The network that is trained then.
         training: How.
     """
 
+    later = ("run_model",)
+
     run: str | None = None
+    run_model: TeacherModel | None = None
     model: ClassifierSettings = ClassifierSettings(name="resnet20", weights=NONE)
     training: TeacherTrainingSettings = TeacherTrainingSettings()
+
+    @model_validator(mode="after")
+    def _run_of_model(self) -> Self:
+        if self.run_model is not None and self.run is None:
+            raise ValueError("run_model belongs to a checkpoint; give its file as run")
+        return self
 
 
 class ClassifierDistillationSettings(Settings):

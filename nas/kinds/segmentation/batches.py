@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -24,11 +23,13 @@ class SplitFeatures:
             channels-last order.
         masks: Class of every pixel, N x H x W.
         teacher: Logits of the teacher, N x h x w x classes, or None.
+        resized: What `targets` has found, which the maps of all encoders share.
     """
 
     maps: tuple[Tensor, ...]
     masks: Tensor
     teacher: Tensor | None
+    resized: dict[tuple[int, ...], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -37,20 +38,20 @@ class SplitFeatures:
         """The maps of some images, each n x C x h x w."""
         return [maps[index].permute(0, 3, 1, 2) for maps in self.maps]
 
-    @cached_property
-    def _resized(self) -> dict[tuple[int, ...], tuple[Tensor, Tensor | None]]:
-        return {}
+    def first(self, count: int) -> SplitFeatures:
+        """The same images, with the finest of their maps."""
+        return replace(self, maps=self.maps[:count])
 
     def targets(self, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
         """Masks and teacher logits (N x h x w x classes) at a size; kept for the next candidate."""
-        if size not in self._resized:
+        if size not in self.resized:
             masks = resize_masks(self.masks, size)
             teacher = None
             if self.teacher is not None:
                 aligned = resize(self.teacher.permute(0, 3, 1, 2), size)
                 teacher = aligned.permute(0, 2, 3, 1).contiguous()
-            self._resized[size] = (masks, teacher)
-        return self._resized[size]
+            self.resized[size] = (masks, teacher)
+        return self.resized[size]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import cast
 
@@ -15,10 +15,10 @@ from latency.network import deployed_copy
 from latency.tracing.forward_pass import Trace, Value, trace, trace_of_maps
 from latency.tracing.operators import Operator, operators_of, used_inputs
 from nas.kinds.candidates import Candidates, Dissected, Export, counts_of
-from nas.models.encoder import NONE, Encoder, EncoderSettings
+from nas.models.encoder import Encoder
 from nas.models.segmentation import SegmentationNetwork, resize, without_auxiliary
 from search_spaces.genotype import Genotype
-from search_spaces.space import DecoderSpace
+from search_spaces.space import DecoderSpace, EncoderCut
 
 
 class SegmentationCandidates(Candidates):
@@ -48,8 +48,12 @@ class SegmentationCandidates(Candidates):
     @cached_property
     def family(self) -> str:
         """See `Candidates.family`."""
-        operators = operators_of(self._trace)
-        return f"{self.space.fingerprint} on encoder {_digest(operators)}"
+        return f"{self.space.fingerprint} on encoder {self.encoder_digest}"
+
+    @cached_property
+    def encoder_digest(self) -> str:
+        """Changes with the structure of the encoder and with the size of its input."""
+        return _digest(operators_of(self._trace))
 
     def build(self, genotype: Genotype) -> nn.Module:
         """The decoder, auxiliary heads included."""
@@ -132,12 +136,66 @@ class SegmentationCandidates(Candidates):
         return self._encoders[used]
 
 
-def untrained_encoder(
-    settings: EncoderSettings, space: DecoderSpace, in_channels: int = 3
-) -> Encoder:
-    """The encoder of a search with random weights, which do not change a latency."""
-    bare = settings.model_copy(update={"weights": NONE})
-    return Encoder(bare, space.encoder_strides, in_channels)
+class EncoderCandidates(Candidates):
+    """Decoders behind several encoders, which are made when they are first asked for.
+
+    Args:
+        space: Says which encoder each candidate has.
+        encoder: Makes the encoder of a cut.
+        num_classes: Number of classes.
+        input_shape: N x channels x height x width of one image.
+    """
+
+    space: DecoderSpace
+
+    def __init__(
+        self,
+        space: DecoderSpace,
+        encoder: Callable[[EncoderCut], Encoder],
+        num_classes: int,
+        input_shape: tuple[int, int, int, int],
+    ) -> None:
+        self.space = space
+        self.input_shape = input_shape
+        self._encoder, self._num_classes = encoder, num_classes
+        self._behind: dict[EncoderCut, SegmentationCandidates] = {}
+
+    @cached_property
+    def family(self) -> str:
+        """See `Candidates.family`."""
+        whole = [cut for cut in self.space.cuts if cut.strides == self.space.encoder_strides]
+        digests = ", ".join(self._of(cut).encoder_digest for cut in whole)
+        return f"{self.space.fingerprint} on encoders {digests}"
+
+    def build(self, genotype: Genotype) -> nn.Module:
+        """The decoder, auxiliary heads included."""
+        return self._like(genotype).build(genotype)
+
+    def counts(self, genotype: Genotype) -> latency.Counts:
+        """See `Candidates.counts`."""
+        return self._like(genotype).counts(genotype)
+
+    def dissected(self, genotype: Genotype) -> Dissected:
+        """See `Candidates.dissected`."""
+        return self._like(genotype).dissected(genotype)
+
+    def outline(self, genotype: Genotype) -> nn.Module:
+        """See `Candidates.outline`."""
+        return self._like(genotype).outline(genotype)
+
+    def network(self, genotype: Genotype) -> nn.Module:
+        """See `Candidates.network`."""
+        return self._like(genotype).network(genotype)
+
+    def _like(self, genotype: Genotype) -> SegmentationCandidates:
+        return self._of(self.space.cut(genotype))
+
+    def _of(self, cut: EncoderCut) -> SegmentationCandidates:
+        if cut not in self._behind:
+            self._behind[cut] = SegmentationCandidates(
+                self.space, self._encoder(cut), self._num_classes, self.input_shape
+            )
+        return self._behind[cut]
 
 
 def _sum(first: latency.Counts, second: latency.Counts) -> latency.Counts:

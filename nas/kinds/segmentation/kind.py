@@ -16,14 +16,16 @@ from nas.kinds.ahead import Announce
 from nas.kinds.candidates import Candidates
 from nas.kinds.kind import Kind
 from nas.kinds.segmentation import phases
-from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
+from nas.kinds.segmentation.candidates import EncoderCandidates, SegmentationCandidates
 from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
 from nas.kinds.segmentation.preparation import (
+    PreparedEncoders,
     PreparedSegmentation,
     network_fingerprint,
     prepare,
+    prepare_encoders,
 )
-from nas.kinds.segmentation.scoring import score_network
+from nas.kinds.segmentation.scoring import score_at_own_size, score_network
 from nas.kinds.segmentation.settings import (
     RetrainingSettings,
     SegmentationEvaluationSettings,
@@ -31,7 +33,7 @@ from nas.kinds.segmentation.settings import (
     TrainingSettings,
 )
 from nas.kinds.teacher import load_teacher
-from nas.models.encoder import Encoder, without_hub
+from nas.models.encoder import Encoder, untrained_encoder, without_hub
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.models.segmenters import SearchedSegmenterSettings, SegmenterSettings
 from nas.tasks import SegmentationTask
@@ -50,7 +52,7 @@ from nas.training.trainer import Monitor
 from nas.training.update import Group, Update, loss_groups
 from nas.training.views import ViewsName
 from search_spaces.genotype import Genotype
-from search_spaces.space import DecoderSpace, SearchSpace
+from search_spaces.space import DecoderSpace, EncoderCut, SearchSpace
 
 
 class SegmentationKind(
@@ -66,7 +68,8 @@ class SegmentationKind(
     name = "segmentation"
     outputs = "segmentation"
     default_task = "faces"
-    default_space = "fastnas"
+    default_space = "small"
+    sizes = ("nano", "micro", "small")
     metrics = ("f1", "iou", "accuracy")
     figures = ("mean_iou", "macro_f1")
     model_settings = SegmenterSettings
@@ -176,6 +179,16 @@ class SegmentationKind(
     ) -> ScoreCard:
         return score_network(network, task, split, device, views)
 
+    def score_at_own_size(
+        self,
+        network: nn.Module,
+        task: SegmentationTask,
+        split: str,
+        device: torch.device,
+        views: ViewsName = "none",
+    ) -> ScoreCard | None:
+        return score_at_own_size(network, task, split, device, views)
+
     def fingerprint(self, network: nn.Module) -> str:
         return network_fingerprint(network)
 
@@ -221,12 +234,15 @@ class SegmentationKind(
         space: SearchSpace,
         device: torch.device,
     ) -> None:
-        strides = _decoders(space).encoder_strides
-        Encoder(without_hub(settings.encoder), strides, task.channels)
+        decoders = _decoders(space)
+        strides = decoders.encoder_strides
+        for cut in {cut.name: cut for cut in decoders.cuts}.values():
+            Encoder(without_hub(settings.encoder.of(cut)), strides, task.channels)
         if not settings.distillation.enabled:
             return
         if settings.teacher.run is not None:
-            load_teacher(settings.teacher.run, task, torch.device("cpu"))
+            teacher = load_teacher(settings.teacher.run, task, torch.device("cpu"))
+            teacher.require_comparable([settings.distillation.term])
         else:
             self.create(self.without_hub(settings.teacher.model), task)
 
@@ -246,16 +262,20 @@ class SegmentationKind(
         settings: SegmentationEvaluationSettings,
         num_classes: int,
         input_shape: tuple[int, int, int, int],
-        prepared: PreparedSegmentation | None = None,
+        prepared: PreparedSegmentation | PreparedEncoders | None = None,
     ) -> Candidates:
         decoders = _decoders(space)
         channels = input_shape[1]
-        encoder = (
-            prepared.encoder
-            if prepared
-            else untrained_encoder(settings.encoder, decoders, channels)
-        )
-        return SegmentationCandidates(decoders, encoder, num_classes, input_shape)
+
+        def encoder(cut: EncoderCut) -> Encoder:
+            if prepared is None:
+                return untrained_encoder(settings.encoder.of(cut), cut.strides, channels)
+            one = prepared.behind[cut] if isinstance(prepared, PreparedEncoders) else prepared
+            return one.encoder
+
+        if decoders.chooses_encoder:
+            return EncoderCandidates(decoders, encoder, num_classes, input_shape)
+        return SegmentationCandidates(decoders, encoder(decoders.cuts[0]), num_classes, input_shape)
 
     def candidates_like(
         self,
@@ -264,7 +284,8 @@ class SegmentationKind(
         input_shape: tuple[int, int, int, int],
     ) -> Candidates:
         space = network.build_space()
-        encoder = untrained_encoder(network.encoder, space, input_shape[1])
+        cut = space.cut(space.parse(network.genotype))
+        encoder = untrained_encoder(network.encoder, cut.strides, input_shape[1])
         return SegmentationCandidates(space, encoder, num_classes, input_shape)
 
     def prepare(
@@ -276,9 +297,11 @@ class SegmentationKind(
         device: torch.device,
         seed: int,
         announce: Announce,
-    ) -> PreparedSegmentation:
-        strides = _decoders(space).encoder_strides
-        return prepare(task, settings, cache, device, seed, announce, strides)
+    ) -> PreparedSegmentation | PreparedEncoders:
+        decoders = _decoders(space)
+        if decoders.chooses_encoder:
+            return prepare_encoders(task, settings, cache, device, seed, decoders, announce)
+        return prepare(task, settings, cache, device, seed, announce, decoders.cuts[0])
 
     def build(
         self, candidates: Candidates, genotype: Genotype, settings: SegmentationEvaluationSettings
@@ -304,7 +327,7 @@ class SegmentationKind(
             space=search_spaces.address(space),
             space_options=dict(space.options),
             genotype=str(genotype),
-            encoder=settings.encoder,
+            encoder=settings.encoder.of(_decoders(space).cut(genotype)),
         )
 
     def untrained(

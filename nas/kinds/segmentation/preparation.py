@@ -1,8 +1,9 @@
-"""What all candidates of a segmentation search share: encoder, teacher, cached maps."""
+"""What the candidates of a segmentation search share: encoders, teacher, cached maps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.kinds import ahead
 from nas.kinds.ahead import Announce
-from nas.kinds.cache import cached_tensors, compute_maps
+from nas.kinds.cache import Forward, cached_tensors, compute_maps
 from nas.kinds.kind import Prepared, Teacher
 from nas.kinds.registry import kind_named
 from nas.kinds.segmentation.batches import SplitFeatures
@@ -24,12 +25,18 @@ from nas.tasks import SegmentationTask
 from nas.training.checkpoint import save_weights
 from nas.training.fit import fit
 from nas.training.images import Normaliser
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
+from nas.training.trainer import EpochRecord
+from search_spaces.genotype import Genotype
+from search_spaces.space import DecoderSpace, EncoderCut
+
+_ALL_MAPS = EncoderCut(STRIDES)
 
 
 @dataclass(frozen=True)
 class PreparedSegmentation(Prepared):
-    """What all candidates share.
+    """What the candidates behind one encoder share.
 
     Attributes:
         task: The data.
@@ -46,6 +53,24 @@ class PreparedSegmentation(Prepared):
     validation: SplitFeatures | None
 
 
+@dataclass(frozen=True)
+class PreparedEncoders(Prepared):
+    """What the candidates of a space that chooses among encoders share.
+
+    Attributes:
+        space: The space.
+        behind: What those behind each cut share. Cuts of one encoder have the same weights, and
+            their maps are kept once.
+    """
+
+    space: DecoderSpace
+    behind: Mapping[EncoderCut, PreparedSegmentation]
+
+    def of(self, genotype: Genotype) -> PreparedSegmentation:
+        """See `Prepared.of`."""
+        return self.behind[self.space.cut(genotype)]
+
+
 def prepare(
     task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
@@ -53,25 +78,86 @@ def prepare(
     device: torch.device,
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
-    strides: tuple[int, ...] = STRIDES,
+    cut: EncoderCut = _ALL_MAPS,
 ) -> PreparedSegmentation:
-    """See `nas.kinds.kind.Kind.prepare`; the encoder gives maps at `strides`."""
+    """What the candidates behind one encoder share; see `nas.kinds.kind.Kind.prepare`."""
+    return _prepare(task, settings, cache, device, seed, announce, (cut,))[cut]
+
+
+def prepare_encoders(
+    task: SegmentationTask,
+    settings: SegmentationEvaluationSettings,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    space: DecoderSpace,
+    announce: Announce = lambda what, record, epochs: None,
+) -> PreparedEncoders:
+    """What the candidates of a space that chooses among encoders share.
+
+    See `nas.kinds.kind.Kind.prepare`.
+    """
+    whole = tuple(dict.fromkeys(replace(c, strides=space.encoder_strides) for c in space.cuts))
+    prepared = _prepare(task, settings, cache, device, seed, announce, whole)
+    behind = {}
+    for cut in space.cuts:
+        shared = prepared[replace(cut, strides=space.encoder_strides)]
+        behind[cut] = _behind(shared, cut)
+    return PreparedEncoders(task, device, shared.teacher, space, behind)
+
+
+def _prepare(
+    task: SegmentationTask,
+    settings: SegmentationEvaluationSettings,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    announce: Announce,
+    cuts: tuple[EncoderCut, ...],
+) -> dict[EncoderCut, PreparedSegmentation]:
+    """What is shared behind each of several encoders."""
+
+    def make(told: Announce) -> list[Encoder]:
+        return [prepare_encoder(task, settings, cache, device, seed, told, cut) for cut in cuts]
+
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "prepare.lock"):
-        if _both_untrained(task, settings, cache, seed, strides) and ahead.pays_off(device):
+        both = _teacher_and_encoder_untrained(task, settings, cache, seed, cuts)
+        if both and ahead.pays_off(device):
             train = partial(train_teacher, settings.teacher, task, cache, device, seed)
             with ahead.beside(train, announce) as told:
-                encoder = prepare_encoder(task, settings, cache, device, seed, told, strides)
+                encoders = make(told)
         else:
-            encoder = prepare_encoder(task, settings, cache, device, seed, announce, strides)
+            encoders = make(announce)
         teacher = None
         if settings.distillation.enabled:
             teacher = trained_teacher(settings.teacher, task, cache, device, seed, announce)
-        learned = validation = None
+        maps: dict[str, list[SplitFeatures]] = {}
         if settings.stage0.enabled:
-            learned = _features(task, "train", encoder, teacher, cache, device)
-            validation = _features(task, "validation", encoder, None, cache, device)
-    return PreparedSegmentation(task, device, teacher, encoder, learned, validation)
+            maps["train"] = _features(task, "train", encoders, teacher, cache, device)
+            maps["validation"] = _features(task, "validation", encoders, None, cache, device)
+    return {
+        cut: PreparedSegmentation(
+            task,
+            device,
+            teacher,
+            encoders[number],
+            maps["train"][number] if maps else None,
+            maps["validation"][number] if maps else None,
+        )
+        for number, cut in enumerate(cuts)
+    }
+
+
+def _behind(whole: PreparedSegmentation, cut: EncoderCut) -> PreparedSegmentation:
+    """What is shared behind a cut of an encoder."""
+    maps = len(cut.strides)
+    return replace(
+        whole,
+        encoder=whole.encoder.cut(cut.strides),
+        train=None if whole.train is None else whole.train.first(maps),
+        validation=None if whole.validation is None else whole.validation.first(maps),
+    )
 
 
 def prepare_encoder(
@@ -81,14 +167,15 @@ def prepare_encoder(
     device: torch.device,
     seed: int,
     announce: Announce = lambda what, record, epochs: None,
-    strides: tuple[int, ...] = STRIDES,
+    cut: EncoderCut = _ALL_MAPS,
 ) -> Encoder:
     """The encoder with its weights: trained on the task, from timm's hub, a file, or random."""
     with seeded(seed, "encoder"):
-        encoder = Encoder(settings.encoder, strides, task.channels).to(device)
+        encoder = Encoder(settings.encoder.of(cut), cut.strides, task.channels).to(device)
     if settings.encoder.weights == TASK:
-        folder = _encoder_folder(task, settings, cache, seed, strides)
-        _pretrain(encoder, task, settings, folder, device, seed, announce)
+        folder = _encoder_folder(task, settings, cache, seed, cut)
+        what = "encoder" if cut.name is None else cut.name
+        _pretrain(encoder, task, settings, folder, device, seed, partial(announce, what))
     return encoder.eval()
 
 
@@ -106,22 +193,24 @@ def _pretrain(
     folder: Path,
     device: torch.device,
     seed: int,
-    announce: Announce,
+    announce: Callable[[EpochRecord, int], None],
 ) -> None:
     weights = folder / FILE
     if not weights.exists():
         with seeded(seed, "pretraining"):
             decoder = PlainDecoder(encoder.channels, len(task.classes))
-        fit(
-            kind_named("segmentation"),
-            SegmentationNetwork(encoder, decoder),
-            task,
-            settings.pretraining,
-            device=device,
-            seed=derive(seed, "pretraining"),
-            resume=folder / "checkpoint.pt",
-            on_epoch=lambda r: announce("encoder", r, settings.pretraining.epochs),
-        )
+        training = settings.pretraining
+        with naming_diverged("the encoder", "evaluation.pretraining.learning_rate", training):
+            fit(
+                kind_named("segmentation"),
+                SegmentationNetwork(encoder, decoder),
+                task,
+                training,
+                device=device,
+                seed=derive(seed, "pretraining"),
+                resume=folder / "checkpoint.pt",
+                on_epoch=lambda r: announce(r, training.epochs),
+            )
         # With timm's names the file can serve other searches as --encoder-weights.
         save_weights(encoder.backbone, weights)
         (folder / "checkpoint.pt").unlink()
@@ -131,49 +220,80 @@ def _pretrain(
 def _features(
     task: SegmentationTask,
     split: str,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     teacher: Teacher | None,
     cache: Path,
     device: torch.device,
-) -> SplitFeatures:
-    data = task.dataset(split)
+) -> list[SplitFeatures]:
+    """The maps of each encoder, and the teacher's logits at the size of the finest of them."""
+    masks = task.dataset(split).targets.to(device)
+    logits = None
+    if teacher is not None:
+        size = tuple(-(-side // min(encoders[0].strides)) for side in task.input_size)
+        network = teacher.network
+        (logits,) = _computed(
+            task,
+            split,
+            cache / f"logits-{split}",
+            (teacher.identity, str(size)),
+            lambda images: [resize(network(images), size)],
+            device,
+        )
+    first: SplitFeatures | None = None
+    found = []
+    for encoder in encoders:
+        name = cache / f"features-{split}"
+        maps = _computed(task, split, name, (encoder.fingerprint,), encoder, device)
+        # One table of resized masks and logits serves all encoders.
+        first = first or SplitFeatures(maps, masks, logits)
+        found.append(replace(first, maps=maps))
+    return found
+
+
+def _computed(
+    task: SegmentationTask,
+    split: str,
+    name: Path,
+    identity: tuple[str, ...],
+    forward: Forward,
+    device: torch.device,
+) -> tuple[Tensor, ...]:
+    """What a network gives for the images of a split, on the device; computed once.
+
+    Args:
+        task: The data.
+        split: Of it.
+        name: The file, to which a key is added.
+        identity: What the result depends on besides the images.
+        forward: Takes normalised images on the device.
+        device: Where.
+    """
     normalise = Normaliser(task.mean, task.std)
-    finest = min(encoder.strides)
-    size = tuple(-(-side // finest) for side in task.input_size)
 
     def compute() -> dict[str, Tensor]:
-        maps = compute_maps(lambda x: encoder(normalise(x, device)), data.images)
-        tensors = {f"map{number}": tensor for number, tensor in enumerate(maps)}
-        if teacher is not None:
-            network = teacher.network
-            logits = compute_maps(
-                lambda x: [resize(network(normalise(x, device)), size)], data.images
-            )
-            tensors["teacher"] = logits[0]
-        return tensors
+        images = task.dataset(split).images
+        maps = compute_maps(lambda some: forward(normalise(some, device)), images)
+        return {f"map{number}": tensor for number, tensor in enumerate(maps)}
 
-    networks = (encoder.fingerprint, teacher.identity if teacher is not None else "none")
-    key = derive(task.fingerprint, split, *networks)
-    tensors = cached_tensors(cache / f"features-{split}-{key:016x}.safetensors", compute)
-    maps = tuple(tensors[f"map{number}"].to(device) for number in range(len(encoder.strides)))
-    logits = tensors["teacher"].to(device) if teacher is not None else None
-    return SplitFeatures(maps, data.targets.to(device), logits)
+    key = derive(task.fingerprint, split, *identity)
+    tensors = cached_tensors(name.with_name(f"{name.name}-{key:016x}.safetensors"), compute)
+    return tuple(tensors[f"map{number}"].to(device) for number in range(len(tensors)))
 
 
-def _both_untrained(
+def _teacher_and_encoder_untrained(
     task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
     cache: Path,
     seed: int,
-    strides: tuple[int, ...],
+    cuts: tuple[EncoderCut, ...],
 ) -> bool:
+    """Whether the teacher and at least an encoder have to be trained."""
     if settings.encoder.weights != TASK or not settings.distillation.enabled:
         return False
-    folders = (
-        _encoder_folder(task, settings, cache, seed, strides),
-        teacher_folder(settings.teacher, task, cache, seed),
-    )
-    return settings.teacher.run is None and not any((f / FILE).exists() for f in folders)
+    folders = [_encoder_folder(task, settings, cache, seed, cut) for cut in cuts]
+    trained = all((folder / FILE).exists() for folder in folders)
+    teacher = teacher_folder(settings.teacher, task, cache, seed)
+    return settings.teacher.run is None and not trained and not (teacher / FILE).exists()
 
 
 def _encoder_folder(
@@ -181,11 +301,11 @@ def _encoder_folder(
     settings: SegmentationEvaluationSettings,
     cache: Path,
     seed: int,
-    strides: tuple[int, ...],
+    cut: EncoderCut,
 ) -> Path:
     parts = (
-        settings.encoder.model_dump_json(),
+        settings.encoder.of(cut).model_dump_json(),
         settings.pretraining.model_dump_json(),
-        str(strides),
+        str(cut.strides),
     )
     return cache / f"encoder-{derive(*parts, task.fingerprint, seed):016x}"

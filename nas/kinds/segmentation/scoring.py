@@ -1,8 +1,9 @@
-"""Scores of a network on a split, at the masks' own resolution."""
+"""Scores of a network on a split, at the task's size or at that of each mask."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,25 @@ def score_masks(
         ignore_index: Pixels of this class are passed over.
         groups: Names of class groups and their members.
     """
+    return _scored(logits, masks, classes, ignore_index, groups)
+
+
+def _scored(
+    logits: Iterable[Tensor],
+    masks: Iterable[Tensor],
+    classes: Sequence[str],
+    ignore_index: int,
+    groups: Mapping[str, Any],
+) -> ScoreCard:
+    """Scores as `score_masks` does, against masks that may each have a size of its own."""
     meter = rewards.SegmentationMeter(len(classes), ignore_index)
-    start = 0
+    left = iter(masks)
     for batch in logits:
-        target = masks[start : start + len(batch)]
-        predictions = resize(batch.float(), masks.shape[-2:]).argmax(dim=1)
-        meter.update(predictions.cpu().numpy(), target.cpu().numpy())
-        start += len(batch)
+        targets = list(islice(left, len(batch)))
+        for start, stop in _of_one_size(targets):
+            target = torch.stack(targets[start:stop])
+            found = resize(batch[start:stop].float(), target.shape[-2:]).argmax(dim=1)
+            meter.update(found.cpu().numpy(), target.cpu().numpy())
     counts = meter.confusion
     scores = rewards.class_scores(counts, classes)
     macro = {metric: rewards.macro(values) for metric, values in scores.items()}
@@ -56,6 +69,15 @@ def score_masks(
         groups=rewards.group_scores(counts, classes, groups),
         confusion=counts,
     )
+
+
+def _of_one_size(masks: Sequence[Tensor]) -> Iterator[tuple[int, int]]:
+    """First and behind the last of each row of masks of the same size."""
+    start = 0
+    for _, row in groupby(masks, key=lambda mask: mask.shape):
+        stop = start + len(list(row))
+        yield start, stop
+        start = stop
 
 
 def score_network(
@@ -80,13 +102,58 @@ def score_network(
     Raises:
         UserError: If the views are not defined for masks.
     """
+    data = task.dataset(split)
+    logits = _logits(network, task, split, device, views, batch_size)
+    return score_masks(logits, data.targets, task.classes, task.ignore_index, task.groups)
+
+
+def score_at_own_size(
+    network: Callable[[Tensor], Tensor],
+    task: SegmentationTask,
+    split: str,
+    device: torch.device,
+    views: ViewsName = "none",
+    batch_size: int = 32,
+) -> ScoreCard | None:
+    """Scores a network against the masks as they are stored, as benchmarks do.
+
+    The network sees images of the task's size; its logits are brought to the size of each mask.
+
+    Args:
+        network: Gives the logits of normalised images, in evaluation mode.
+        task: The data.
+        split: train, validation or test.
+        device: Where the images are put for it.
+        views: As for `score_network`.
+        batch_size: Images of a forward pass.
+
+    Returns:
+        The scores; None where all masks are stored at the task's size.
+
+    Raises:
+        UserError: If a mask cannot be read, or the views are not defined for masks.
+    """
+    masks = task.sources[split].stored_masks()
+    if masks is None:
+        return None
+    logits = _logits(network, task, split, device, views, batch_size)
+    return _scored(logits, masks, task.classes, task.ignore_index, task.groups)
+
+
+def _logits(
+    network: Callable[[Tensor], Tensor],
+    task: SegmentationTask,
+    split: str,
+    device: torch.device,
+    views: ViewsName,
+    batch_size: int,
+) -> Iterable[Tensor]:
     if views not in ("none", "flip"):
         raise UserError(f"views {views!r} are not defined for segmentation; use flip.")
-    data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
     forward = network if views == "none" else _both_ways(network, _swapped(task))
-    logits = predict(lambda images: forward(normalise(images, device)), data.images, batch_size)
-    return score_masks(logits, data.targets, task.classes, task.ignore_index, task.groups)
+    images = task.dataset(split).images
+    return predict(lambda batch: forward(normalise(batch, device)), images, batch_size)
 
 
 def _both_ways(network: Callable[[Tensor], Tensor], swapped: list[int]) -> Callable[..., Tensor]:

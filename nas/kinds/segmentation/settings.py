@@ -5,6 +5,7 @@ Every part of an evaluation can be switched off by itself.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,13 +14,14 @@ from nas.distillation import create_logit_loss, find
 from nas.distillation.base import DistillationLoss
 from nas.distillation.terms import LOGITS, TermSettings
 from nas.kinds.rungs import Rungs, check_rungs
-from nas.models.encoder import EncoderSettings
+from nas.models.encoder import IMAGENET, NONE, TASK, EncoderSettings
 from nas.models.segmenters import BackboneSettings, SegmenterSettings
 from nas.settings import Settings
 from nas.training.class_weights import ClassWeights
 from nas.training.precision import Precision
 from nas.training.stage_settings import StageTraining
 from nas.training.update import OptimiserName
+from search_spaces.space import EncoderCut
 
 
 class SegmentationFitSettings(StageTraining):
@@ -185,6 +187,30 @@ class PretrainingSettings(SegmentationFitSettings):
     encoder_learning_rate: float = Field(3e-3, gt=0)
 
 
+class SearchEncoderSettings(Settings):
+    """The backbones of candidates, and with which weights; see `EncoderSettings`.
+
+    Attributes:
+        name: The backbone of all candidates. Null leaves it to a search space that chooses among
+            several, and is mobilenetv2_100 in others.
+        weights: ``task``, ``imagenet``, ``none``, or a path: a file, or for several backbones a
+            folder with a file NAME.safetensors for each.
+        options: Further arguments of ``timm.create_model``.
+    """
+
+    name: str | None = None
+    weights: str = TASK
+    options: dict[str, Any] = {}
+
+    def of(self, cut: EncoderCut) -> EncoderSettings:
+        """The backbone of the candidates with a cut."""
+        name = cut.name or self.name or EncoderSettings.model_fields["name"].default
+        weights, place = self.weights, Path(self.weights).expanduser()
+        if weights not in (TASK, IMAGENET, NONE) and place.is_dir():
+            weights = str(place / f"{name}.safetensors")
+        return EncoderSettings(name=name, weights=weights, options=self.options)
+
+
 class SegmentationTeacherSettings(Settings):
     """The large network that candidates learn from.
 
@@ -210,7 +236,7 @@ class SegmentationEvaluationSettings(Settings):
     """Everything about evaluating candidates.
 
     Attributes:
-        encoder: The backbone that all candidates share.
+        encoder: The backbones of candidates.
         pretraining: How the encoder is trained on the task when its weights are ``task``.
         stage0: Decoder on cached maps.
         stage1: End to end.
@@ -220,7 +246,7 @@ class SegmentationEvaluationSettings(Settings):
         class_weights: equal, or balanced; see `nas.training.class_weights.balanced_weights`.
     """
 
-    encoder: EncoderSettings = EncoderSettings()
+    encoder: SearchEncoderSettings = SearchEncoderSettings()
     pretraining: PretrainingSettings = PretrainingSettings()
     stage0: DecoderStageSettings = DecoderStageSettings()
     stage1: NetworkStageSettings = NetworkStageSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ class FaceAugment(Augment):
         self._contrast = settings.contrast
         self._ranges = [channel_range(inputs, name) for name in inputs]
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor | Sequence[Tensor], generator: torch.Generator) -> Tensor:
         images = super().__call__(images, generator)
         with draws_from(generator):
             if self._rotation:

@@ -30,14 +30,19 @@ class Face:
     subject: str = UNKNOWN
 
 
-def read_list(path: Path, settings: AntiSpoofingSettings) -> list[Face]:
+def read_list(path: Path, root: Path, settings: AntiSpoofingSettings) -> list[Face]:
     """Reads a list; empty lines are passed over.
+
+    Args:
+        path: The list.
+        root: Folder that the files start from.
+        settings: Of the task.
 
     Raises:
         UserError: If the file cannot be read or is empty, or a line is wrong.
     """
     faces = [
-        _face(line.split(), settings, f"{path}: line {number}")
+        _face(line.split(), root, settings, f"{path}: line {number}")
         for number, line in enumerate(read_text(path).split("\n"), start=1)
         if line.strip()
     ]
@@ -46,7 +51,7 @@ def read_list(path: Path, settings: AntiSpoofingSettings) -> list[Face]:
     return faces
 
 
-def _face(fields: list[str], settings: AntiSpoofingSettings, where: str) -> Face:
+def _face(fields: list[str], root: Path, settings: AntiSpoofingSettings, where: str) -> Face:
     names = settings.fields
     if len(fields) != len(names):
         raise UserError(
@@ -62,6 +67,8 @@ def _face(fields: list[str], settings: AntiSpoofingSettings, where: str) -> Face
     files = tuple(
         None if values[name] == settings.absent else values[name] for name in settings.modalities
     )
+    for name in filter(None, files):
+        settings.check_listed(name, where, root)
     if not any(files):
         raise UserError(f"{where} has no file of any modality; remove it.")
     label = _LABELS[values[LABEL]]

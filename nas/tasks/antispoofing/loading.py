@@ -34,7 +34,7 @@ def load_described(path: Path, values: Any, data: Path | None) -> AntiSpoofingTa
         raise UserError(f"{root}: no such folder; correct root, or give --data.")
     sources = {}
     for split in SPLITS:
-        faces = read_list(below(root, getattr(settings, split)), settings)
+        faces = read_list(below(root, getattr(settings, split)), root, settings)
         sources[split] = FileFaces(
             root,
             faces,

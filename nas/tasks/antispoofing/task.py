@@ -25,6 +25,8 @@ class AntiSpoofingTask(ClassificationTask):
     Attributes:
         missing: Inputs that are taken away from every face.
         fill: Value of the pixels of an input that is not there, from 0 to 255.
+        calibration: The data whose validation split gives the threshold of a network that was
+            trained on other data than this; None takes it from this validation split.
     """
 
     kind: ClassVar[str] = "antispoofing"
@@ -32,6 +34,7 @@ class AntiSpoofingTask(ClassificationTask):
     sources: Mapping[str, FaceSource] = field(repr=False)
     missing: tuple[str, ...] = ()
     fill: int = 0
+    calibration: AntiSpoofingTask | None = field(default=None, repr=False)
 
     def dataset(self, split: str) -> FaceDataset:
         blank = [channel_range(self.inputs, name) for name in self.missing]
@@ -50,7 +53,16 @@ class AntiSpoofingTask(ClassificationTask):
             raise UserError(f"missing: {list(names)} must name each input once.")
         if len(names) == len(self.inputs):
             raise UserError("missing: at least one input has to be left.")
-        return replace(self, missing=tuple(names), normalisation=(self.mean, self.std))
+        return replace(
+            self,
+            missing=tuple(names),
+            normalisation=(self.mean, self.std),
+            calibration=self.calibration and self.calibration.without(names),
+        )
+
+    def calibrated_on(self, home: AntiSpoofingTask) -> AntiSpoofingTask:
+        """The task with the threshold of other data, which its networks were trained on."""
+        return replace(self, calibration=home)
 
     def augmentation(self, settings: AugmentationSettings) -> FaceAugment:
         assert isinstance(settings, FaceAugmentationSettings)  # what the kind's settings hold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from nas.errors import UserError
 from nas.tasks.classification.augmentation import AugmentationSettings
 from nas.tasks.classification.crops import mirror, pad_crop, resized_crop
 from nas.tasks.classification.draws import draws_from
+from nas.tasks.classification.photos import random_crops
 from nas.torchvision_import import torchvision
 
 # torchvision does not import this by itself.
@@ -34,15 +35,28 @@ class Augment:
         settings: Which changes.
         input_size: Height and width of the images in pixels.
         channels: Channels of the images.
+        has_photos: Whether there are larger ones to cut from.
+        mirror: Whether images may be mirrored at all.
 
     Raises:
-        UserError: If the padding is as large as the images, or a policy cannot change so many
-            channels.
+        UserError: If the padding is as large as the images, there is nothing larger to cut from, or
+            a policy cannot change so many channels.
     """
 
     def __init__(
-        self, settings: AugmentationSettings, input_size: tuple[int, int], channels: int = 3
+        self,
+        settings: AugmentationSettings,
+        input_size: tuple[int, int],
+        channels: int = 3,
+        has_photos: bool = False,
+        mirror: bool = True,
     ) -> None:
+        if settings.crop == "random" and not has_photos:
+            raise UserError(
+                "crop 'random' cuts images out of larger photos, and this task keeps none; give it "
+                "a short_side above its input_size, or choose crop 'pad'."
+            )
+        self._size = input_size
         shortest = min(input_size)
         self._padding = settings.padding or max(round(shortest / 8), 1)
         if settings.crop == "pad" and self._padding >= shortest:
@@ -52,7 +66,7 @@ class Augment:
             )
         self._crop = settings.crop
         self._scale = settings.scale or _SCALE
-        self._flip = settings.flip
+        self._flip = settings.flip and mirror
         self._policy: Callable[[Tensor], Tensor] | None = None
         if settings.policy != "none":
             if channels not in _POLICY_CHANNELS:
@@ -62,18 +76,20 @@ class Augment:
                 )
             self._policy = getattr(v2, _POLICIES[settings.policy])()
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor | Sequence[Tensor], generator: torch.Generator) -> Tensor:
         """Changes a batch.
 
         Args:
-            images: N×C×H×W uint8.
+            images: N×C×H×W uint8; for crop "random" the photos, each C×h×w.
             generator: Decides the changes; torch's global state is left untouched.
 
         Returns:
             N×C×H×W uint8; the same tensor if nothing is to be changed.
         """
         with draws_from(generator):
-            if self._crop == "pad":
+            if not isinstance(images, Tensor):
+                images = random_crops(images, self._size)
+            elif self._crop == "pad":
                 images = pad_crop(images, self._padding)
             elif self._crop == "resized":
                 images = resized_crop(images, self._scale)

@@ -17,13 +17,14 @@ class AugmentationSettings(Settings):
     """How images are changed at random; nothing unless given.
 
     Attributes:
-        crop: "pad" surrounds an image with black and cuts out its size at random; "resized" cuts
+        crop: "random" cuts the input size out of the photos that the task keeps (`short_side`);
+            "pad" surrounds an image with black and cuts out its size at random; "resized" cuts
             out a random rectangle and resizes it to the image's size (Szegedy et al. 2014,
             https://arxiv.org/abs/1409.4842).
         padding: Pixels on each side for crop "pad"; an eighth of the image's side unless given.
         scale: Smallest and largest area of the rectangle for crop "resized", as a share of the
             image's; 0.08 to 1 unless given.
-        flip: Whether half of the images are mirrored.
+        flip: Whether half of the images are mirrored, unless the task says that they must not be.
         policy: Changes of colour and shape: "rand_augment" (Cubuk et al. 2019,
             https://arxiv.org/abs/1909.13719), "auto_augment" with ImageNet's policy (Cubuk et al.
             2018, https://arxiv.org/abs/1805.09501), "trivial_augment_wide" (Müller and Hutter
@@ -31,7 +32,7 @@ class AugmentationSettings(Settings):
             https://arxiv.org/abs/1912.02781).
     """
 
-    crop: Literal["none", "pad", "resized"] = "none"
+    crop: Literal["none", "random", "pad", "resized"] = "none"
     padding: int | None = Field(default=None, ge=1)
     scale: tuple[float, float] | None = None
     flip: bool = False

@@ -29,10 +29,12 @@ class DigitsSettings(DrawSettings):
     Attributes:
         size: Side in pixels that the images are resized to.
         channels: "grey" for one channel, "rgb" for three equal ones.
+        mirror: Whether a digit may be mirrored.
     """
 
     size: int = Field(default=32, ge=8, le=512)
     channels: Literal["rgb", "grey"] = "rgb"
+    mirror: bool = True
 
 
 def load_digits(**options: Any) -> ClassificationTask:
@@ -58,6 +60,7 @@ def load_digits(**options: Any) -> ClassificationTask:
         sources=deal({"train": whole}, settings, "task digits"),
         inputs=inputs,
         normalisation=None,
+        mirror=settings.mirror,
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError
+from nas.tasks.classification.photos import Photos, to_short_side
 from nas.tasks.classification.source import ClassificationSource, ImageInspection
 from nas.tasks.listing import composed
 from nas.tasks.reading import ImageReader, content_of, resize
@@ -28,6 +30,7 @@ class FileSource(ClassificationSource):
         size: Height and width in pixels that the images are brought to.
         centre_crop: Share of the image's short side that is kept; see `fit`.
         reader: Reads the files.
+        short_side: Length in pixels of the short side of the photos that are kept; None for none.
         problems: What was wrong when the files were listed.
         notes: What is worth knowing of the listing.
     """
@@ -40,6 +43,7 @@ class FileSource(ClassificationSource):
         size: tuple[int, int],
         centre_crop: float,
         reader: ImageReader,
+        short_side: int | None = None,
         problems: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> None:
@@ -51,11 +55,15 @@ class FileSource(ClassificationSource):
         self._size = size
         self._centre_crop = centre_crop
         self._reader = reader
+        self._short_side = short_side
 
     @property
     def digest(self) -> str:
         """Hash of the names, the labels and every byte of the files."""
-        total = hashlib.blake2b(repr(self._centre_crop).encode(), digest_size=16)
+        treatment = repr(self._centre_crop)
+        # Sources without photos have the hash that they had before there were any.
+        treatment += "" if self._short_side is None else f" {self._short_side}"
+        total = hashlib.blake2b(treatment.encode(), digest_size=16)
         for name, label in zip(self.names, self.labels.tolist(), strict=True):
             path = self._root / name
             content = f"{file_digest(path)}{self._reader.conversion(path)}"
@@ -70,6 +78,7 @@ class FileSource(ClassificationSource):
             self._size,
             self._centre_crop,
             self._reader,
+            self._short_side,
             self.problems,
             self.notes,
         )
@@ -87,6 +96,25 @@ class FileSource(ClassificationSource):
             for _ in threads.map(fill, range(len(self.names))):
                 pass
         return torch.from_numpy(images), torch.from_numpy(self.labels)
+
+    @property
+    def has_photos(self) -> bool:  # type: ignore[override]
+        return self._short_side is not None
+
+    @cached_property
+    def photos(self) -> Photos | None:
+        side = self._short_side
+        if side is None:
+            return None
+        if self.problems:
+            raise UserError(self.problems[0])
+
+        def read(name: str) -> torch.Tensor:
+            pixels = to_short_side(self._reader.read(self._root / name), side)
+            return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+        with reading_threads() as threads:
+            return Photos(list(threads.map(read, self.names)))
 
     def inspect(self) -> Iterator[ImageInspection]:
         with reading_threads() as threads:

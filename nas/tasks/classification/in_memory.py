@@ -99,4 +99,5 @@ class ClassesInMemory:
             reward_classes=settings.reward_classes,
             inputs=settings.inputs,
             normalisation=settings.given_normalisation or settings.usual_normalisation,
+            mirror=settings.mirror,
         )

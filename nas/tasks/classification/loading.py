@@ -75,10 +75,21 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
         raise UserError(
             f"{root}: no known layout of images by class; known: {', '.join(_LAYOUTS)}."
         )
+    if settings.pooled and layout != "cub":
+        raise UserError(
+            f"task {settings.name}: pooled belongs to the layout 'cub', and this is {layout!r}; "
+            "remove it."
+        )
     found = _LAYOUTS[layout].find(root, settings)
     check_classes(found.classes, settings)
     sources = deal(found.sources, settings, where)
-    check_memory(settings.name, sources, found.input_size, sum(settings.inputs.values()))
+    check_memory(
+        settings.name,
+        sources,
+        found.input_size,
+        sum(settings.inputs.values()),
+        settings.short_side,
+    )
     return ClassificationTask(
         name=settings.name,
         classes=found.classes,
@@ -87,6 +98,7 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
         reward_classes=settings.reward_classes,
         inputs=settings.inputs,
         normalisation=settings.given_normalisation or found.normalisation,
+        mirror=settings.mirror,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nas.errors import UserError
+from nas.tasks.classification.photos import MEAN_AREA
 from nas.tasks.dataset import ImageSource
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -17,6 +18,7 @@ def check_memory(
     sources: Mapping[str, ImageSource],
     input_size: tuple[int, int],
     channels: int,
+    short_side: int | None = None,
 ) -> None:
     """Refuses a task whose images would take more than half of the memory.
 
@@ -25,6 +27,7 @@ def check_memory(
         sources: The images of each split.
         input_size: Height and width of each in pixels.
         channels: Channels of each.
+        short_side: Of photos that are kept as well, in pixels.
 
     Raises:
         UserError: If they would.
@@ -34,12 +37,13 @@ def check_memory(
         return
     count = sum(len(source.names) for source in sources.values())
     height, width = input_size
-    needed = count * channels * height * width
+    kept = 0.0 if short_side is None else MEAN_AREA * short_side**2
+    needed = count * channels * (height * width + kept)
     if needed > memory / 2:
         raise UserError(
             f"task {name}: {count} images of {height}x{width} pixels take "
             f"{needed / 2**30:.1f} GiB, and half of the memory is {memory / 2**31:.1f} GiB; choose "
-            "a smaller input_size, or fewer images with train, validation and test."
+            "a smaller input_size or short_side, or fewer images with train, validation and test."
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nas.settings import Settings
-from nas.tasks.settings import ImageSettings
+from nas.tasks.settings import ImageSettings, with_text
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+HeldOut = Share | Count
 
 
 class DrawSettings(Settings):
@@ -21,8 +22,8 @@ class DrawSettings(Settings):
     proportions of the images that it is drawn from.
 
     Attributes:
-        validation_share: Share of the images for training that is held out for validation, if
-            the data have no such split; a tenth unless given.
+        validation_share: Share, or number, of the images for training that is held out for
+            validation, if the data have no such split; a tenth unless given.
         test_share: The same for test.
         seed: Decides every choice.
         train: Number of images drawn from the split; all unless given.
@@ -30,8 +31,8 @@ class DrawSettings(Settings):
         test: Number of images drawn from the split; all unless given.
     """
 
-    validation_share: Share | None = None
-    test_share: Share | None = None
+    validation_share: HeldOut | None = None
+    test_share: HeldOut | None = None
     seed: int = Field(default=0, ge=0)
     train: Count | None = None
     validation: Count | None = None
@@ -39,13 +40,14 @@ class DrawSettings(Settings):
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
-        if self.share("validation") + self.share("test") >= 1:
+        shares = (self.share(split) for split in ("validation", "test"))
+        if sum(share for share in shares if share < 1) >= 1:
             raise ValueError("validation_share and test_share hold out all of train; lower them")
         return self
 
-    def share(self, split: str) -> float:
-        """Share of train that is held out for "validation" or "test"."""
-        share: float | None = getattr(self, f"{split}_share")
+    def share(self, split: str) -> float | int:
+        """Share of train, or number of its images, that is held out for a split."""
+        share: float | int | None = getattr(self, f"{split}_share")
         return 0.1 if share is None else share
 
     def count(self, split: str) -> int | None:
@@ -61,11 +63,21 @@ class ClassSettings(ImageSettings, DrawSettings):
         classes: Names in the order of the labels.
         reward_classes: Classes whose quality counts; all unless given.
         input_size: Height and width of the images in pixels.
+        mirror: Whether an image may be mirrored, by augmentation and when it is scored in several
+            views; false for letters and other things that have a side.
     """
 
     classes: tuple[str, ...] = ()
     reward_classes: tuple[str, ...] = ()
     input_size: tuple[int, int] | None = None
+    mirror: bool = True
+
+    @field_validator("classes", "reward_classes", mode="before")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            with_text(value)
+        return value
 
     @field_validator("classes", "reward_classes")
     @classmethod
@@ -94,8 +106,14 @@ class ClassificationSettings(ClassSettings):
         layout: How the files tell the classes; "auto" looks.
         centre_crop: Share of an image's short side that is kept when it is brought to
             `input_size`, for image_folder and cub; 0.875 unless given.
+        short_side: Length in pixels at which the short side of the photos of image_folder and cub
+            is kept, beside their images of `input_size`, for crop "random" and for ten crops up to
+            their borders; none are kept unless given.
+        pooled: Whether the published splits of cub are pooled and dealt anew.
     """
 
     root: Path = Path()
     layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
     centre_crop: float | None = Field(default=None, gt=0, le=1)
+    short_side: Count | None = None
+    pooled: bool = False

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from nas.tasks.classification.photos import Photos
 from nas.tasks.dataset import ImageSource
 
 
@@ -35,9 +36,16 @@ class ClassificationSource(ImageSource):
 
     Attributes:
         labels: Class of each image, N int64; known before any image is read.
+        has_photos: Whether the images are also kept whole and larger than the input size.
     """
 
     labels: np.ndarray
+    has_photos: bool = False
+
+    @property
+    def photos(self) -> Photos | None:
+        """The images whole and larger than the input size; None where they are not kept so."""
+        return None
 
     @abstractmethod
     def select(self, rows: np.ndarray) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -62,28 +62,54 @@ def _limited(
     return source.select(draw(source.labels, count, settings.seed))
 
 
-def hold_out(labels: np.ndarray, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+def hold_out(
+    labels: np.ndarray, shares: Mapping[str, float | int], seed: int
+) -> dict[str, np.ndarray]:
     """Takes a share of every class out for each split, and leaves the rest to train.
 
     Of a class each split gets at least one image, as long as one is left to train.
 
     Args:
         labels: Class of each image, N.
-        shares: Share of the N images for each split that is held out.
+        shares: Share of the N images, or their number, for each split that is held out.
         seed: Decides which.
 
     Returns:
         Positions of the images of each split and of "train", ascending.
+
+    Raises:
+        UserError: If there are not so many images.
     """
-    chosen: dict[str, list[int]] = {split: [] for split in ("train", *shares)}
-    for rows in _shuffled(labels, f"hold-out-{seed}").values():
-        left = rows
-        for split, share in shares.items():
-            count = min(max(round(share * len(rows)), 1), len(left) - 1)
-            chosen[split] += left[:count]
-            left = left[count:]
-        chosen["train"] += left
+    left = list(_shuffled(labels, f"hold-out-{seed}").values())
+    sizes = [len(rows) for rows in left]
+    chosen: dict[str, list[int]] = {}
+    for split, share in shares.items():
+        numbers = _numbers_held_out(split, share, sizes, [len(rows) for rows in left])
+        parts = list(zip(left, numbers, strict=True))
+        chosen[split] = [row for rows, number in parts for row in rows[:number]]
+        left = [rows[number:] for rows, number in parts]
+    chosen["train"] = [row for rows in left for row in rows]
     return {split: np.sort(np.array(rows, np.int64)) for split, rows in chosen.items()}
+
+
+def _numbers_held_out(
+    split: str, share: float | int, sizes: Sequence[int], left: Sequence[int]
+) -> list[int]:
+    """How many images of each class go to a split."""
+    if share < 1:
+        return [
+            min(max(round(share * size), 1), rest - 1)
+            for size, rest in zip(sizes, left, strict=True)
+        ]
+    free = np.array(left) - 1
+    giving = free > 0
+    if not giving.sum() <= share <= free.sum():
+        raise UserError(
+            f"{split}_share: {share} images are to be held out; {giving.sum()} to {free.sum()} can "
+            "be, at least one of each class and all but one."
+        )
+    free[giving] = _apportioned(free[giving], int(share))
+    return [int(number) for number in free]
 
 
 def draw(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -16,11 +16,16 @@ from nas.tasks.task import Task
 
 @dataclass(frozen=True)
 class ClassificationTask(Task):
-    """Images of one class each."""
+    """Images of one class each.
+
+    Attributes:
+        mirror: Whether an image may be mirrored.
+    """
 
     kind: ClassVar[str] = "classification"
 
     sources: Mapping[str, ClassificationSource] = field(repr=False)
+    mirror: bool = True
 
     def dataset(self, split: str) -> ClassificationDataset:
         return ClassificationDataset(self._source(self.sources, split))
@@ -31,7 +36,8 @@ class ClassificationTask(Task):
         Raises:
             UserError: If a setting does not fit the size or the channels of the images.
         """
-        return Augment(settings, self.input_size, self.channels)
+        has_photos = settings.crop == "random" and self.dataset("train").has_photos
+        return Augment(settings, self.input_size, self.channels, has_photos, self.mirror)
 
     def check(self) -> CheckReport[Any]:
         # The check knows what a task is.
@@ -40,4 +46,6 @@ class ClassificationTask(Task):
         return check_classification(self)
 
     def _meaning(self) -> tuple[Any, ...]:
-        return (self.kind, self.classes, self.input_size, self.mean, self.std)
+        # Tasks have the key that they had before mirroring could be switched off.
+        still = () if self.mirror else ("not mirrored",)
+        return (self.kind, self.classes, self.input_size, self.mean, self.std, *still)

@@ -107,7 +107,9 @@ class _Look:
 
 
 def _missing(report: ClassShares) -> list[str]:
-    return [name for name, share in report.shares.items() if share == 0] if report.count else []
+    # Where no mask could be read, that is the problem, and is told.
+    read = any(report.shares.values()) or report.ignored
+    return [name for name, share in report.shares.items() if share == 0] if read else []
 
 
 def _ignored(task: SegmentationTask, reports: dict[str, ClassShares]) -> list[str]:

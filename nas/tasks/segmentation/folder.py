@@ -15,7 +15,7 @@ from torch import Tensor
 from nas.errors import UserError
 from nas.settings import validate
 from nas.tasks.listing import composed
-from nas.tasks.reading import ImageReader, content_of, mask_palette, read_mask, resize
+from nas.tasks.reading import ImageReader, content_of, mask_palette, read_mask, resize, size_of
 from nas.tasks.segmentation.settings import SegmentationSettings
 from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
 from nas.tasks.segmentation.splits import LabelledFile, find_files
@@ -90,6 +90,11 @@ class FolderSource(SegmentationSource):
             images[row], masks[row] = self._read(file)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
+    def stored_masks(self) -> Iterator[Tensor] | None:
+        if all(size_of(file.mask) == self._size for file in self.files):
+            return None
+        return (self._stored_mask(file) for file in self.files)
+
     def inspect(self) -> Iterator[MaskInspection]:
         for file in self.files:
             yield self._inspect(file)
@@ -103,6 +108,9 @@ class FolderSource(SegmentationSource):
         stored = Image.fromarray(self._stored[self._index[values]])
         labels = stored.resize((width, height), Image.Resampling.NEAREST)
         return resize(image, self._size), np.asarray(labels)
+
+    def _stored_mask(self, file: LabelledFile) -> Tensor:
+        return torch.from_numpy(self._stored[self._index[read_mask(file.mask)]])
 
     def _inspect(self, file: LabelledFile) -> MaskInspection:
         image, mask, palette, problems = None, None, {}, []

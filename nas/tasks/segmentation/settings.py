@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from nas.settings import Settings
 from nas.tasks.segmentation.source import SegmentationSource
 from nas.tasks.segmentation.task import SegmentationTask
-from nas.tasks.settings import ImageSettings
+from nas.tasks.settings import ImageSettings, with_text
 from nas.tasks.spelling import hint
 
 _RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
@@ -21,18 +21,6 @@ _RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
 _UNUSUAL = 255
 
 GroupMember = str | tuple[str, ...]
-
-
-def _with_text(names: dict[Any, Any]) -> dict[Any, Any]:
-    """Names of classes as they are, where YAML left them as text.
-
-    Raises:
-        ValueError: For a name that YAML takes for something else.
-    """
-    for name in names.values():
-        if not isinstance(name, str):
-            raise ValueError(f"YAML reads a name as {name!r}; put each name in quotes")
-    return names
 
 
 class SplitSettings(Settings):
@@ -144,7 +132,17 @@ class MaskSettings(ImageSettings):
     @classmethod
     def _number_classes(cls, value: Any) -> Any:
         named = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
-        return _with_text(named) if isinstance(named, dict) else named
+        if not isinstance(named, dict):
+            raise ValueError("give a list of names, or a mapping of mask values to names")
+        with_text(named.values())
+        return named
+
+    @field_validator("reward_classes", mode="before")
+    @classmethod
+    def _name_reward_classes(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            with_text(value)
+        return value
 
     @field_validator("classes")
     @classmethod

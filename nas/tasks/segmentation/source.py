@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from nas.tasks.dataset import ImageSource
 
@@ -49,3 +50,11 @@ class SegmentationSource(ImageSource):
     @abstractmethod
     def inspect(self) -> Iterator[MaskInspection]:
         """Looks at each image and mask as they are stored."""
+
+    def stored_masks(self) -> Iterator[Tensor] | None:
+        """The classes of each mask at its own size, H×W uint8; None where that is the task's.
+
+        Raises:
+            UserError: If one cannot be read.
+        """
+        return None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nas.errors import UserError
 from nas.files import read_text
-from nas.tasks.listing import below, composed, image_files
+from nas.tasks.listing import below, composed, image_files, is_within
 from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
 
@@ -99,7 +99,7 @@ class _Finder:
         masks: Path,
     ) -> list[LabelledFile]:
         found: dict[str, LabelledFile] = {}
-        for image, mask in self._lines(path, by_name, mask_by_name):
+        for image, mask in self._lines(path, by_name, mask_by_name, (images, masks)):
             if image not in by_name:
                 self.problems.append(f"{path}: names {image}, but {images} has no such image.")
             elif mask not in mask_by_name:
@@ -111,7 +111,11 @@ class _Finder:
         return list(found.values())
 
     def _lines(
-        self, path: Path, by_name: dict[str, Path], mask_by_name: dict[str, Path]
+        self,
+        path: Path,
+        by_name: dict[str, Path],
+        mask_by_name: dict[str, Path],
+        folders: tuple[Path, Path],
     ) -> Iterator[tuple[str, str]]:
         """The image and the mask of each line; they have one name where the line has one."""
         for number, line in enumerate(read_text(path).split("\n"), start=1):
@@ -120,11 +124,17 @@ class _Finder:
             columns = _columns(text)
             if not text or (text.startswith("#") and name not in by_name):
                 continue
-            if name in by_name or len(columns) == 1:
+            first, last = _name(columns[0]), _name(columns[-1])
+            # The name of a file may have blanks in it, and so may that of its folder.
+            paired = len(columns) == 2 and first in by_name and last in mask_by_name
+            whole = name in by_name and not (paired and "/" in text)
+            places = [text] if whole else columns
+            self._check_places(places, f"{path}: line {number}", folders)
+            if whole or len(columns) == 1:
                 yield name, name
-            elif len(columns) == 2 and _name(columns[1]) in mask_by_name:
-                yield _name(columns[0]), _name(columns[1])
-            elif _name(columns[0]) in by_name:
+            elif len(columns) == 2 and last in mask_by_name:
+                yield first, last
+            elif first in by_name:
                 self.problems.append(
                     f"{path}: line {number}, {text!r}, has {len(columns)} columns, and the second "
                     "is no mask; give one name in a line, or an image and its mask."
@@ -132,11 +142,26 @@ class _Finder:
             else:
                 yield name, name
 
+    def _check_places(self, names: list[str], where: str, folders: tuple[Path, Path]) -> None:
+        """Refuses files elsewhere: names of a list are looked up in the folders of the split."""
+        for name in names:
+            self._settings.check_listed(name, where, self._root, *folders)
+            if not is_within(name, folders):
+                raise UserError(
+                    f"{where} names {name!r}, which is neither in {folders[0]} nor in "
+                    f"{folders[1]}; correct it, or images and masks in the task."
+                )
+
     def _index(self, folder: Path, suffixes: Set[str]) -> dict[str, Path]:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; correct the path or give --data.")
         listing = image_files(folder, suffixes, within=False)
         self.notes += [f"{folder}: {clause}." for clause in listing.notes()]
+        if listing.folders and not listing.files:
+            self.problems.append(
+                f"{folder}: its files lie in folders within it, which are not entered; move them "
+                "up, or name one of these folders in the task."
+            )
         found: dict[str, Path] = {}
         for path in listing.files:
             name = composed(path.stem)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 import yaml
+
+from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
+
+# isort: split
+import timm
 
 TINY = (
     *("--task", "digits", "--device", "cpu"),
@@ -17,6 +23,7 @@ METHODS = (
     *("logit_mse", "soft_target", "dkd", "dist", "channel_wise", "feature_mse", "hint"),
     *("attention", "mgd", "similarity", "rkd", "mmd", "nst"),
     *("patch_bce", "patch_kl", "patch_mmd", "multi_scale", "mad"),
+    *("adversarial", "reconstruction"),
 )
 
 
@@ -72,6 +79,22 @@ def test_places_are_given_for_student_and_teacher(distill, tmp_path):
     assert outcome.code == 0, outcome.err
     (loss,) = config(tmp_path / "run")["losses"]
     assert (loss["student"], loss["teacher"]) == ("stage1", "stage2")
+
+
+def test_a_checkpoint_of_timm_teaches_with_the_name_of_its_network(nas, tmp_path):
+    network = timm.create_model("resnet10t", num_classes=3)
+    path, run = tmp_path / "birds.pth", tmp_path / "run"
+    torch.save({"state_dict": network.state_dict()}, path)
+    teacher = ("--teacher", path, "--teacher-model", "resnet10t")
+    size = ("--set", "teacher_model.input_size=[32, 32]", "--run", run)
+    places = ("--student-place", "penultimate")
+    outcome = nas("distill", *TINY, *NETWORK, *teacher, *size, "--method", "similarity", *places)
+    assert outcome.code == 0, outcome.err
+    assert f"teacher {path}: it knows other classes" in outcome.out
+    assert "images are resized from 8x8 to 32x32 and normalised as it was trained" in outcome.out
+    outcome = nas("distill", *TINY, *NETWORK, *teacher, *size[:2], "--method", "dist")
+    assert outcome.code == 2
+    assert "its logits cannot be compared by 'dist'" in outcome.err
 
 
 def test_several_losses_are_added(distill, tmp_path):

@@ -47,7 +47,7 @@ def test_figures_come_with_and_without_augmentation(nas, run, options, views, la
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("Test")
     record = json.loads((run / "evaluation-test.json").read_text())
-    assert set(record) == {"split", "seeds", "none", views}
+    assert set(record) == {"split", "seeds", "checkpoint", "none", views}
     found = rows(outcome)
     for name, key in (("accuracy", "accuracy"), ("mean per-class accuracy", "mean_class_accuracy")):
         for row, kind in ((name, "none"), (f"{name}, {label}", views)):

@@ -141,3 +141,37 @@ def test_wrong_limits_are_refused_in_a_sentence(
     assert message in outcome.err
     assert len(outcome.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+LIMITED = ("search", "--set", "task_options={train: 24, validation: 8, test: 8, size: 32}")
+
+
+def test_a_limit_alone_chooses_the_space(nas, tmp_path: Path, tiny, monkeypatch) -> None:
+    seen = []
+
+    def start(config, folder, assembly, import_path, look):
+        seen.append(config)
+        return RunFolder.create(folder, config)
+
+    monkeypatch.setattr("nas.searching.search.start", start)
+    monkeypatch.setattr("nas.cli.search._report", lambda run: None)
+    monkeypatch.setattr("nas.searching.sizing._SAMPLES", 4)
+    outcome = nas(
+        *LIMITED, "--encoder", "ghostnet_050", "--max-params", "2M", "--run", tmp_path / "a"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "space small: 100% of 4 sampled candidates are within the limits" in outcome.out
+    assert seen[0].space.name == "small"
+    assert seen[0].space.options == {"encoders": ["ghostnet_050"]}
+    # A space that is named stays.
+    named = ("--space", "fastnas", "--max-params", "2M", "--run", tmp_path / "b")
+    assert nas(*LIMITED, *named).code == 0
+    assert seen[1].space.name == "fastnas"
+
+
+def test_a_limit_that_no_space_meets_is_refused(nas, tmp_path: Path, tiny, monkeypatch) -> None:
+    monkeypatch.setattr("nas.searching.sizing._SAMPLES", 2)
+    outcome = nas(*LIMITED, "--max-params", "3K", "--run", tmp_path / "run")
+    assert outcome.code == 2
+    assert "nano has some with --limit params=" in " ".join(outcome.err.split())
+    assert not (tmp_path / "run").exists()

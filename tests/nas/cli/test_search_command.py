@@ -146,7 +146,7 @@ def test_a_search_of_failing_candidates_ends_with_code_1_and_the_reason(
     assert outcome.code == 1
     (line,) = outcome.err.splitlines()
     assert line.startswith("nas: 2 candidates in a row failed, the last one (trial 1) with: ")
-    assert "diverged: the loss is not finite; fix the cause" in line
+    assert "diverged: the loss is not finite; start a new search with a lower learning rate" in line
     status = nas("status", tmp_path / "run").out
     assert "0 of 3 complete" in status and "2 x EvaluationError: diverged" in status
 

@@ -18,7 +18,7 @@ def test_check_counts_images_sizes_and_classes(nas, task_folder) -> None:
     assert outcome.code == 0 and outcome.err == ""
     rows = {line.split("│")[1].strip(): line.split("│")[2:5] for line in _rows(outcome.out)}
     assert [cell.strip() for cell in rows["images"]] == ["8", "1", "1"]
-    assert [cell.strip() for cell in rows["pixels"]] == ["40x40"] * 3
+    assert [cell.strip() for cell in rows["height x width"]] == ["40x40"] * 3
     assert [cell.strip() for cell in rows["ground"]] == ["50.00%"] * 3
     assert [cell.strip() for cell in rows["fruit"]] == ["25.00%"] * 3
     assert [cell.strip() for cell in rows["(ignored)"]] == ["0.00%"] * 3
@@ -64,7 +64,7 @@ def test_check_counts_the_images_of_each_class(nas, photos) -> None:
     rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in _rows(outcome.out)]
     assert rows == [
         ["images", "24", "3", "3"],
-        ["pixels", "30x40", "30x40", "30x40"],
+        ["height x width", "30x40", "30x40", "30x40"],
         ["ant", "8", "1", "1"],
         ["bee", "16", "2", "2"],
     ]

@@ -93,11 +93,28 @@ def test_figures_come_with_and_without_flipped_images(nas, run):
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("Test")
     record = json.loads((run / "evaluation-test.json").read_text())
-    assert set(record) == {"split", "seeds", "none", "flip"}
+    # The images are stored with 40 pixels a side, and networks take 32.
+    assert set(record) == {"split", "seeds", "checkpoint", "none", "flip", "own size"}
     found = rows(outcome)
     for name, key in FIGURES.items():
         assert found[name][1:] == cells(record["none"][key]["values"])
         assert found[f"{name}, flipped too"][1:] == cells(record["flip"][key]["values"])
+        assert found[f"{name}, own size"][1:] == cells(record["own size"][key]["values"])
+
+
+def test_a_run_stands_for_its_best_network_and_a_seed_for_itself(nas, run):
+    figures = json.loads((run / "metrics.json").read_text())["validation"]["mean_iou"]["values"]
+    best = run / f"seed-{figures.index(max(figures))}"
+    for path, expected in [(run, best), (run / "seed-0", run / "seed-0")]:
+        found, known = toolkit.load(path).state_dict(), toolkit.load(expected).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in known.items())
+    scored = toolkit.evaluate(run / "seed-1", device="cpu")
+    assert scored.seeds == (1,)
+    assert scored.figures["none"]["mean_iou"] == [pytest.approx(figures[1])]
+    outcome = nas("latency", run, "--runs", 20)
+    assert outcome.code == 0, outcome.err
+    assert nas("export", run).code == 0
+    assert (best / "model.onnx").is_file()
 
 
 def test_crops_are_refused(nas, run):

@@ -37,15 +37,18 @@ CASES = [
     ("multi_scale", {"weighting": "teacher"}),
     ("multi_scale", {"weighting": "self_attention", "attention": True}),
     ("mad", {}),
+    ("adversarial", {"channels": 5, "hidden": [16, 8]}),
+    ("reconstruction", CHANNELS | {"sizes": [6, 2]}),
 ]
 CASE_NAMES = ["-".join([name, *map(str, options.values())]) for name, options in CASES]
 every_loss = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_NAMES)
-# `mgd` has convolutions, and the least `patch_bce` is the teacher's entropy.
-without_mgd = [case for case in CASES if case[0] not in ("mgd", "patch_bce")]
+# Three have layers of their own, and the least `patch_bce` is the teacher's entropy.
+OWN_LAYERS = ("mgd", "adversarial", "reconstruction")
+without_layers = [case for case in CASES if case[0] not in (*OWN_LAYERS, "patch_bce")]
 CLASSIFIER = torch.nn.Linear(5, 2)
 with torch.no_grad():
     CLASSIFIER.weight.copy_((4 * torch.linspace(-2, 3, 10).sin()).reshape(2, 5))
-every_loss_without_convolutions = pytest.mark.parametrize(("name", "options"), without_mgd)
+every_loss_without_layers = pytest.mark.parametrize(("name", "options"), without_layers)
 
 
 def pair(scale=1.0):
@@ -86,13 +89,16 @@ def test_the_student_learns_and_the_teacher_does_not(name, options):
     assert student.grad.abs().max() > 1e-6
 
 
-# The bandwidth of the discrepancy, and weights made of the student, are no part of the gradient.
+# The bandwidth of the discrepancy, weights made of the student, and what the discriminator learns
+# of it are no part of the gradient.
 @pytest.mark.parametrize(
     ("name", "options"),
     [
         (name, options)
         for name, options in CASES
-        if "mmd" not in name and options.get("weighting", "teacher") == "teacher"
+        if "mmd" not in name
+        and name != "adversarial"
+        and options.get("weighting", "teacher") == "teacher"
     ],
 )
 def test_the_gradient_is_the_slope_of_the_loss(name, options):
@@ -140,7 +146,7 @@ def test_float64_comes_out_as_float32(name, options):
     assert value.item() == call(loss, student, teacher).item()
 
 
-@every_loss_without_convolutions
+@every_loss_without_layers
 def test_a_student_that_equals_its_teacher_loses_nothing(name, options):
     student, teacher = pair()
     loss = made(name, options)
@@ -149,7 +155,7 @@ def test_a_student_that_equals_its_teacher_loses_nothing(name, options):
     assert call(loss, teacher.clone(), teacher).item() == pytest.approx(0, abs=5e-6)
 
 
-@every_loss_without_convolutions
+@every_loss_without_layers
 def test_features_that_are_all_zero_have_a_loss_and_a_gradient(name, options):
     _, teacher = pair()
     student = torch.zeros(SHAPE, requires_grad=True)
@@ -187,6 +193,7 @@ NEEDS_EQUAL_SHAPES = [
     case
     for case in CASES
     if case[0] not in ("attention", "nst", "similarity", "rkd", "multi_scale", "mad")
+    and case[0] not in ("adversarial", "reconstruction")
     and not case[0].startswith("patch")
 ]
 

@@ -4,7 +4,8 @@ import pytest
 
 from nas.distillation import create_loss, describe, names
 
-MADE_WITH = {"mgd": {"student_channels": 2, "teacher_channels": 2}}
+CHANNELS = {"student_channels": 2, "teacher_channels": 2}
+MADE_WITH = {"mgd": CHANNELS, "adversarial": {"channels": 2}, "reconstruction": CHANNELS}
 
 
 def test_the_known_losses():
@@ -27,6 +28,8 @@ def test_the_known_losses():
         "patch_mmd",
         "multi_scale",
         "mad",
+        "adversarial",
+        "reconstruction",
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from safetensors.torch import load_file
 
 import nas
 from nas.errors import UserError
-from nas.experiments.run import Summary, mean_and_spread
+from nas.experiments.folder import claim
+from nas.experiments.run import mean_and_spread
 from nas.kinds.network_file import describe
+from nas.kinds.teacher import network_path
 from nas.settings import Settings
 
 HINT = {
@@ -72,16 +75,6 @@ def test_the_summary_has_the_mean_and_the_sample_standard_deviation(teacher):
     # Of two values the sample standard deviation is their distance by the root of 2.
     spread = abs(values[0] - values[1]) / 2**0.5
     assert record["validation"]["accuracy"]["std"] == pytest.approx(spread)
-
-
-@pytest.mark.parametrize(("theirs", "said"), [(0.61, True), (0.65, False), (0.5, True)])
-def test_a_teacher_that_is_hardly_better_is_said_to_be_so(theirs, said):
-    summary = Summary((0, 1), {"accuracy": theirs}, {"accuracy": [0.59, 0.63]}, {})
-    assert ("is hardly better than the student's 0.610" in summary.hardly_taught) == said
-
-
-def test_without_a_teacher_there_is_nothing_to_say_of_one():
-    assert Summary((0,), None, {"accuracy": [0.5]}, {}).hardly_taught == ""
 
 
 def test_the_spread_is_that_of_a_sample():
@@ -267,3 +260,11 @@ def test_a_configuration_is_made_of_settings(config):
     assert isinstance(config(), Settings)
     assert config(seeds=5, device="cpu").identity() == config(device="auto").identity()
     assert config(seed=1).identity() != config().identity()
+
+
+def test_an_unfinished_training_of_an_older_version_is_one_sentence(tmp_path):
+    (tmp_path / "teacher.pt").touch()
+    with pytest.raises(UserError, match="in use; choose another one"):
+        claim(tmp_path, SimpleNamespace(identity=dict))
+    with pytest.raises(UserError, match="no trained network there; make one with nas train"):
+        network_path(tmp_path)

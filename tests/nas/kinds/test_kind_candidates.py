@@ -11,8 +11,8 @@ import search_spaces
 from latency.tracing.forward_pass import trace
 from latency.tracing.operators import operators_of
 from nas.kinds.classification.candidates import ClassifierCandidates
-from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
-from nas.models.encoder import EncoderSettings
+from nas.kinds.segmentation.candidates import EncoderCandidates, SegmentationCandidates
+from nas.models.encoder import EncoderSettings, untrained_encoder
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -40,7 +40,9 @@ def test_layers_of_the_encoder_that_no_decoder_reads_are_left_out(candidates):
 @pytest.mark.parametrize("name", ["fastnas", "template"])
 def test_counts_of_a_dissected_network_with_a_decoder(name):
     space = search_spaces.create(name)
-    encoder = untrained_encoder(EncoderSettings(name="mobilenetv3_small_050"), space)
+    encoder = untrained_encoder(
+        EncoderSettings(name="mobilenetv3_small_050"), space.encoder_strides
+    )
     candidates = SegmentationCandidates(space, encoder, 5, (1, 3, 48, 64))
     check_counts(candidates)
 
@@ -83,7 +85,7 @@ def test_files_of_candidates_hold_whole_networks(candidates, tmp_path):
 def test_families_tell_space_encoder_and_size_apart(candidates):
     def family(width: int = 8, name: str = "mobilenetv3_small_050", side: int = 32) -> str:
         space = search_spaces.create("fastnas", branches=2, cells=1, width=width)
-        encoder = untrained_encoder(EncoderSettings(name=name), space)
+        encoder = untrained_encoder(EncoderSettings(name=name))
         return SegmentationCandidates(space, encoder, 3, (1, 3, side, side)).family
 
     families = [
@@ -94,6 +96,29 @@ def test_families_tell_space_encoder_and_size_apart(candidates):
     ]
     assert families[0] == candidates.family
     assert len(set(families)) == 4
+
+
+def test_candidates_behind_several_encoders_are_those_behind_each():
+    space = search_spaces.create(
+        "small",
+        encoders=["lcnet_035", "ghostnet_050"],
+        strides=[8, 16],
+        widths=[8, 12],
+        sizes={"branches": 2, "cells": 1},
+    )
+
+    def encoder(cut):
+        return untrained_encoder(EncoderSettings(name=cut.name), cut.strides)
+
+    candidates = EncoderCandidates(space, encoder, 3, (1, 3, 32, 32))
+    for stride, parameters in ((8, 5518), (16, 16294)):
+        genotype = space.parse(["ghostnet_050", stride, 8, [[0, [0, 1, 9, 9]], [[2, 2]]]])
+        found = candidates.dissected(genotype)
+        assert found.counts == candidates.counts(genotype)
+        network = candidates.network(genotype)
+        assert found.counts == latency.count(network, candidates.input_shape)
+        assert sum(p.numel() for p in network.encoder.parameters()) == parameters
+    assert candidates.family.startswith(space.fingerprint)
 
 
 def test_classifiers():
@@ -107,8 +132,5 @@ def test_classifiers():
 
 
 def test_weights_of_the_encoder_are_not_fetched():
-    space = search_spaces.create("fastnas")
-    encoder = untrained_encoder(
-        EncoderSettings(name="mobilenetv3_small_050", weights="imagenet"), space
-    )
+    encoder = untrained_encoder(EncoderSettings(name="mobilenetv3_small_050", weights="imagenet"))
     assert isinstance(next(encoder.parameters()), torch.nn.Parameter)

@@ -22,7 +22,7 @@ def test_a_built_in_kind_says_all_that_differs(name, faces, digits) -> None:
     declared = {**typing.get_type_hints(Recipe), **typing.get_type_hints(Kind)}
     assert {"outputs", "figures", "retraining_losses"} <= declared.keys()
     # The spaces of a kind are its own unless it says whose they are.
-    for attribute in declared.keys() - {"space_kind", "first_figure_is_an_error"}:
+    for attribute in declared.keys() - {"space_kind", "sizes", "first_figure_is_an_error"}:
         assert getattr(kind, attribute), attribute
     # What is abstract would have kept it from being made.
     assert not type(kind).__abstractmethods__

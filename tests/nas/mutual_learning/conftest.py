@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,12 +15,12 @@ from nas.tasks import ClassificationTask
 
 
 class Narrow(nn.Module):
-    """Two stages and a classifier; a second network differs in depth alone."""
+    """Two stages and a classifier; networks differ in depth, and in the width of the first."""
 
-    def __init__(self, num_classes: int, in_channels: int, depth: int = 1):
+    def __init__(self, num_classes: int, in_channels: int, depth: int = 1, width: int = 4):
         super().__init__()
-        self.early = nn.Sequential(*_block(in_channels, 4, depth))
-        self.middle = nn.Sequential(*_block(4, 6, depth))
+        self.early = nn.Sequential(*_block(in_channels, width, depth))
+        self.middle = nn.Sequential(*_block(width, 6, depth))
         self.head = nn.Linear(6, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -42,11 +45,22 @@ def deep(num_classes: int, in_channels: int) -> nn.Module:
     return Narrow(num_classes, in_channels, depth=2)
 
 
+def wide(num_classes: int, in_channels: int) -> nn.Module:
+    return Narrow(num_classes, in_channels, width=8)
+
+
 @pytest.fixture(scope="session")
-def digits() -> ClassificationTask:
+def all_digits() -> ClassificationTask:
     task = nas.tasks.load("digits", size=8)
     assert isinstance(task, ClassificationTask)
     return task
+
+
+@pytest.fixture(scope="session")
+def digits(all_digits: ClassificationTask) -> ClassificationTask:
+    """Few images, which suffice to see whether and from what networks learn."""
+    few = {split: source.select(np.arange(128)) for split, source in all_digits.sources.items()}
+    return replace(all_digits, sources=few)
 
 
 MakeConfig = Callable[..., MutualConfig]
@@ -60,14 +74,15 @@ def make_config() -> MakeConfig:
         training = {
             "epochs": 2,
             "augmentation": "none",
-            "batch_size": 256,
+            "batch_size": 64,
             "learning_rate": 3e-3,
             **changes.pop("training", {}),  # type: ignore[dict-item]
         }
+        names: Any = changes.pop("networks", ("deep", "shallow"))
         values = {
             "task": "digits",
             "task_options": {"size": 8},
-            "students": [{"model": {"name": f"{__file__}:{name}"}} for name in ("deep", "shallow")],
+            "students": [{"model": {"name": f"{__file__}:{name}"}} for name in names],
             "cut": ["early"],
             "device": "cpu",
             "training": training,

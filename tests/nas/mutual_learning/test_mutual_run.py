@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 import latency
@@ -52,19 +53,21 @@ def test_paths_cost_what_their_parts_cost(trained: Any) -> None:
 
 
 def test_the_weights_of_all_networks_are_in_one_file(
-    trained: Any, digits: ClassificationTask
+    trained: Any, all_digits: ClassificationTask
 ) -> None:
     folder, _, summary = trained
     students, description = load_students(folder / "seed-1" / "networks.safetensors")
-    scores = score_paths(students, digits, "validation", torch.device("cpu"))
+    scores = score_paths(students, all_digits, "validation", torch.device("cpu"))
     assert scores.paths == {name: values[1] for name, values in summary.paths.items()}
-    assert description.classes == digits.classes
+    assert description.classes == all_digits.classes
 
 
-def test_a_whole_network_scores_as_any_classifier(trained: Any, digits: ClassificationTask) -> None:
+def test_a_whole_network_scores_as_any_classifier(
+    trained: Any, all_digits: ClassificationTask
+) -> None:
     students, _ = load_students(trained[0] / "seed-0" / "networks.safetensors")
-    card = kind_of(digits).score(
-        students.student(1).network, digits, "validation", torch.device("cpu")
+    card = kind_of(all_digits).score(
+        students.student(1).network, all_digits, "validation", torch.device("cpu")
     )
     assert card.figures["accuracy"] == trained[2].paths["shallow/shallow"][0]
 
@@ -166,3 +169,18 @@ def test_an_ensemble_is_the_mean_of_probabilities_or_logits() -> None:
     assert torch.equal(by_logits, torch.tensor([[2.0, 0.5, 0.0]]))
     by_probabilities = ensemble([one, other], "probabilities").softmax(1)
     torch.testing.assert_close(by_probabilities, (one.softmax(1) + other.softmax(1)) / 2)
+
+
+def test_what_is_passed_over_in_the_data_is_told(make_config: Any, tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        for label, name in enumerate(("cat", "dog")):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for number in range(2):
+                pixels = np.full((8, 8, 3), 100 * label + 20 * number + len(split), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    (tmp_path / "data" / "train" / "cat" / "a.heic").touch()
+    said: list[str] = []
+    options = {"task": str(tmp_path / "data"), "task_options": {"input_size": [8, 8]}}
+    run_mutual(make_config(**options, training={"epochs": 1}), tmp_path / "run", say=said.append)
+    assert any("passed over 1 .heic" in note for note in said)

@@ -57,7 +57,7 @@ def loop_of(students: Students, images: Tensor, **options: Any) -> MutualLoop:
         batches=OneBatch(images),
         loss=options.pop("loss", MutualLoss("xml")),
         task=nn.functional.cross_entropy,
-        update=MutualUpdate([Update([group]) for group in groups]),
+        update=MutualUpdate({n: Update([group]) for n, group in enumerate(groups)}),
         **options,
     )
 
@@ -155,11 +155,22 @@ def test_independent_networks_do_not_depend_on_their_peers(
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("order", ["sequential", "simultaneous"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"order": "sequential"},
+        {"order": "simultaneous"},
+        {
+            "networks": ("shallow", "wide"),
+            "adapters": {},
+            "peer_losses": [{"method": "feature_mse", "student": "early", "teacher": "early"}],
+        },
+    ],
+)
 def test_a_training_that_was_cut_off_continues_bit_for_bit(
-    make_config: Any, order: str, digits: ClassificationTask, tmp_path: Path
+    make_config: Any, changes: dict[str, Any], digits: ClassificationTask, tmp_path: Path
 ) -> None:
-    config = make_config(order=order)
+    config = make_config(**changes)
     whole = create_students(config, digits, 0)
     train_students(whole, config, digits, torch.device("cpu"), 0)
 

@@ -72,29 +72,29 @@ def test_parts_compute_what_the_network_computes(name: str, cuts: list[str]) -> 
 
 
 def test_parts_share_the_weights_of_the_network() -> None:
-    network = classifier("resnet18", 10, "small", 32)
+    network = outline("resnet18", 10, "small")
     parts = split(network, ["layer2"]).parts
     own = {id(parameter) for parameter in network.parameters()}
     assert {id(p) for part in parts for p in part.parameters()} == own
 
 
 def test_the_state_keeps_its_names() -> None:
-    network = classifier("resnet18", 10, "small", 32)
+    network = outline("resnet18", 10, "small")
     names = {f"network.{key}" for key in network.state_dict()}
     assert set(split(network, ["layer2"]).state_dict()) == names
 
 
 def test_interfaces_tells_the_shape_at_every_cut() -> None:
-    network = split(classifier("resnet18", 10, "standard"), ["layer1", "layer2"])
+    network = split(outline("resnet18", 10, "standard"), ["layer1", "layer2"])
     assert interfaces(network, (1, 3, 64, 64)) == ((64, 16, 16), (128, 8, 8))
 
 
 def test_interfaces_keeps_training_mode_and_statistics() -> None:
-    network = split(classifier("resnet18", 10, "small", 32), ["layer2"])
-    before = network.state_dict()["network.bn1.running_mean"].clone()
+    network = split(classifier("resnet20", 10, "auto", 32), ["stage2"])
+    before = network.state_dict()["network.stem.1.running_mean"].clone()
     interfaces(network, (1, 3, 32, 32))
     assert network.training
-    assert torch.equal(network.state_dict()["network.bn1.running_mean"], before)
+    assert torch.equal(network.state_dict()["network.stem.1.running_mean"], before)
 
 
 class Skipping(nn.Module):
@@ -172,6 +172,6 @@ def test_a_forward_that_differs_in_training_is_refused() -> None:
     ],
 )
 def test_wrong_cuts_are_refused(cuts: list[str], message: str) -> None:
-    network = classifier("resnet18", 10, "small", 32)
+    network = outline("resnet18", 10, "small")
     with pytest.raises(UserError, match=message):
         split(network, cuts)

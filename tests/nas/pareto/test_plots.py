@@ -50,6 +50,14 @@ def labels(figure: Figure) -> list[Annotation]:
     return [text for text in figure.axes[0].texts if isinstance(text, Annotation)]
 
 
+def test_a_limit_is_a_line_in_the_unit_of_the_axis() -> None:
+    figure = plot_front([search()], PARAMS, QUALITY, [300e3, 300e3])
+    lines = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [300.0, 300.0]]
+    assert len(lines) == 1
+    (legend,) = figure.legends or [figure.axes[0].get_legend()]
+    assert "limit of 300" in [text.get_text() for text in legend.get_texts()]
+
+
 @pytest.mark.parametrize(
     ("objective", "label", "unit"),
     [(FLOPS, "FLOPs (G)", 1e9), (PARAMS, "Parameters (K)", 1e3), (LATENCY, "Latency (ms)", 1.0)],

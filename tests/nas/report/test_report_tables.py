@@ -95,7 +95,7 @@ def test_what_a_task_holds_by_split() -> None:
     rows = [_cells(line) for line in _lines(check_table(report)) if line.startswith("│")]
     assert rows == [
         ["images", "8", "3", "0"],
-        ["pixels", "40x60", "40x60, 1 more", "-"],
+        ["height x width", "40x60", "40x60, 1 other", "-"],
         ["ground", "75.00%", "50.00%", "0.00%"],
         ["leaf", "25.00%", "25.00%", "0.00%"],
         ["(ignored)", "0.00%", "25.00%", "0.00%"],

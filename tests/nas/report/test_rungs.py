@@ -15,7 +15,8 @@ from nas.report.rungs import (
     rung_rows,
     stopped_at,
 )
-from nas.report.runs import Search, trained, without_repeats
+from nas.report.runs import Search
+from nas.searching.records import trained, without_repeats
 
 SCORES = [(0.1, 0.3), (0.2, 0.2), (0.3, 0.5), (0.4, 0.4)]
 

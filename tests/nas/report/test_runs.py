@@ -78,6 +78,15 @@ def test_the_first_penalised_cost_is_the_other_axis(finished_run) -> None:
         assert _with_reward(run, penalties=penalties).default_cost == cost
 
 
+def test_without_a_penalty_the_front_is_over_the_limited_cost(finished_run) -> None:
+    run = _read(finished_run)
+    limited = replace(run, config=run.config.model_copy(update={"limits": {"params": 2e6}}))
+    assert limited.default_cost == "flops"
+    assert _with_reward(limited, penalties=()).default_cost == "params"
+    (search,) = read_searches([limited], Reading("params"))
+    assert search.limits == {"params": 2e6}
+
+
 def test_a_cost_that_was_not_recorded_is_named(finished_run) -> None:
     with pytest.raises(
         UserError, match="trial 0 has no cost 'latency'; recorded are: params, macs"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 
 import nas
 from latency import ExportError, predictor
+from nas.deployment.evaluation import evaluate
 from nas.deployment.int8 import Int8Options, OnnxNetwork
 from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Selection, select
@@ -22,9 +24,9 @@ from nas.errors import UserError
 from nas.kinds.segmentation.kind import SegmentationKind, phases
 from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
-from nas.retraining import retrain as module
 from nas.retraining.options import RetrainOptions, RetrainStages
 from nas.retraining.retrain import retrain
+from nas.searching import full_training
 from nas.searching.config import image_config
 from nas.searching.images import load_task, reward_on
 from nas.searching.run_folder import RunFolder
@@ -72,7 +74,8 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
     text = (folder / "metrics.json").read_text()
     assert json.loads(text, parse_constant=refuse) == metrics
     assert set(metrics) == {
-        *("identity", "genotype", "distillation", "search_quality", "epochs", "best_epoch"),
+        *("identity", "genotype", "distillation", "search_quality", "epochs", "first_epoch"),
+        "best_epoch",
         *("loss_weights", "validation", "test", "costs", "latency", "notes", "onnx"),
     }
     assert metrics["distillation"] is False and metrics["epochs"] == 2
@@ -87,9 +90,9 @@ def test_the_metrics_are_those_of_the_file_and_strict_json(retrained) -> None:
 def test_the_best_epoch_of_the_validation_split_is_kept(retrained) -> None:
     _, folder, metrics = retrained
     rows = _log(folder)
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
     qualities = [float(row["score"]) for row in rows]
-    assert metrics["best_epoch"] == int(np.argmax(qualities))
+    assert metrics["best_epoch"] == int(np.argmax(qualities)) + 1
     assert metrics["validation"]["quality"] == pytest.approx(max(qualities), abs=1e-6)
 
 
@@ -133,7 +136,7 @@ def test_a_finished_retraining_is_returned_without_training_again(retrained, mon
     def train(*arguments: object, **options: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(module, "train_stages", train)
+    monkeypatch.setattr(full_training, "train_stages", train)
     assert _retrain(run.path, OPTIONS) == metrics
 
 
@@ -252,7 +255,7 @@ def test_stages_follow_each_other_and_frozen_parts_stay(own_run) -> None:
         lambda stage, record, epochs: told.append(f"{stage} {record.epoch + 1}/{epochs}"),
     )
     assert told == ["hint 1/1", "rest 1/1"]
-    assert (metrics["epochs"], metrics["best_epoch"]) == (2, 1)
+    assert (metrics["epochs"], metrics["best_epoch"]) == (2, 2)
     folder = own_run / "retrain/trial-0"
     assert [row["stage"] for row in _log(folder)] == ["hint", "rest"]
     assert not list(folder.glob("*.pt"))
@@ -340,6 +343,8 @@ def test_a_network_that_cannot_be_exported_is_refused_before_training(own_run, m
 def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) -> None:
     one_epoch = TRAINING.model_copy(update={"epochs": 1})
     export = ExportOptions(17, dynamic_batch=True, int8=Int8Options(images=6))
+    limited = RunFolder.open(own_run)
+    limited.save_config(limited.config().model_copy(update={"limits": {"params": 1e9}}))
     metrics = _retrain(own_run, replace(OPTIONS, training=one_epoch, export=export))
     folder = own_run / "retrain/trial-0-no-distillation"
     assert (metrics["onnx"]["opset"], metrics["onnx"]["dynamic_batch"]) == (17, True)
@@ -351,6 +356,12 @@ def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) 
     assert found["int8"]["size"] == (folder / "model.int8.onnx").stat().st_size
     run = RunFolder.open(own_run)
     task = load_task(run.config())
+    for name in ("model.onnx", "model.int8.onnx"):
+        told = {one.key: one.value for one in onnx.load(folder / name).metadata_props}
+        assert json.loads(told["mean"]) == pytest.approx(task.mean)
+        assert json.loads(told["std"]) == pytest.approx(task.std)
+        assert tuple(json.loads(told["classes"])) == task.classes
+        assert json.loads(told["limits"]) == {"params": 1e9}
     network = OnnxNetwork(predictor(folder / "model.int8.onnx"))
     for split in ("validation", "test"):
         card = score_network(network, task, split, torch.device("cpu"))
@@ -369,3 +380,33 @@ def test_an_int8_version_that_is_broken_loses_nothing_else(own_run, monkeypatch)
     folder = own_run / "retrain/trial-0-no-distillation"
     assert not (folder / "model.int8.onnx").exists()
     assert json.loads((folder / "metrics.json").read_text()) == metrics
+
+
+def test_a_folder_that_counts_epochs_from_0_is_read_as_counted_from_1(retrained, tmp_path) -> None:
+    run, _, metrics = retrained
+    copy = shutil.copytree(run.path, tmp_path / "older")
+    path = copy / "retrain/trial-0-no-distillation/metrics.json"
+    older = {key: value for key, value in metrics.items() if key != "first_epoch"}
+    path.write_text(json.dumps({**older, "best_epoch": metrics["best_epoch"] - 1}))
+    assert _retrain(copy, OPTIONS) == metrics
+
+
+def test_a_network_may_go_elsewhere_and_still_knows_its_images(own_run, tmp_path) -> None:
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    options = replace(OPTIONS, training=one_epoch, out=tmp_path / "network")
+    metrics = _retrain(own_run, options)
+    assert not any((own_run / "retrain").iterdir())
+    found = evaluate(tmp_path / "network", "test", device="cpu")
+    assert found.figures["none"]["mean_iou"] == [pytest.approx(metrics["test"]["macro"]["iou"])]
+    # Drawn faces have the size that networks take.
+    assert list(found.figures) == ["none"]
+
+
+def test_a_folder_of_something_else_is_refused_before_training(own_run, tmp_path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"it holds notes\.txt, which is no retraining's"):
+        _retrain(own_run, replace(OPTIONS, out=taken))
+    with pytest.raises(UserError, match="this is a file"):
+        _retrain(own_run, replace(OPTIONS, out=taken / "notes.txt"))

@@ -13,7 +13,7 @@ from nas.kinds.segmentation import preparation
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, StandardAssembly
 from nas.searching.config import image_config
-from nas.searching.images import ImageAssembly, load_task
+from nas.searching.images import ImageAssembly, load_task, reward_on
 from nas.searching.records import complete_records
 from nas.searching.study import read_study
 
@@ -101,3 +101,18 @@ def test_a_task_and_a_space_of_different_kinds_are_refused(
     with pytest.raises(UserError) as refused:
         load_task(config)
     assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("metric", ["acer", "eer", "tpr_at_fpr_1e2"])
+def test_a_metric_of_two_classes_is_refused_before_a_search_of_more(metric: str) -> None:
+    config = image_config("classification").model_validate(
+        {"task": "digits", "task_options": {"size": 8}, "reward": {"metric": metric}}
+    )
+    task = nas.tasks.load("digits", size=8)
+    with pytest.raises(UserError, match=r"^reward\.metric: .*two classes"):
+        reward_on(task, config)
+
+
+def test_a_metric_of_any_number_of_classes_is_taken() -> None:
+    config = image_config("classification").model_validate({"reward": {"metric": "auc"}})
+    assert reward_on(nas.tasks.load("digits", size=8), config).metric == "auc"

@@ -43,10 +43,28 @@ def test_an_empty_folder_can_be_used(tmp_path: Path) -> None:
 
 def test_a_folder_is_discarded_only_while_it_is_new(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path / "demo", fakes.config())
-    (run.cache / "encoder.pt").touch()
+    run.study_path.touch()
     run.discard_if_new()
-    assert run.path.exists()
-    (run.cache / "encoder.pt").unlink()
+    assert run.config_path.exists()
+    run.study_path.unlink()
+    run.discard_if_new()
+    assert not run.path.exists()
+
+
+def test_what_was_trained_before_a_search_serves_the_corrected_one(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "demo", fakes.config())
+    (run.cache / "encoder.pt").touch()
+    (run.cache / "prepare.lock").touch()
+    run.discard_if_new()
+    assert [path.name for path in run.path.iterdir()] == ["cache"]
+    again = RunFolder.create(tmp_path / "demo", fakes.config(trials=9))
+    assert again.config().trials == 9
+    assert (again.cache / "encoder.pt").exists()
+
+
+def test_a_lock_is_nothing_that_was_trained(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "demo", fakes.config())
+    (run.cache / "prepare.lock").touch()
     run.discard_if_new()
     assert not run.path.exists()
 

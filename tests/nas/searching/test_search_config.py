@@ -77,3 +77,22 @@ def test_a_wrong_key_is_told_with_the_keys_of_its_kind() -> None:
         load_config(None, {"space.name": "darts", "evaluation.training.epoch": 3})
     with pytest.raises(UserError, match=r"unknown key .evaluation\.training."):
         load_config(None, {"evaluation.training.epochs": 3})
+
+
+def test_a_named_encoder_is_the_only_one_that_a_space_chooses_among() -> None:
+    config = load_config(None, {"space.name": "small", "evaluation.encoder.name": "lcnet_050"})
+    assert config.space.options == {"encoders": ["lcnet_050"]}
+    again = load_config(None, config.model_dump(mode="json"))
+    assert again == config
+    fixed = load_config(None, {"space.name": "fastnas", "evaluation.encoder.name": "lcnet_050"})
+    assert fixed.space.options == {}
+
+
+def test_a_named_encoder_beside_a_list_of_others_is_refused() -> None:
+    options = {
+        "space.name": "small",
+        "space.options.encoders": ["lcnet_035", "ghostnet_050"],
+        "evaluation.encoder.name": "lcnet_050",
+    }
+    with pytest.raises(UserError, match="lists lcnet_035, ghostnet_050; leave one of them out"):
+        load_config(None, options)

@@ -53,6 +53,18 @@ def test_failures_in_a_row_stop_with_the_last_reason() -> None:
         check_failures(_trials(None, "a", "b", "c"), first=0, limit=3)
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("out of memory: 9 GiB", "fix the cause and continue with --resume"),
+        ("diverged: the loss became nan", "start a new search with a lower learning rate"),
+    ],
+)
+def test_what_is_to_be_done_fits_the_reason(reason: str, remedy: str) -> None:
+    with pytest.raises(SearchError, match=f"{reason}; {remedy}"):
+        check_failures(_trials("a", f"EvaluationError: {reason}"), first=0, limit=2)
+
+
 def test_a_success_between_lets_the_search_go_on() -> None:
     check_failures(_trials("a", "b", None, "c", "d"), first=0, limit=3)
 

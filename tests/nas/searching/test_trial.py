@@ -14,11 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.controllers.failures import INTERRUPTED, SURPLUS
 from nas.errors import UserError
 from nas.evaluation.evaluation import EmptyNetworkError, EvaluationError
-from nas.report.runs import trained
 from nas.searching.assembly import Confirm, Parts
 from nas.searching.limits import Breach
 from nas.searching.places import Places, WorkerIdentity
-from nas.searching.records import record_of
+from nas.searching.records import record_of, trained
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import create_study, working_storage
 from nas.searching.trial import TrialError, TrialRunner, origin_of

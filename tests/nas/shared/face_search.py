@@ -15,11 +15,11 @@ from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.evaluation.evaluator import Evaluator
 from nas.kinds import kind_named
-from nas.kinds.segmentation.candidates import SegmentationCandidates, untrained_encoder
+from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.kinds.segmentation.preparation import PreparedSegmentation, prepare
 from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
 from nas.kinds.teacher import train_teacher
-from nas.models.encoder import EncoderSettings
+from nas.models.encoder import EncoderSettings, untrained_encoder
 from nas.tasks import SegmentationTask
 from search_spaces.genotype import Genotype
 from search_spaces.space import SearchSpace
@@ -152,5 +152,5 @@ def evaluate(make_evaluator: Any, genotypes: Genotypes) -> Callable[..., Evaluat
 def candidates() -> SegmentationCandidates:
     """Tiny decoders behind a tiny encoder, for three classes."""
     space = search_spaces.create("fastnas", branches=2, cells=1, width=8)
-    encoder = untrained_encoder(EncoderSettings(name="mobilenetv3_small_050"), space)
+    encoder = untrained_encoder(EncoderSettings(name="mobilenetv3_small_050"))
     return SegmentationCandidates(space, encoder, 3, (1, 3, 32, 32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nas import tasks
+from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.tasks import registry
 
@@ -128,6 +129,9 @@ def test_the_kind_of_a_file_may_be_an_import_path(tmp_path):
     )
     described = tmp_path / "task.yaml"
     described.write_text(f"kind: {tmp_path}/reader.py:read\nside: 12\n")
+    with pytest.raises(UserError, match="nas allow"):
+        tasks.load(tmp_path)
+    assert allow_place(tmp_path) == [f"{tmp_path}/reader.py:read"]
     task = tasks.load(tmp_path)
     assert task.input_size == (12, 12)
     assert task.address == tasks.Address(str(tmp_path), None, {})

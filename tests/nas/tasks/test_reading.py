@@ -180,7 +180,8 @@ def test_what_is_done_with_a_file_is_told_without_its_pixels(tmp_path):
     exif[0x0112] = 6
     Image.new("RGB", (7, 5)).save(tmp_path / "turned.jpg", exif=exif)
     Image.new("RGB", (7, 5)).save(tmp_path / "plain.jpg")
-    assert ImageReader().treatment(tmp_path / "turned.jpg") == ("turned upright (6)",)
+    (told,) = ImageReader().treatment(tmp_path / "turned.jpg")
+    assert told == "turned upright (EXIF orientation 6)"
     assert ImageReader().treatment(tmp_path / "plain.jpg") == ()
     _words(tmp_path / "deep.png")
     assert ImageReader().treatment(tmp_path / "deep.png") == ("scaled to 8 bits from 0 to 65535",)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
+from nas.errors import UserError
 from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
-from nas.training.loop import Batch, DivergedError, Loop, train_epoch
+from nas.training.loop import Batch, DivergedError, Loop, naming_diverged, train_epoch
 from nas.training.update import Group, Update
 
 
@@ -92,6 +95,19 @@ def test_a_loss_that_is_not_finite_ends_the_training(small_net, value):
     loop = make(small_net, forward=lambda images: (value * small_net(images), []))
     with pytest.raises(DivergedError, match="in epoch 3"):
         loop.epoch(3)
+
+
+def test_a_training_that_diverges_is_named_with_what_to_do():
+    settings = SimpleNamespace(learning_rate=0.02)
+    with (
+        pytest.raises(UserError) as told,
+        naming_diverged("the teacher", "teacher.training.learning_rate", settings),
+    ):
+        raise DivergedError("the loss became nan in epoch 0")
+    assert str(told.value) == (
+        "the teacher diverged: the loss became nan in epoch 0; train with a lower learning rate, "
+        "for example --set teacher.training.learning_rate=0.002."
+    )
 
 
 @pytest.mark.parametrize(

@@ -312,3 +312,49 @@ def test_a_stage_that_is_wrong_in_itself(values, message):
     with pytest.raises(UserError) as caught:
         stages(values)
     assert message in str(caught.value)
+
+
+def test_a_stage_can_begin_with_a_fresh_part(make_net, start):
+    net = make_net()
+    initial = snapshot(net)
+    second = {"name": "second", "train": ["head"], "fresh": ["head"], "training": {"epochs": 1}}
+    tiny = COMMON.model_copy(update={"learning_rate": 1e-12, "weight_decay": 0.0, "polyak": None})
+    first, last = start(
+        net, {"name": "first", "training": {"learning_rate": 0.01}}, second, common=tiny
+    )
+    assert differing(first.weights, last.weights) <= {"head.weight", "head.bias"}
+    assert not torch.allclose(first.weights["head.weight"], initial["head.weight"], atol=1e-6)
+    assert torch.allclose(last.weights["head.weight"], initial["head.weight"], atol=1e-6)
+
+
+def test_a_stage_can_begin_with_a_part_of_the_teacher(make_net, start):
+    teacher = make_net(seed=5)
+    stage = {"name": "one", "from_teacher": {"head": "head"}, "losses": [{"method": "soft_target"}]}
+    tiny = COMMON.model_copy(update={"learning_rate": 1e-12, "weight_decay": 0.0, "polyak": None})
+    (found,) = start(make_net(), stage, teacher=teacher, common=tiny)
+    assert torch.allclose(found.weights["head.weight"], teacher.head.weight, atol=1e-6)
+    assert not torch.allclose(found.weights["head.weight"], make_net().head.weight, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"fresh": ["haed"]}, "fresh: the network has no module 'haed'"),
+        ({"from_teacher": {"head": "haed"}}, "from_teacher, teacher: the network has no module"),
+        ({"from_teacher": {"head": "body"}}, "'head' has weights of other shapes than 'body'"),
+    ],
+)
+def test_parts_that_are_not_there_are_refused(make_net, start, values, message):
+    stage = {"name": "one", "losses": [{"method": "soft_target"}], **values}
+    with pytest.raises(UserError, match=message):
+        start(make_net(), stage, teacher=make_net(seed=5))
+
+
+def test_a_part_cannot_be_fresh_and_the_teachers():
+    with pytest.raises(UserError, match="cannot be fresh and come from_teacher"):
+        stages({"name": "one", "fresh": ["head"], "from_teacher": {"head": "head"}})
+
+
+def test_stages_without_such_parts_are_saved_as_before():
+    (plain,) = stages({"name": "one"})
+    assert not {"fresh", "from_teacher"} & plain.model_dump().keys()

@@ -27,7 +27,9 @@ def recognised(root: Path) -> bool:
 
 
 def find(root: Path, settings: ClassificationSettings) -> Found:
-    """Reads the lists. The data set has train and test; validation is held out of train.
+    """Reads the lists.
+
+    The data set has train and test; validation is held out of train. Pooled, it has train alone.
 
     Raises:
         UserError: If a list is missing or has a wrong line.
@@ -38,12 +40,17 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     labels = _looked_up(root / _LABELS, files, position, f"no class of {_CLASSES}")
     flags = _looked_up(root / _SPLIT, files, {0: 0, 1: 1}, "neither 1 for train nor 0 for test")
     size, crop = photo_size(settings)
+    for number, path in files.items():
+        where = f"{root / _IMAGES}: image {number}"
+        settings.check_listed(f"images/{path}", where, root)
     paths = [below(root, f"images/{path}").relative_to(root).as_posix() for path in files.values()]
-    whole = FileSource(root, paths, labels, size, crop, settings.reader)
+    whole = FileSource(root, paths, labels, size, crop, settings.reader, settings.short_side)
     sources = {
         split: whole.select(np.flatnonzero(flags == flag))
         for split, flag in (("train", 1), ("test", 0))
     }
+    if settings.pooled:
+        sources = {"train": whole}
     return Found(names, dict(sources), size, settings.usual_normalisation)
 
 

@@ -31,9 +31,18 @@ class Found:
 
 
 def photo_size(settings: ClassificationSettings) -> tuple[tuple[int, int], float]:
-    """Height and width, and the centre crop, of layouts of photographs."""
-    crop = settings.centre_crop
-    return settings.input_size or _SIZE, _CENTRE_CROP if crop is None else crop
+    """Height and width, and the centre crop, of layouts of photographs.
+
+    Raises:
+        UserError: If the photos that are to be kept would be smaller.
+    """
+    crop, size, side = settings.centre_crop, settings.input_size or _SIZE, settings.short_side
+    if side is not None and side < max(size):
+        raise UserError(
+            f"task {settings.name}: photos with a short_side of {side} pixels are too small to cut "
+            f"{size[0]}x{size[1]} out of them; raise it, or remove it."
+        )
+    return size, _CENTRE_CROP if crop is None else crop
 
 
 def renamed(classes: tuple[str, ...], settings: ClassificationSettings) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     """
     if settings.centre_crop is not None:
         raise UserError(f"task {settings.name}: idx images are not cropped; remove centre_crop.")
+    if settings.short_side is not None:
+        raise UserError(f"task {settings.name}: idx images have one size; remove short_side.")
     if isinstance(settings.channels, int):
         raise UserError(
             f"task {settings.name}: idx images are grey; channels is 'grey', or 'rgb' for three "

@@ -50,7 +50,17 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     listed = {split: _list(root, one, classes, settings) for split, one in folders.items()}
     notes = tuple(note for one in listed.values() for note in one.notes)
     sources = {
-        split: FileSource(root, one.names, one.labels, size, crop, settings.reader, problems, notes)
+        split: FileSource(
+            root,
+            one.names,
+            one.labels,
+            size,
+            crop,
+            settings.reader,
+            settings.short_side,
+            problems,
+            notes,
+        )
         for split, one in listed.items()
     }
     return Found(classes, dict(sources), size, settings.usual_normalisation)
@@ -106,7 +116,8 @@ def _list(
     suffixes, folders = settings.reader.suffixes, _class_folders(folder)
     # Beside the folders of the classes.
     beside = len(image_files(folder, suffixes, within=False).files)
-    notes = [f"{folder}: passed over {beside} images of no class."] if beside else []
+    what = "image" if beside == 1 else "images"
+    notes = [f"{folder}: passed over {beside} {what} of no class."] if beside else []
     for label, name in enumerate(classes):
         if name not in folders:
             continue

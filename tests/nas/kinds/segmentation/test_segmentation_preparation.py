@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 
+import search_spaces
 from nas.kinds.segmentation import preparation
-from nas.kinds.segmentation.preparation import prepare
+from nas.kinds.segmentation.preparation import prepare, prepare_encoder, prepare_encoders
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import resize
+from nas.models.weights import save_tensors
 from nas.training.images import Normaliser
+from search_spaces.space import EncoderCut
 
 CPU = torch.device("cpu")
 SHORT = {"epochs": 2, "batch_size": 12, "augmentation": "none"}
@@ -80,11 +85,65 @@ def test_other_options_of_the_encoder_have_caches_of_their_own(faces, make_setti
     assert not torch.equal(first.train.maps[0], second.train.maps[0])
 
 
-def test_a_teacher_has_caches_of_its_own(taught, prepared, cache):
+def test_the_logits_of_a_teacher_are_kept_beside_the_maps(taught, prepared, cache):
     assert prepared.train.teacher is None
-    assert len([name for name in feature_files(cache) if "-train-" in name]) == 2
+    assert len([name for name in feature_files(cache) if "-train-" in name]) == 1
+    assert len(list(cache.glob("logits-train-*.safetensors"))) == 1
     assert len([name for name in feature_files(cache) if "-validation-" in name]) == 1
     assert_equal_maps(taught.train, prepared.train)
+
+
+@pytest.fixture(scope="module")
+def several(faces, make_settings, teacher_file, tmp_path_factory):
+    """What candidates behind two cuts of two encoders share, and where it was kept."""
+    folder = tmp_path_factory.mktemp("several")
+    settings = make_settings(
+        encoder={"name": None},
+        distillation={"enabled": True},
+        teacher={"run": str(teacher_file)},
+    )
+    space = search_spaces.create("small", encoders=["lcnet_035", "ghostnet_050"], strides=[8, 16])
+    return prepare_encoders(faces, settings, folder, CPU, 0, space), folder
+
+
+def test_cuts_of_an_encoder_share_its_weights_and_its_maps(several, faces):
+    prepared, folder = several
+    deep, shallow = (prepared.behind[cut] for cut in prepared.space.cuts[1::-1])
+    assert (deep.encoder.strides, shallow.encoder.strides) == ((4, 8, 16), (4, 8))
+    assert shallow.train.maps[1] is deep.train.maps[1]
+    weights = deep.encoder.state_dict()
+    for name, weight in shallow.encoder.state_dict().items():
+        assert torch.equal(weight, weights[name])
+    images = Normaliser(faces.mean, faces.std)(faces.dataset("train").images[:4], CPU)
+    with torch.inference_mode():
+        found = shallow.encoder(images)
+    for one, cached in zip(found, shallow.train.gather(slice(0, 4)), strict=True):
+        torch.testing.assert_close(one, cached, rtol=1e-4, atol=1e-5)
+    assert len([name for name in feature_files(folder) if "-train-" in name]) == 2
+
+
+def test_encoders_share_the_logits_of_the_teacher(several):
+    prepared, folder = several
+    lcnet, ghostnet = (prepared.behind[cut] for cut in prepared.space.cuts[::2])
+    assert lcnet.encoder.channels != ghostnet.encoder.channels
+    assert lcnet.train.targets((4, 4))[1] is ghostnet.train.targets((4, 4))[1]
+    assert len(list(folder.glob("logits-train-*.safetensors"))) == 1
+
+
+def test_a_candidate_has_what_is_behind_its_cut(several):
+    prepared, _ = several
+    genotype = prepared.space.sample(random.Random(0))
+    assert prepared.of(genotype).encoder.strides == prepared.space.cut(genotype).strides
+
+
+def test_a_folder_has_the_weights_of_each_encoder(faces, make_settings, tmp_path):
+    for name in ("lcnet_035", "ghostnet_050"):
+        saved = Encoder(EncoderSettings(name=name, weights="none"))
+        save_tensors(saved.backbone, tmp_path / f"{name}.safetensors")
+    settings = make_settings(encoder={"name": None, "weights": str(tmp_path)})
+    loaded = prepare_encoder(faces, settings, tmp_path, CPU, 0, cut=EncoderCut((4, 8), name))
+    expected = saved.cut((4, 8))
+    assert fingerprint(loaded.state_dict()) == fingerprint(expected.state_dict())
 
 
 def test_without_stage_0_nothing_is_cached(faces, make_settings, tmp_path):

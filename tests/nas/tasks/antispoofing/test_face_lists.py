@@ -93,6 +93,15 @@ def test_a_missing_modality_is_filled_and_told(folder):
     assert not report.problems
 
 
+@pytest.mark.parametrize("place", ["/etc/0.png", "../0.png", "train/../../0.png", "C:\\0.png"])
+def test_a_file_outside_the_folder_is_refused_unless_the_task_allows_it(folder, place):
+    change(folder / "train.txt", "train/0-ir.png", place)
+    with pytest.raises(UserError, match=r"train\.txt: line 1 names .* paths_outside: true"):
+        nas.tasks.load(folder)
+    write_task(folder, paths_outside=True)
+    assert nas.tasks.load(folder).sources["train"].labels.tolist() == [0, 1, 0, 1]
+
+
 def test_inputs_can_be_taken_away_from_every_face(folder):
     task = nas.tasks.load(folder)
     without = task.without(["depth", "ir"])

@@ -55,6 +55,13 @@ def test_a_wrong_line_is_named(birds, file, old, new, message):
         tasks.load(birds.root)
 
 
+def test_a_listed_file_outside_the_data_is_refused_unless_the_task_allows_it(birds):
+    birds.replace("images.txt", "3 002.Bird/3.jpg", "3 ../../elsewhere/3.jpg")
+    with pytest.raises(UserError, match=r"images\.txt: image 3 names .* paths_outside: true"):
+        tasks.load(birds.root)
+    assert tasks.load(birds.root, paths_outside=True).classes
+
+
 def test_a_missing_list_is_named(birds):
     (birds.root / "classes.txt").unlink()
     with pytest.raises(UserError, match=r"classes\.txt: no such file"):

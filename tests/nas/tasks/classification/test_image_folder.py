@@ -117,3 +117,10 @@ def test_a_class_that_train_lacks_is_refused_before_reading(photos):
 def test_one_class_alone_is_refused(photos):
     with pytest.raises(UserError, match="at least two classes"):
         tasks.load(photos.root, classes=["cat"])
+
+
+@pytest.mark.parametrize("key", ["classes", "reward_classes"])
+def test_names_that_yaml_takes_for_truth_values_are_to_be_quoted(tmp_path, key):
+    (tmp_path / "task.yaml").write_text(f"kind: classification\nname: a\n{key}: [no, yes]\n")
+    with pytest.raises(UserError, match=f"{key}: YAML reads no .*put `no` in quotes"):
+        tasks.load(tmp_path)

@@ -76,17 +76,19 @@ def test_an_image_in_two_splits_under_two_names_is_a_problem(task_folder):
     assert problem == "07: in validation, and the same image is in train as 00."
 
 
-def _listed(folder, text: str | bytes):
+def _listed(folder, text: str | bytes, **changes):
     content = text if isinstance(text, bytes) else text.encode()
     (folder.root / "train.txt").write_bytes(content)
-    folder.describe(splits={"train": "train.txt", "validation": "6:8", "test": "8:10"})
+    splits = {"train": "train.txt", "validation": "6:8", "test": "8:10"}
+    folder.describe(splits=splits, **changes)
     return tasks.load(folder.root)
 
 
 @pytest.mark.parametrize("separator", [" ", "\t", ", ", ";"])
 def test_a_list_may_pair_images_with_masks_of_other_names(task_folder, separator):
     task = _listed(task_folder, f"images/00.jpg{separator}masks/03.png\n")
-    assert [file.mask.name for file in task.sources["train"].files] == ["03.png"]
+    files = task.sources["train"].files
+    assert [(file.image.name, file.mask.name) for file in files] == [("00.jpg", "03.png")]
     assert not task.sources["train"].problems
 
 
@@ -104,14 +106,40 @@ def test_a_second_column_that_is_no_mask_is_refused(task_folder):
         b"00\r01\r",
         b"images\\00.jpg\r\nimages\\01.jpg\r\n",
         b"# chosen by hand\n00.JPG\n\n  01.jpg  \n",
-        b"/somewhere/else/00.jpg\nC:\\data\\01.png",
     ],
-    ids=["mark", "utf-16", "cr", "backslashes", "comment", "absolute"],
+    ids=["mark", "utf-16", "cr", "backslashes", "comment"],
 )
 def test_lists_of_other_systems_are_read(task_folder, content):
     task = _listed(task_folder, content)
     assert not task.sources["train"].problems
     assert task.dataset("train").names == ("00", "01")
+
+
+OUTSIDE = [
+    *("/somewhere/else/00.jpg", "C:\\data\\00.png", "../00.jpg", "images/../../00.jpg"),
+    "00 ../01.png",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_list_that_leads_elsewhere_is_refused_unless_the_task_allows_it(task_folder, name):
+    content = f"01\n{name}\n".encode()
+    with pytest.raises(UserError, match=r"train\.txt: line 2 names .* paths_outside: true"):
+        _listed(task_folder, content)
+    task = _listed(task_folder, content, paths_outside=True)
+    assert task.dataset("train").names == ("01", "00")
+
+
+def test_absolute_paths_into_the_folders_of_the_task_are_read(task_folder):
+    content = f"{task_folder.root / 'images' / '00.jpg'}\n{task_folder.root}/masks/../images/01.jpg"
+    assert _listed(task_folder, content.encode()).dataset("train").names == ("00", "01")
+
+
+def test_a_file_elsewhere_does_not_stand_for_one_of_the_same_name(task_folder):
+    task_folder.add("00", images="others")
+    other = task_folder.root / "others" / "00.jpg"
+    with pytest.raises(UserError, match="which is neither in"):
+        _listed(task_folder, f"{other}\n".encode())
 
 
 def test_a_list_that_is_no_unicode_is_refused_with_its_line(task_folder):
@@ -128,8 +156,30 @@ def test_names_that_macos_took_apart_are_one_name(task_folder):
     assert _listed(task_folder, name).dataset("train").names == (name,)
 
 
-@pytest.mark.parametrize("name", [False, 1, None, 1.5])
-def test_a_name_that_yaml_takes_for_something_else_is_to_be_quoted(task_folder, name):
-    task_folder.describe(classes=["ground", name, "fruit"])
-    with pytest.raises(UserError, match="put each name in quotes"):
+QUOTED = {False: "put `no` in quotes", True: "put `yes` in quotes"}
+
+
+@pytest.mark.parametrize("name", [False, True, 7, None, 1.5])
+@pytest.mark.parametrize("key", ["classes", "reward_classes"])
+def test_a_name_that_yaml_takes_for_something_else_is_to_be_quoted(task_folder, key, name):
+    task_folder.describe(**{key: ["ground", name, "fruit"]})
+    with pytest.raises(UserError, match=f"{key}: YAML reads .*{QUOTED.get(name, 'in quotes')}"):
         tasks.load(task_folder.root)
+
+
+def test_masks_that_cannot_be_read_are_the_only_problem(task_folder):
+    for path in (task_folder.root / "masks").iterdir():
+        Image.open(path).convert("RGB").save(path)
+    problems = tasks.check(task_folder.root).problems
+    assert len(problems) == 10
+    assert all("this file has mode RGB" in problem for problem in problems)
+
+
+def test_images_in_folders_within_are_told(task_folder):
+    inner = task_folder.root / "images" / "aachen"
+    inner.mkdir()
+    for path in (task_folder.root / "images").glob("*.jpg"):
+        path.rename(inner / path.name)
+    report = tasks.check(task_folder.root)
+    assert "images: its files lie in folders within it" in report.problems[0]
+    assert f"{task_folder.root / 'images'}: passed over 1 folder." in report.notes

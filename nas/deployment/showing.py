@@ -1,0 +1,209 @@
+"""What a retrained network does, for the page about its search: predictions, and layers."""
+
+from __future__ import annotations
+
+import base64
+import colorsys
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from latency.devices.device import Placement, parse_device
+from latency.errors import LatencyError
+from latency.profiling.layers import grouped, measured_layers_of_onnx
+from nas.deployment.trained_network import NamedTask, task_of_training, trained_network
+from nas.errors import UserError
+from nas.files import read_json
+from nas.kinds.network_file import FILE
+from nas.models.segmentation import resize
+from nas.report.page.contents import Networks
+from nas.searching.config import ImageSearchConfig
+from nas.searching.run_folder import RunFolder
+from nas.tasks import SegmentationTask, Task
+from nas.training.images import Normaliser
+from nas.training.scoring import predict
+
+_SHOWN = 4
+"""Number of the best and of the worst predictions."""
+_LARGEST = 160
+"""Pixels of the longer side of a picture on the page; smaller images are enlarged to it."""
+_LAYERS = 24
+"""Rows of the picture of where the time goes, about."""
+_OPACITY = 0.55
+
+
+def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
+    """What the best retrained network of a run does on validation images, and where its time goes.
+
+    Args:
+        run: The run.
+        data: Folder of the images, if they have moved.
+
+    Returns:
+        Nothing, or a sentence in its place, where no network is retrained, the images are not to be
+        had, or the exported network cannot run here.
+    """
+    if not isinstance(run.config(), ImageSearchConfig):
+        return Networks()
+    best = _best(run)
+    if best is None:
+        return Networks(
+            notes=(f"no candidate is retrained yet; nas retrain {run.path} --best does so.",)
+        )
+    notes: list[str] = []
+    pictures: list[dict[str, Any]] = []
+    colours: list[tuple[str, str]] = []
+    try:
+        task = task_of_training(best / FILE, NamedTask(data=data))
+        pictures = predictions(trained_network(best, task).network, task)
+        if isinstance(task, SegmentationTask):
+            colours = [
+                (name, f"rgb({red}, {green}, {blue})")
+                for name, (red, green, blue) in zip(
+                    task.classes, class_colours(task.num_classes).tolist(), strict=True
+                )
+            ]
+    except UserError as error:
+        notes.append(f"no predictions are shown: {error}")
+    layers: list[dict[str, Any]] = []
+    try:
+        layers = layer_times(best / "model.onnx")
+    except LatencyError as error:
+        notes.append(f"the time of layers is not shown: {error}")
+    return Networks(best.name, tuple(layers), tuple(pictures), tuple(colours), tuple(notes))
+
+
+def _best(run: RunFolder) -> Path | None:
+    """Folder of the retrained network of the highest quality on validation."""
+    qualities = {
+        path.parent: read_json(path)["validation"]["quality"]
+        for path in sorted(run.retrain.glob("*/metrics.json"))
+    }
+    known = {path: quality for path, quality in qualities.items() if quality is not None}
+    return max(known, key=known.__getitem__, default=None)
+
+
+def layer_times(path: Path) -> list[dict[str, Any]]:
+    """Milliseconds of the layers of an exported network on one core of the CPU, in their order.
+
+    Layers are summed over modules, as deep as the page has room for.
+
+    Raises:
+        LatencyError: If it cannot run here.
+    """
+    layers = measured_layers_of_onnx(path, Placement(parse_device("cpu"), 1, False))
+    depths = range(1, max(layer.path.count(".") for layer in layers) + 2)
+    fitting = [found for depth in depths if len(found := grouped(layers, depth)) <= _LAYERS]
+    chosen = max(fitting, key=len, default=grouped(layers, 1))
+    return [{"layer": one.path, "kind": one.kind, "ms": one.ms} for one in chosen]
+
+
+def predictions(network: nn.Module, task: Task) -> list[dict[str, Any]]:
+    """The best and the worst predictions on the validation images.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        task: The data.
+
+    Returns:
+        For each: ``name`` of the image, ``score``, ``caption``, and ``images``, pairs of a caption
+        and a PNG as a data URL.
+    """
+    data = task.dataset("validation")
+    normalise = Normaliser(task.mean, task.std)
+    cpu = torch.device("cpu")
+    batches = predict(lambda images: network(normalise(images, cpu)).float(), data.images)
+    logits = torch.cat(list(batches))
+    show = _masks if isinstance(task, SegmentationTask) else _classes
+    scores, described = show(task, data.images, data.targets, logits)
+    order = torch.argsort(scores, descending=True, stable=True).tolist()
+    chosen = order if len(order) <= 2 * _SHOWN else [*order[:_SHOWN], *order[-_SHOWN:]]
+    return [
+        {"name": data.names[row], "score": float(scores[row]), **described(row)} for row in chosen
+    ]
+
+
+Described = Callable[[int], dict[str, Any]]
+
+
+def _masks(task: Task, images: Tensor, masks: Tensor, logits: Tensor) -> tuple[Tensor, Described]:
+    """Share of pixels that are right, and each image with its mask and its prediction."""
+    assert isinstance(task, SegmentationTask)
+    found = resize(logits, masks.shape[-2:]).argmax(dim=1)
+    counted = masks != task.ignore_index
+    right = ((found == masks) & counted).flatten(1).sum(1)
+    scores = right / counted.flatten(1).sum(1).clamp(min=1)
+    colours = class_colours(task.num_classes)
+
+    def described(row: int) -> dict[str, Any]:
+        image = _visible(images[row])
+        return {
+            "caption": f"{float(scores[row]):.1%} of its pixels are right",
+            "images": [
+                ["image", _png(image)],
+                ["mask", _png(_overlay(image, masks[row].numpy(), colours))],
+                ["prediction", _png(_overlay(image, found[row].numpy(), colours))],
+            ],
+        }
+
+    return scores, described
+
+
+def _classes(
+    task: Task, images: Tensor, labels: Tensor, logits: Tensor
+) -> tuple[Tensor, Described]:
+    """Probability of the true class, and each image."""
+    probabilities = functional.softmax(logits, dim=1)
+    scores = probabilities.gather(1, labels[:, None])[:, 0]
+    found = probabilities.argmax(dim=1)
+
+    def described(row: int) -> dict[str, Any]:
+        true, given = (task.classes[int(one[row])] for one in (labels, found))
+        said = given if given == true else f"{given}, and is {true}"
+        share = float(probabilities[row].max())
+        return {
+            "caption": f"taken for {said} ({share:.0%})",
+            "images": [["image", _png(_visible(images[row]))]],
+        }
+
+    return scores, described
+
+
+def class_colours(count: int) -> np.ndarray:
+    """Colours that tell classes apart, count x 3 uint8; the first, the background, is black.
+
+    Hues go round the circle by the golden ratio, so that neighbours differ.
+    """
+    hues = ((index * 0.618034) % 1 for index in range(count - 1))
+    others = [colorsys.hsv_to_rgb(hue, 0.75, 1.0) for hue in hues]
+    return (np.array([(0.0, 0.0, 0.0), *others]) * 255).round().astype(np.uint8)
+
+
+def _visible(image: Tensor) -> np.ndarray:
+    """An image C x H x W as H x W x 3 uint8: its first three channels, or the first one as grey."""
+    channels = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
+    return channels.permute(1, 2, 0).contiguous().numpy()
+
+
+def _overlay(image: np.ndarray, mask: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    inside = mask < len(colours)
+    tint = colours[np.where(inside, mask, 0)]
+    mixed = (1 - _OPACITY) * image + _OPACITY * tint
+    return np.where(inside[..., None], mixed, image).round().astype(np.uint8)
+
+
+def _png(pixels: np.ndarray) -> str:
+    height, width = pixels.shape[:2]
+    factor = _LARGEST / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    way = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize(size, way).save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

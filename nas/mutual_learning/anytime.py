@@ -1,0 +1,446 @@
+"""All paths across networks behind one file, with exits that keep to a budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import latency
+from nas import allowed
+from nas.errors import UserError
+from nas.kinds.network_file import code_named
+from nas.models.weights import load_tensors, read_described, read_tensors, save_described
+from nas.mutual_learning.exits import ExitHead
+from nas.mutual_learning.losses import Path, all_paths
+from nas.mutual_learning.networks_file import StudentsDescription
+from nas.mutual_learning.students import Forward, Students
+from nas.settings import Settings, validate
+
+ROUNDS = 200
+"""Measurements of each part."""
+_QUANTILE = 0.99
+
+
+class Exit(Settings):
+    """A place where the networks can answer: a classifier at a cut, or the end of a path.
+
+    Attributes:
+        path: Numbers of the networks whose parts lead there; a whole path at its end.
+        accuracy: On the validation split.
+        temperature: That its logits are divided by.
+        macs: Multiply-accumulates to the answer.
+    """
+
+    path: tuple[int, ...]
+    accuracy: float
+    temperature: float
+    macs: float
+
+
+class Times(Settings):
+    """How long it takes to an answer for one image, in milliseconds.
+
+    Of many measurements it is the one that 99 % do not exceed.
+
+    Attributes:
+        device: Processor, and the number of threads.
+        answers: By what has run already and the exit, such as ``resnet18>resnet18/resnet34``;
+            from the image there is nothing before the ``>``.
+        asking: The same where the exits that are passed are asked too.
+    """
+
+    device: str
+    answers: dict[str, float]
+    asking: dict[str, float]
+
+
+class AnytimeDescription(Settings):
+    """How networks with exits are built and fed, and what is known of the exits.
+
+    Attributes:
+        networks: Those that learned together.
+        exits: Every place where they can answer.
+        times: As measured where the file was made.
+        budget: Milliseconds for an image, unless a call says otherwise; None for no limit.
+    """
+
+    networks: StudentsDescription
+    exits: tuple[Exit, ...]
+    times: Times
+    budget: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of an image.
+
+    Attributes:
+        label: The most probable class.
+        confidence: Its calibrated probability.
+        probabilities: Of each class.
+        exit: Where the answer comes from: a path such as ``resnet18/resnet34``, or its beginning.
+        milliseconds: From the call to the answer.
+    """
+
+    label: str
+    confidence: float
+    probabilities: Tensor
+    exit: str
+    milliseconds: float
+
+
+class AnytimeModules(nn.Module):
+    """Networks and the classifiers at their cuts.
+
+    Args:
+        students: The networks.
+        heads: Of each exit at a cut.
+    """
+
+    def __init__(self, students: Students, heads: Mapping[Path, ExitHead]):
+        super().__init__()
+        self.students = students
+        self.heads = nn.ModuleDict({_key(path): head for path, head in heads.items()})
+
+    def head(self, path: Path) -> nn.Module | None:
+        """The classifier of an exit; None where a path ends, whose last part gives logits."""
+        key = _key(path)
+        return self.heads[key] if key in self.heads else None  # noqa: SIM401
+
+    def until(self, path: Path) -> nn.Module:
+        """All that leads to an exit, as a network of its own."""
+        head, network = self.head(path), self.students.network(path)
+        return network if head is None else nn.Sequential(network, head)
+
+
+class Anytime:
+    """Answers within a budget, by the parts and exits that promise most.
+
+    An answer begins at the exit of the highest accuracy on the validation split that the budget
+    allows. After each part it is chosen anew, with the time that is left; where nothing better can
+    be reached in time, the exit at hand answers. Whatever runs is not interrupted, so a budget is
+    kept as often as the measured times hold. It runs on the CPU, with the threads that torch has.
+
+    Args:
+        modules: Networks and classifiers, in evaluation mode.
+        description: Of them.
+
+    Attributes:
+        description: How the networks are built and fed.
+    """
+
+    def __init__(self, modules: AnytimeModules, description: AnytimeDescription):
+        self._modules = modules.eval()
+        self._students = modules.students
+        self._exits = {exit.path: exit for exit in description.exits}
+        self.description = description
+        self._plan_with(description.times)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self.description.networks.classes
+
+    def name(self, path: Path) -> str:
+        """What an exit is called."""
+        return self._students.name(path)
+
+    @property
+    def times(self) -> Times:
+        """Those that answers are planned with."""
+        return self._times
+
+    def milliseconds(self, exit: Exit, after: Path = (), gated: bool = False) -> float:
+        """How long an answer takes from the end of the beginning of a path.
+
+        Args:
+            exit: Where the answer comes from.
+            after: What has run already.
+            gated: Whether the exits that are passed are asked too.
+        """
+        times = self._times.asking if gated else self._times.answers
+        return times[_stretch(self._students, after, exit.path)]
+
+    def plan(
+        self,
+        budget: float | None = None,
+        macs: float | None = None,
+        after: Path = (),
+        gated: bool = False,
+    ) -> Exit | None:
+        """The best exit that can be reached; None if none can.
+
+        Args:
+            budget: Milliseconds that are left.
+            macs: Limit of the multiply-accumulates of the whole answer.
+            after: What has run already; its own exit is not among those that are chosen from.
+            gated: Whether the exits that are passed are asked too.
+        """
+        for exit, milliseconds in self._choices[after, gated]:
+            in_time = budget is None or milliseconds <= budget
+            if in_time and (macs is None or exit.macs <= macs):
+                return exit
+        return None
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        image: Tensor,
+        budget: float | None = None,
+        *,
+        macs: float | None = None,
+        confidence: float | None = None,
+    ) -> Answer:
+        """Answers for one image.
+
+        Args:
+            image: Normalised, 1 x channels x height x width.
+            budget: Milliseconds; that of the file unless given here or with `macs`.
+            macs: Limit of multiply-accumulates, for a budget of resources instead of time.
+            confidence: Answer at the first exit on the way that is at least this sure, from 0 to 1.
+
+        Raises:
+            UserError: If no exit is within the budget, the image has another shape, or the
+                confidence is none.
+        """
+        start = time.perf_counter()
+        shape = self.description.networks.input_shape
+        if tuple(image.shape) != shape:
+            raise UserError(f"an image has the shape {shape} here, not {tuple(image.shape)}.")
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise UserError(f"a confidence is from 0 to 1, not {confidence:g}.")
+        if budget is None and macs is None:
+            budget = self.description.budget
+        gated = confidence is not None
+        chosen = self.plan(budget, macs, gated=gated)
+        if chosen is None:
+            raise UserError(self._out_of_reach(budget, macs))
+        forward = Forward(self._students, image)
+        path: Path = ()
+        while True:
+            path = chosen.path[: len(path) + 1]
+            maps = forward(path)
+            here = self._exits[path]
+            answer = None
+            if confidence is not None or path == chosen.path:
+                answer = self._answer(here, maps, start)
+            if answer is not None and confidence is not None and answer.confidence >= confidence:
+                return answer
+            left = None if budget is None else budget - _since(start)
+            further = self.plan(left, macs, path, gated)
+            if further is None or further.accuracy <= here.accuracy:
+                return answer if answer is not None else self._answer(here, maps, start)
+            chosen = further
+
+    def measure(self, rounds: int = ROUNDS) -> Times:
+        """Measures the times of this machine and plans with them from now on.
+
+        Args:
+            rounds: Measurements of each part.
+        """
+        shape = self.description.networks.input_shape
+        image = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        parts: dict[Path, list[float]] = {path: [] for path in self._exits}
+        exits: dict[Path, list[float]] = {path: [] for path in self._exits}
+        with torch.inference_mode():
+            for number in range(rounds + 1):
+                forward = Forward(self._students, image)
+                for path in sorted(self._exits, key=len):
+                    start = time.perf_counter()
+                    maps = forward(path)
+                    took = _since(start)
+                    head, start = self._modules.head(path), time.perf_counter()
+                    self._probabilities(maps if head is None else head(maps), 1.0)
+                    # The first round warms everything up.
+                    if number:
+                        parts[path].append(took)
+                        exits[path].append(_since(start))
+        self._plan_with(times_of(self._students, machine(), parts, exits))
+        return self._times
+
+    def save(self, path: FilePath, budget: float | None = None) -> None:
+        """Writes networks, classifiers and times into one safetensors file.
+
+        Args:
+            path: The file.
+            budget: Milliseconds for an image, unless a call says otherwise.
+
+        Raises:
+            UserError: If no exit is within the budget.
+        """
+        if budget is not None and self.plan(budget) is None:
+            raise UserError(self._out_of_reach(budget, None))
+        allowed.allow(_code(self.description))
+        described = self.description.model_copy(update={"times": self.times, "budget": budget})
+        save_described(self._modules, described.model_dump_json(), path)
+
+    def _plan_with(self, times: Times) -> None:
+        self._times = times
+        best_first = sorted(self._exits.values(), key=lambda exit: (-exit.accuracy, exit.macs))
+        # Known beforehand, as choosing takes of the time that it gives out.
+        self._choices = {
+            (after, gated): [
+                (exit, self.milliseconds(exit, after, gated))
+                for exit in best_first
+                if _leads_to(after, exit.path)
+            ]
+            for after in ((), *self._exits)
+            for gated in (False, True)
+        }
+
+    def _answer(self, exit: Exit, maps: Tensor, start: float) -> Answer:
+        head = self._modules.head(exit.path)
+        logits = maps if head is None else head(maps)
+        probabilities, label, confidence = self._probabilities(logits, exit.temperature)
+        name = self.name(exit.path)
+        return Answer(self.classes[label], confidence, probabilities, name, _since(start))
+
+    def _probabilities(self, logits: Tensor, temperature: float) -> tuple[Tensor, int, float]:
+        probabilities = (logits[0] / temperature).softmax(dim=0)
+        confidence, label = probabilities.max(dim=0)
+        return probabilities, int(label), float(confidence)
+
+    def _out_of_reach(self, budget: float | None, macs: float | None) -> str:
+        limits, exits = [], self.description.exits
+        if budget is not None:
+            fastest = min(self.milliseconds(exit) for exit in exits)
+            limits.append(f"{budget:g} ms (the fastest takes {fastest:.3g} ms)")
+        if macs is not None:
+            fewest = min(exit.macs for exit in exits)
+            limits.append(f"{macs:,.0f} MACs (the smallest takes {fewest:,.0f})")
+        return f"no exit is within {' and '.join(limits)}."
+
+
+def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = False) -> Anytime:
+    """Loads what ``nas export --anytime`` made.
+
+    Args:
+        path: The file.
+        measure: Whether to measure the times of this machine first; None does so where the file
+            was measured on another processor or with another number of threads.
+        own: Run the code that the file names to build its networks, although no such network was
+            trained on this machine. Only for files of people whom you trust.
+
+    Returns:
+        Called with a normalised image and a budget in milliseconds, it answers.
+
+    Raises:
+        UserError: If there is no such file, it was not made by this toolkit, or it names code
+            without `own`.
+
+    Example:
+        >>> network = nas.anytime("runs/mutual/anytime.safetensors")    # doctest: +SKIP
+        >>> answer = network(image, budget=5)                           # doctest: +SKIP
+    """
+    path = FilePath(path)
+    description = read_description(path)
+    if not own:
+        allowed.require(_code(description), path)
+    students = description.networks.build()
+    modules = AnytimeModules(students, _untrained_heads(students, description))
+    load_tensors(modules, read_tensors(path, "network"), f"network weights {path}")
+    found = Anytime(modules, description)
+    if measure or (measure is None and description.times.device != machine()):
+        found.measure()
+    return found
+
+
+def read_description(path: FilePath) -> AnytimeDescription:
+    """How the networks in a file with exits are built.
+
+    Raises:
+        UserError: If there is no such file, or something else made it.
+    """
+    return validate(AnytimeDescription, read_described(path), str(path))
+
+
+def allow_anytime(path: FilePath) -> list[str]:
+    """Allows the code that a file with exits names, and tells its import paths."""
+    names = _code(read_description(path))
+    allowed.allow(names)
+    return names
+
+
+def times_of(
+    students: Students,
+    device: str,
+    parts: Mapping[Path, Sequence[float]],
+    exits: Mapping[Path, Sequence[float]],
+) -> Times:
+    """Times from measurements.
+
+    Args:
+        students: They name the paths.
+        device: Where it was measured.
+        parts: Milliseconds of the last part of the beginning of each path, one for each round.
+        exits: The same of the answer there.
+    """
+    answers, asking = {}, {}
+    for after in ((), *parts):
+        for path in parts:
+            if not _leads_to(after, path):
+                continue
+            run = [path[:end] for end in range(len(after) + 1, len(path) + 1)]
+            # The sum of what 99 % do not exceed would be exceeded far less often.
+            running = np.sum([parts[one] for one in run], axis=0)
+            asked = np.sum([exits[one] for one in run], axis=0)
+            key = _stretch(students, after, path)
+            answers[key] = float(np.quantile(running + exits[path], _QUANTILE))
+            asking[key] = float(np.quantile(running + asked, _QUANTILE))
+    return Times(device=device, answers=answers, asking=asking)
+
+
+def machine() -> str:
+    """What times belong to: the processor and the number of threads."""
+    threads = torch.get_num_threads()
+    return f"{latency.identify('cpu', threads).model}, {threads} threads"
+
+
+def head_channels(students: Students) -> dict[Path, int]:
+    """Channels that the head of every exit at a cut takes, by what leads there.
+
+    Raises:
+        UserError: If a network hands over no maps at a cut.
+    """
+    found: dict[Path, int] = {}
+    for end in range(1, students.parts):
+        for path in all_paths(len(students), end):
+            shape = students.shapes[path[-1]][end - 1]
+            if len(shape) != 3:
+                raise UserError(
+                    f"exits are for networks of maps; {students.names[path[-1]]} hands over "
+                    f"{' x '.join(map(str, shape))} at its cut {end}."
+                )
+            found[path] = shape[0]
+    return found
+
+
+def _untrained_heads(students: Students, description: AnytimeDescription) -> dict[Path, ExitHead]:
+    classes = len(description.networks.classes)
+    return {path: ExitHead(count, classes) for path, count in head_channels(students).items()}
+
+
+def _stretch(students: Students, after: Path, path: Path) -> str:
+    return f"{students.name(after)}>{students.name(path)}"
+
+
+def _leads_to(beginning: Path, path: Path) -> bool:
+    return len(path) > len(beginning) and path[: len(beginning)] == beginning
+
+
+def _key(path: Sequence[int]) -> str:
+    return "-".join(map(str, path))
+
+
+def _since(start: float) -> float:
+    return 1000 * (time.perf_counter() - start)
+
+
+def _code(description: AnytimeDescription) -> list[str]:
+    return [name for one in description.networks.networks for name in code_named(one.model)]
