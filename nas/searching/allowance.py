@@ -85,7 +85,11 @@ class Allowance:
             return
         ended = threading.Event()
         watch = threading.Thread(target=_watch, args=(ended, seconds, memory), daemon=True)
-        with interrupts.overrunning():
+        with interrupts.overrunning() as possible:
+            if not possible:
+                # In a thread of somebody's program, which is not ours to end.
+                yield
+                return
             watch.start()
             _arm(seconds)
             try:

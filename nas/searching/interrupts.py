@@ -117,28 +117,31 @@ def handled() -> Iterator[None]:
 
 
 @contextmanager
-def overrunning() -> Iterator[None]:
+def overrunning() -> Iterator[bool]:
     """A block that `overrun` ends, where a signal could; at most one at a time.
+
+    Yields:
+        Whether it can be ended: not outside of `handled`, or on systems without alarms.
 
     Raises:
         OverrunError: With the reason.
     """
     if _ALARM is None or not _in_force():
-        yield
+        yield False
         return
     before = signal.signal(_ALARM, _signals.overrun)
     try:
-        yield
+        yield True
     finally:
         signal.signal(_ALARM, before or signal.SIG_DFL)
         _signals.reason = None
 
 
 def overrun(reason: str) -> None:
-    """Ends the block within `overrunning`, from another thread."""
+    """Ends the block within `overrunning`, from another thread; the block must not have ended."""
     _signals.reason = reason
     main = threading.main_thread().ident
-    if _ALARM is not None and main is not None and _signals.handled:
+    if _ALARM is not None and main is not None:
         signal.pthread_kill(main, _ALARM)
 
 

@@ -40,6 +40,65 @@ _BEATS: Any = models.TrialHeartbeatModel.__table__
 # Databases limit the number of values in a statement.
 _MOST = 500
 
+# Made once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
+_STUDY, _TRIAL, _IDS = (
+    *(sql.bindparam("of_study"), sql.bindparam("of_trial")),
+    sql.bindparam("ids", expanding=True),
+)
+_LOCK = sql.select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == _STUDY).with_for_update()
+_LAST_NUMBER = (
+    sql.select(_TRIALS.c.number)
+    .where(_TRIALS.c.study_id == _STUDY, _TRIALS.c.trial_id < _TRIAL)
+    .order_by(_TRIALS.c.trial_id.desc())
+    .limit(1)
+)
+_STATE = (
+    sql.select(_TRIALS.c.study_id, _TRIALS.c.state, _TRIALS.c.number)
+    .where(_TRIALS.c.trial_id == _TRIAL)
+    .with_for_update()
+)
+_ROWS = sql.select(
+    *(_TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state),
+    *(_TRIALS.c.datetime_start, _TRIALS.c.datetime_complete),
+).where(_TRIALS.c.study_id == _STUDY)
+_ROWS_AFTER = _ROWS.where(_TRIALS.c.trial_id > _TRIAL)
+_ROWS_AMONG = _ROWS.where(_TRIALS.c.trial_id.in_(_IDS))
+_STUDY_OF = sql.select(_TRIALS.c.study_id).where(_TRIALS.c.trial_id == _TRIAL)
+_OF_TRIAL = {table: table.c.trial_id == _TRIAL for table in (_TRIALS, _VALUES, _BEATS)}
+_SET_NUMBER = _TRIALS.update().where(_OF_TRIAL[_TRIALS]).values(number=sql.bindparam("new_number"))
+_BEAT = _BEATS.update().where(_OF_TRIAL[_BEATS]).values(heartbeat=sql.func.now())
+_ALL_BEATS = (
+    sql.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
+    .join(_TRIALS, _TRIALS.c.trial_id == _BEATS.c.trial_id)
+    .where(_TRIALS.c.study_id == _STUDY, _TRIALS.c.state == TrialState.RUNNING)
+)
+_ATTRIBUTES_OF_STUDY = sql.select(_STUDY_ATTRIBUTES.c.key, _STUDY_ATTRIBUTES.c.value_json).where(
+    _STUDY_ATTRIBUTES.c.study_id == _STUDY
+)
+_COUNT = sql.select(sql.func.count()).select_from(_TRIALS).where(_TRIALS.c.study_id == _STUDY)
+_NAMES = {_USER: _USER.c.key, _SYSTEM: _SYSTEM.c.key, _PARAMS: _PARAMS.c.param_name}
+_FORGET = {
+    table: table.delete().where(
+        table.c.trial_id == _TRIAL, name.in_(sql.bindparam("names", expanding=True))
+    )
+    for table, name in _NAMES.items()
+}
+
+
+def _details(table: Any, order: str, *columns: str) -> tuple[Any, Any]:
+    """What reads columns of some trials, and of all trials of a study."""
+    chosen = sql.select(table.c.trial_id, *(table.c[name] for name in columns))
+    chosen = chosen.order_by(table.c[order])
+    every = chosen.join(_TRIALS, _TRIALS.c.trial_id == table.c.trial_id)
+    return chosen.where(table.c.trial_id.in_(_IDS)), every.where(_TRIALS.c.study_id == _STUDY)
+
+
+_USER_DETAILS = _details(_USER, "trial_user_attribute_id", "key", "value_json")
+_SYSTEM_DETAILS = _details(_SYSTEM, "trial_system_attribute_id", "key", "value_json")
+_PARAM_DETAILS = _details(_PARAMS, "param_id", "param_name", "param_value", "distribution_json")
+_VALUE_DETAILS = _details(_VALUES, "objective", "value", "value_type")
+_STEP_DETAILS = _details(_STEPS, "step", "step", "intermediate_value", "intermediate_value_type")
+
 
 @dataclass
 class Writes:
@@ -64,6 +123,14 @@ class Writes:
         self.params |= later.params
         self.unchecked |= later.unchecked
 
+    def apply(self, trial: FrozenTrial) -> None:
+        """Does to a trial what was written to it."""
+        trial.user_attrs.update(self.user)
+        trial.system_attrs.update(self.system)
+        for name, (value, distribution) in self.params.items():
+            trial.distributions[name] = distribution
+            trial.params[name] = distribution.to_external_repr(value)
+
 
 def create_running_trial(
     connection: Connection, study: int, attributes: Mapping[str, Any]
@@ -74,25 +141,21 @@ def create_running_trial(
         KeyError: If there is no such study.
     """
     # Trials get their numbers one at a time.
-    lock = sql.select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study).with_for_update()
-    if connection.execute(lock).first() is None:
+    if connection.execute(_LOCK, {"of_study": study}).first() is None:
         raise KeyError("No study with study_id.")
     now = datetime.now(UTC)
+    started = {"study_id": study, "state": TrialState.RUNNING}
     created = connection.execute(
-        _TRIALS.insert().values(
-            study_id=study, state=TrialState.RUNNING, datetime_start=now.replace(tzinfo=None)
-        )
+        _TRIALS.insert(), {**started, "datetime_start": now.replace(tzinfo=None)}
     )
     (trial_id,) = created.inserted_primary_key
-    before = sql.select(_TRIALS.c.number).where(
-        _TRIALS.c.study_id == study, _TRIALS.c.trial_id < trial_id
-    )
     # Trials are never deleted, so that the one before has the number before.
-    last = connection.execute(before.order_by(_TRIALS.c.trial_id.desc()).limit(1)).scalar()
+    before = {"of_study": study, "of_trial": trial_id}
+    last = connection.execute(_LAST_NUMBER, before).scalar()
     number = 0 if last is None else int(last) + 1
-    connection.execute(_TRIALS.update().where(_TRIALS.c.trial_id == trial_id).values(number=number))
+    connection.execute(_SET_NUMBER, {"of_trial": trial_id, "new_number": number})
     _replace(connection, _USER, trial_id, attributes)
-    connection.execute(_BEATS.insert().values(trial_id=trial_id))
+    connection.execute(_BEATS.insert(), {"trial_id": trial_id})
     return FrozenTrial(
         number=number,
         state=TrialState.RUNNING,
@@ -122,8 +185,7 @@ def write(connection: Connection, trial_id: int, writes: Writes) -> None:
     _replace(connection, _USER, trial_id, writes.user)
     _replace(connection, _SYSTEM, trial_id, writes.system)
     if writes.params:
-        names = _PARAMS.c.param_name.in_(writes.params)
-        connection.execute(_PARAMS.delete().where(_PARAMS.c.trial_id == trial_id, names))
+        connection.execute(_FORGET[_PARAMS], {"of_trial": trial_id, "names": [*writes.params]})
         rows = [
             {
                 "trial_id": trial_id,
@@ -149,7 +211,7 @@ def set_state(
     """
     _, found = _unfinished(connection, trial_id)
     if values is not None:
-        connection.execute(_VALUES.delete().where(_VALUES.c.trial_id == trial_id))
+        connection.execute(_VALUES.delete().where(_OF_TRIAL[_VALUES]), {"of_trial": trial_id})
         rows = []
         for objective, value in enumerate(values):
             stored, kind = models.TrialValueModel.value_to_stored_repr(value)
@@ -170,47 +232,36 @@ def set_state(
 
 def state_of(connection: Connection, trial_id: int) -> TrialState | None:
     """The state of a trial, or None if there is none."""
-    found = sql.select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id)
-    state: TrialState | None = connection.execute(found).scalar()
-    return state
+    row = connection.execute(_STATE, {"of_trial": trial_id}).first()
+    return None if row is None else row.state
 
 
 def beat(connection: Connection, trial_id: int) -> None:
     """Records a heartbeat, by the time of the database."""
-    changed = connection.execute(
-        _BEATS.update().where(_BEATS.c.trial_id == trial_id).values(heartbeat=sql.func.now())
-    )
-    if not changed.rowcount:
-        connection.execute(_BEATS.insert().values(trial_id=trial_id))
+    if not connection.execute(_BEAT, {"of_trial": trial_id}).rowcount:
+        connection.execute(_BEATS.insert(), {"trial_id": trial_id})
 
 
 def beats(connection: Connection, study: int) -> dict[int, Any]:
     """The last heartbeat of every running trial that has one."""
-    found = (
-        sql.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
-        .join(_TRIALS, _TRIALS.c.trial_id == _BEATS.c.trial_id)
-        .where(_TRIALS.c.study_id == study, _TRIALS.c.state == TrialState.RUNNING)
-    )
-    return {row.trial_id: row.heartbeat for row in connection.execute(found)}
+    found = connection.execute(_ALL_BEATS, {"of_study": study})
+    return {row.trial_id: row.heartbeat for row in found}
 
 
 def count_trials(connection: Connection, study: int) -> int:
     """Number of trials of a study, in any state."""
-    counted = sql.select(sql.func.count()).select_from(_TRIALS).where(_TRIALS.c.study_id == study)
-    return int(connection.execute(counted).scalar_one())
+    return int(connection.execute(_COUNT, {"of_study": study}).scalar_one())
 
 
 def study_attributes(connection: Connection, study: int) -> dict[str, Any]:
     """The user attributes of a study."""
-    table = _STUDY_ATTRIBUTES
-    found = sql.select(table.c.key, table.c.value_json).where(table.c.study_id == study)
-    return {key: json.loads(value) for key, value in connection.execute(found)}
+    found = connection.execute(_ATTRIBUTES_OF_STUDY, {"of_study": study})
+    return {key: json.loads(value) for key, value in found}
 
 
 def read_trial(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """One trial, or None if there is none of that id."""
-    found = sql.select(_TRIALS.c.study_id).where(_TRIALS.c.trial_id == trial_id)
-    study = connection.execute(found).scalar()
+    study = connection.execute(_STUDY_OF, {"of_trial": trial_id}).scalar()
     if study is None:
         return None
     # No id is as large as this.
@@ -234,21 +285,15 @@ def read_trials(
         after: All trials with a larger id are read, too.
         own: The running trial of this process, whose details are known here.
     """
-    columns = (
-        *(_TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state),
-        *(_TRIALS.c.datetime_start, _TRIALS.c.datetime_complete),
-    )
-    every = sql.select(*columns).where(_TRIALS.c.study_id == study)
-    rows = list(connection.execute(every.where(_TRIALS.c.trial_id > after)))
-    known = sorted(one for one in included if one <= after)
-    for some in _parts(known):
-        rows += connection.execute(every.where(_TRIALS.c.trial_id.in_(some)))
+    rows = list(connection.execute(_ROWS_AFTER, {"of_study": study, "of_trial": after}))
+    for some in _parts(sorted(one for one in included if one <= after)):
+        rows += connection.execute(_ROWS_AMONG, {"of_study": study, "ids": some})
     rows.sort(key=lambda row: int(row.trial_id))
     is_own = own is not None and any(
         row.trial_id == own._trial_id and row.state == TrialState.RUNNING for row in rows
     )
     wanted = [row.trial_id for row in rows if not (is_own and row.trial_id == own._trial_id)]
-    details = _Details(connection, study, wanted, after)
+    details = _Details(connection, study, wanted)
     return [
         own if is_own and own is not None and row.trial_id == own._trial_id else details.trial(row)
         for row in rows
@@ -258,18 +303,14 @@ def read_trials(
 class _Details:
     """What belongs to some trials, by the id of the trial."""
 
-    def __init__(self, connection: Connection, study: int, trials: list[int], after: int) -> None:
+    def __init__(self, connection: Connection, study: int, trials: list[int]) -> None:
         self._connection = connection
-        self._study, self._trials, self._after = study, trials, after
-        self._user = self._by_trial(_USER, "trial_user_attribute_id", "key", "value_json")
-        self._system = self._by_trial(_SYSTEM, "trial_system_attribute_id", "key", "value_json")
-        self._params = self._by_trial(
-            _PARAMS, "param_id", "param_name", "param_value", "distribution_json"
-        )
-        self._values = self._by_trial(_VALUES, "objective", "value", "value_type")
-        self._steps = self._by_trial(
-            _STEPS, "step", "step", "intermediate_value", "intermediate_value_type"
-        )
+        self._study, self._trials = study, trials
+        self._user = self._by_trial(*_USER_DETAILS)
+        self._system = self._by_trial(*_SYSTEM_DETAILS)
+        self._params = self._by_trial(*_PARAM_DETAILS)
+        self._values = self._by_trial(*_VALUE_DETAILS)
+        self._steps = self._by_trial(*_STEP_DETAILS)
 
     def trial(self, row: Any) -> FrozenTrial:
         own = row.trial_id
@@ -300,18 +341,14 @@ class _Details:
             trial_id=own,
         )
 
-    def _by_trial(self, table: Any, order: str, *columns: str) -> defaultdict[int, list[Any]]:
+    def _by_trial(self, of_some: Any, of_all: Any) -> defaultdict[int, list[Any]]:
         found: defaultdict[int, list[Any]] = defaultdict(list)
-        chosen = sql.select(table.c.trial_id, *(table.c[name] for name in columns))
-        chosen = chosen.order_by(table.c[order])
+        parts = [(of_some, {"ids": some}) for some in _parts(self._trials)]
         if len(self._trials) > _MOST:
             # A study that is opened: all of it, in one pass.
-            chosen = chosen.join(_TRIALS, _TRIALS.c.trial_id == table.c.trial_id)
-            parts = [chosen.where(_TRIALS.c.study_id == self._study)]
-        else:
-            parts = [chosen.where(table.c.trial_id.in_(some)) for some in _parts(self._trials)]
-        for part in parts:
-            for trial_id, *rest in self._connection.execute(part):
+            parts = [(of_all, {"of_study": self._study})]
+        for statement, values in parts:
+            for trial_id, *rest in self._connection.execute(statement, values):
                 found[trial_id].append(rest)
         return found
 
@@ -323,8 +360,7 @@ def _unfinished(connection: Connection, trial_id: int) -> tuple[int, TrialState]
         UpdateFinishedTrialError: If it is finished.
         KeyError: If there is none.
     """
-    found = sql.select(_TRIALS.c.study_id, _TRIALS.c.state, _TRIALS.c.number)
-    row = connection.execute(found.where(_TRIALS.c.trial_id == trial_id).with_for_update()).first()
+    row = connection.execute(_STATE, {"of_trial": trial_id}).first()
     if row is None:
         raise KeyError("No trial with trial_id.")
     if row.state.is_finished():
@@ -339,8 +375,7 @@ def _replace(
 ) -> None:
     if not attributes:
         return
-    keys = table.c.key.in_(list(attributes))
-    connection.execute(table.delete().where(table.c.trial_id == trial_id, keys))
+    connection.execute(_FORGET[table], {"of_trial": trial_id, "names": [*attributes]})
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attributes.items()

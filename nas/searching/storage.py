@@ -74,6 +74,7 @@ class TrialStorage(RDBStorage):
         self._outages = outages
         self.origin: Mapping[str, Any] | None = None
         self._waiting: dict[int, Writes] | None = None
+        # The trial that this process runs: nobody else writes to it but its end.
         self._own: FrozenTrial | None = None
         self._silence: dict[int, tuple[Any, float]] = {}
         self._watched = math.inf
@@ -108,7 +109,7 @@ class TrialStorage(RDBStorage):
         self._own = self._changed(
             lambda connection: create_running_trial(connection, study_id, attributes)
         )
-        return copy.deepcopy(self._own)
+        return self._own
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         self._soon(trial_id, Writes(user={key: value}))
@@ -143,9 +144,17 @@ class TrialStorage(RDBStorage):
                     return True
                 return set_state(connection, trial_id, state, values)
 
+        if self._own is not None and self._own._trial_id == trial_id:
+            self._own = None
         return self._waited(operation)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
+        own = self._own
+        if own is not None and own._trial_id == trial_id:
+            found = copy.copy(own)
+            found.params, found.distributions = dict(own.params), dict(own.distributions)
+            found.user_attrs, found.system_attrs = dict(own.user_attrs), dict(own.system_attrs)
+            return found
         found = self._seen(lambda connection: read_trial(connection, trial_id))
         if found is None:
             raise KeyError(f"No trial with trial_id {trial_id}.")
@@ -208,6 +217,8 @@ class TrialStorage(RDBStorage):
                 write(connection, trial_id, own)
 
         self._changed(operation)
+        if self._own is not None and self._own._trial_id in writes:
+            writes[self._own._trial_id].apply(self._own)
 
     def _changed(self, operation: Callable[[Connection], T]) -> T:
         """Does something that can be done twice, in a transaction."""
@@ -364,7 +375,12 @@ class TrialCache(_CachedStorage):
 
 
 def connect(
-    place: str | Path, *, held: bool = True, patience: float = 0.0, **options: Any
+    place: str | Path,
+    *,
+    held: bool = True,
+    patience: float = 0.0,
+    reached: bool = True,
+    **options: Any,
 ) -> TrialStorage:
     """Opens a database for reading; workers use `nas.searching.study.working_storage`.
 
@@ -374,6 +390,7 @@ def connect(
         held: Whether connections stay open between two uses; a SQLite file that somebody holds
             open cannot become a single file again.
         patience: Seconds for which the database is waited for whenever it is away; 0 raises.
+        reached: Whether it has been reached before, and is waited for from the beginning.
         options: Options of Optuna's storage.
 
     Raises:
@@ -390,7 +407,7 @@ def connect(
         return TrialStorage(url, outages, engine_kwargs=engine, **options)
 
     try:
-        return opened(False) if outages is None else outages.wait_out(opened)
+        return outages.wait_out(opened) if outages and reached else opened(False)
     except ImportError as error:
         raise UserError(
             f"--storage {told} needs a database driver: {error.__cause__}; "

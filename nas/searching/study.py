@@ -56,6 +56,8 @@ def working_storage(
         storage = connect(
             place,
             patience=config.storage_timeout,
+            # A worker comes after whoever made the study.
+            reached=origin is not None,
             heartbeat_interval=config.heartbeat,
             grace_period=config.grace,
         )

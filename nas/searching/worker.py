@@ -22,7 +22,6 @@ from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
 from nas.searching.study import (
-    count_trials,
     first_trial,
     open_study,
     read_study,
@@ -91,7 +90,7 @@ def run_worker(
         ends.announce(run.path, completed(study.get_trials(deepcopy=False)))
 
         def remember(study: optuna.Study) -> None:
-            run.remember_trials(count_trials(study))
+            run.remember_trials((runner.trial_number or 0) + 1)
             after_trial(study)
 
         work(study, places, runner, failures, should_stop=should_stop, after_trial=remember)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +65,32 @@ def test_a_defect_ends_with_code_1_and_its_kind(nas, monkeypatch) -> None:
     assert outcome.err == (
         "nas: ZeroDivisionError: division by zero (nas --debug ... shows the traceback)\n"
     )
+
+
+@pytest.mark.parametrize(("number", "cause"), [(2, ""), (1, " by SIGHUP"), (15, " by SIGTERM")])
+def test_a_signal_ends_a_command_with_its_number(nas, monkeypatch, tmp_path, number, cause) -> None:
+    # What runs the tests may ignore it.
+    before = signal.signal(number, signal.default_int_handler)
+    monkeypatch.setattr("search_spaces.names", lambda: os.kill(os.getpid(), number))
+    outcome = nas("space", "list")
+    signal.signal(number, before)
+    assert outcome.code == 128 + number
+    assert outcome.err == f"nas: interrupted{cause}; what is finished is kept.\n"
+
+
+def test_a_closed_output_ends_a_command_with_a_sentence() -> None:
+    script = "import nas.cli, sys; sys.argv = ['nas', 'space', 'list']; nas.cli.main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    os.close(writing)
+    assert done.returncode == 128 + 13
+    assert done.stderr == "nas: the output was closed; what is finished is kept.\n"

@@ -6,6 +6,7 @@ import torch
 from nas.evaluation import evaluator as module
 from nas.evaluation.evaluation import EvaluationError
 from nas.kinds.segmentation.objective import SegmentationObjective
+from nas.training.phase import run_phase
 from search_spaces.genotype import Genotype
 
 ONLY_STAGE1 = {"stage0": {"enabled": False}, "stage1": {"enabled": True}}
@@ -114,3 +115,21 @@ def test_a_candidate_after_a_failed_one_scores_as_ever(make_evaluator, genotypes
         with pytest.raises(EvaluationError):
             evaluator.evaluate(genotypes.first, 0)
     assert evaluator.evaluate(genotypes.first, 0).scores == expected
+
+
+def test_a_candidate_that_runs_out_of_memory_is_tried_with_half_the_batch(evaluate, monkeypatch):
+    whole = evaluate(stage0={"batch_size": 4})
+    tried = []
+
+    def train(phase, *arguments):
+        tried.append(len(next(iter(phase.loop.batches.epoch(0))).targets))
+        if len(tried) == 1:
+            raise MemoryError("no memory left")
+        return run_phase(phase, *arguments)
+
+    monkeypatch.setattr(module, "run_phase", train)
+    found = evaluate(stage0={"batch_size": 8})
+    assert tried == [8, 4]
+    assert found.scores == whole.scores
+    assert found.details["half_batch"].startswith("out of memory: no memory left")
+    assert "half_batch" not in whole.details

@@ -125,6 +125,22 @@ def test_kills_of_workers_and_parent_lose_and_double_nothing(
     assert len({genotype for _, genotype in complete.values()}) >= ASKED - len(repeats)
 
 
+def test_exit_codes_of_candidates_cost_neither_worker_nor_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exits = [(2, 0), (4, 2), (6, 3)]
+    behaviour = {"seconds": 0.1, "trained": str(tmp_path / "trained"), "exits": exits}
+    monkeypatch.setenv(fakes.BEHAVIOUR, json.dumps(behaviour))
+    run = RunFolder.create(tmp_path / "run", fakes.config(trials=8, workers=2))
+    assert os.waitpid(fork(lambda: _search(run.path)), 0)[1] == 0
+    assert len(_complete(run)) == 8
+    failures = _rows(run, "SELECT value_json FROM trial_user_attributes WHERE key = 'failure'")
+    reasons = {json.loads(value) for (value,) in failures}
+    # Where the machine is busy, the other worker may notice a death first, and knows no code.
+    assert reasons <= {f"worker lost: exit code {code}" for _, code in exits}
+    assert len(_rows(run, "SELECT * FROM trials WHERE state = 'FAIL'")) >= 3
+
+
 def test_workers_that_crash_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(fakes.BEHAVIOUR, json.dumps({"defect": "a defect"}))
     run = RunFolder.create(tmp_path / "run", fakes.config(workers=2))

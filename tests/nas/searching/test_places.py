@@ -5,6 +5,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.controllers.failures import LOST, failure_of
+from nas.controllers.failures import LOST, failure_of, is_candidate_failure
+from nas.searching import ends
 from nas.searching.places import LIVE, Places, WorkerIdentity, completed, has_place
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import MemoryStorage
@@ -129,17 +131,24 @@ def test_a_process_id_that_was_given_out_again_is_another_process() -> None:
 
 
 def test_a_worker_of_another_machine_is_lost_when_its_heart_stops(
-    places: tuple[optuna.Study, Places, Path],
+    places: tuple[optuna.Study, Places, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, view, database = places
     elsewhere = WorkerIdentity("far", "another machine", 1, 1, 0)
     number = _running(study, view, elsewhere)
     view.release_lost()
-    assert study.get_trials()[number].state == RUNNING
+    # The clock of that machine is of no account.
     with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-61 seconds')")
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-2 hours')")
     connection.close()
-    view.release_lost()
+    clock = [time.monotonic()]
+    monkeypatch.setattr("nas.searching.places.time.monotonic", lambda: clock[0])
+    states = []
+    for _ in range(9):
+        view.release_lost()
+        states.append(study.get_trials()[number].state)
+        clock[0] += 10
+    assert states == [*[RUNNING] * 7, FAIL, FAIL]
     assert _failure(study, number) == LOST
 
 
@@ -222,3 +231,34 @@ def test_a_claim_counts_all_that_is_live_before(seed: int) -> None:
             trial = claimed.pop(rng.randrange(len(claimed)))
             study.tell(trial, None if lost else [0.5, 1.0], state=FAIL if lost else COMPLETE)
     assert set(answers) == {True, False}
+
+
+def test_a_network_whose_process_dies_twice_has_failed(
+    places: tuple[optuna.Study, Places, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, view, _ = places
+    dead = replace(WorkerIdentity.of_this_process(0), started=1)
+    monkeypatch.setattr(ends, "_causes", {dead.pid: "killed by SIGSEGV"})
+    for number, network in enumerate(["a", "b", "a"]):
+        _running(study, view, dead)
+        trial = study.get_trials()[number]
+        study._storage.set_trial_user_attr(trial._trial_id, "canonical_key", network)
+        view.release_lost()
+        assert study.get_trials()[number].state == FAIL
+    once, other, twice = study.get_trials()
+    assert failure_of(once) == failure_of(other) == f"{LOST}: killed by SIGSEGV"
+    assert failure_of(twice) == "it took its process down: killed by SIGSEGV, twice"
+    assert [is_candidate_failure(trial) for trial in (once, other, twice)] == [False, False, True]
+
+
+def test_a_worker_leaves_the_death_of_another_to_the_executor_for_a_while(
+    places: tuple[optuna.Study, Places, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, executor, _ = places
+    worker = Places(study, study._storage, 60.0, yielding=5.0)  # type: ignore[arg-type]
+    dead = replace(WorkerIdentity.of_this_process(0), started=1)
+    _running(study, executor, dead)
+    worker.release_lost()
+    assert study.get_trials()[0].state == RUNNING
+    executor.release_lost()
+    assert study.get_trials()[0].state == FAIL

@@ -8,7 +8,7 @@ from torch import nn
 
 from nas.errors import UserError
 from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
-from nas.training.loop import Batch, DivergedError, Loop, naming_diverged
+from nas.training.loop import Batch, DivergedError, Loop, naming_diverged, train_epoch
 from nas.training.update import Group, Update
 
 
@@ -125,3 +125,21 @@ def test_the_precision_is_that_of_the_forward_pass_alone(small_net, precision, d
     assert seen == [dtype, dtype]
     assert 0 < loss < 10
     assert all(parameter.dtype == torch.float32 for parameter in small_net.parameters())
+
+
+def test_a_loss_that_is_not_finite_ends_its_epoch():
+    class Endless:
+        asked = 0
+
+        def __len__(self):
+            return 1000
+
+        def epoch(self, index):
+            for _ in range(1000):
+                self.asked += 1
+                yield Batch(torch.ones(1), torch.zeros(1))
+
+    batches = Endless()
+    with pytest.raises(DivergedError, match="the loss became nan in epoch 0"):
+        train_epoch(batches, lambda *_: torch.tensor(float("nan")), lambda: True, 0, lambda _: 1.0)
+    assert batches.asked < 100

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from nas.training.loop import Batch, DivergedError, Loop
+from nas.training.loop import Batch, DivergedError, Loop, StalledError
 from nas.training.phase import Phase, run_phase, train_phase
 from nas.training.scoring import ScoreCard
 from nas.training.update import Group, Update
@@ -146,3 +146,22 @@ def test_a_phase_that_is_not_scored_ends_with_the_same_weights(net):
 def test_a_loss_that_is_not_finite_ends_the_phase(net, train):
     with pytest.raises(DivergedError, match="in epoch 0"):
         train(make(net, lambda batch: float("nan") * net.weight.sum()))
+
+
+def test_a_loss_that_does_not_fall_ends_the_training(net):
+    phase = make(net, loss=lambda batch: net.weight.sum() * 0 + 1, epochs=9)
+    with pytest.raises(StalledError, match="not fallen for 3 epochs"):
+        run_phase(phase, patience=3)
+    assert phase.loop.batches.asked == [0, 1, 2, 3]
+
+
+def test_a_loss_that_falls_is_given_its_time(net):
+    assert len(run_phase(make(net, epochs=9), patience=1).curve) == 9
+
+
+def test_a_loss_that_grows_without_bounds_has_diverged(net):
+    nn.init.ones_(net.weight)
+    # At a learning rate of 1, each update multiplies the weight by -9.
+    phase = make(net, loss=lambda batch: 5 * net.weight.square().sum(), epochs=9)
+    with pytest.raises(DivergedError, match=r"the loss grew from 5 to 3\.28e"):
+        run_phase(phase)
