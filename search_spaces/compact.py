@@ -36,7 +36,7 @@ class Compact(DecoderSpace):
         encoders: Names of backbones.
         strides: Strides of the last map, some of 4, 8, 16 and 32. Maps begin at stride 4.
         widths: Widths of the decoder.
-        decoder: Space of the decoders: fastnas, template, or another one with `resized`.
+        decoder: Space of the decoders: fastnas, template, or a registered one with `resized`.
         sizes: Its other options, without `width` and `encoder_outputs`.
 
     Attributes:
@@ -224,7 +224,7 @@ class Small(Compact):
     defaults: ClassVar[Mapping[str, Any]] = {
         "encoders": _ENCODERS,
         "strides": (8, 16, 32),
-        "widths": (16, 24, 32, 48, 64),
+        "widths": (12, 16, 24, 32, 48),
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
@@ -263,6 +263,9 @@ def _check(
 def _decoders(
     name: str, sizes: Mapping[str, Any], width: int, encoder_outputs: int
 ) -> DecoderSpace:
+    # What builds the networks of a file is told by its space and its encoder; no code hides here.
+    if not isinstance(name, str) or ":" in name:
+        raise SpaceError(f"decoder must be the name of a space, not {name!r}.")
     # The registry knows this module.
     from search_spaces.registry import create, find
 

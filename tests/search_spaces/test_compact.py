@@ -133,6 +133,7 @@ def test_a_wrong_genotype_is_refused(fastnas, value, message):
         ({"strides": [2]}, "strides must be some of 4, 8, 16, 32, not 2"),
         ({"widths": [0]}, "every number of widths must be a whole number of at least 1"),
         ({"decoder": "darts"}, "decoder must be a space of decoders with 'resized', not 'darts'"),
+        ({"decoder": "own.py:Space"}, "decoder must be the name of a space, not 'own.py:Space'"),
         ({"sizes": {"width": 8}}, "sizes cannot hold 'width'"),
         ({"sizes": {"cellls": 8}}, "no option 'cellls'"),
     ],
