@@ -172,7 +172,15 @@ class RunFolder:
 
     @property
     def study_name(self) -> str:
-        return str(self.info()["study"])
+        """Name of the study in its storage.
+
+        Raises:
+            UserError: If ``run.json`` was edited and does not tell it.
+        """
+        name = self.info().get("study")
+        if not isinstance(name, str):
+            raise UserError(f"{self.info_path}: it does not tell the study; bring the file back.")
+        return name
 
     def config(self) -> SearchConfig:
         """Reads the resolved configuration.
