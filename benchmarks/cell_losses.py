@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nas.distillation import create_loss
+from nas.distillation import DistillationLoss, create_loss
 from nas.models.face_settings import FaceNetworkSettings
 
 CHANNELS = {"rgb": 3, "depth": 1, "ir": 1}
@@ -51,7 +51,11 @@ def main() -> None:
     }
     runs: dict[str, Callable[[], None]] = {"step": step}
     for name, loss in losses.items():
-        runs[name] = lambda loss=loss: loss(ours, theirs, classifier, classifier).backward()
+
+        def compared(loss: DistillationLoss = loss) -> None:
+            loss(ours, theirs, classifier, classifier).backward()
+
+        runs[name] = compared
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()

@@ -146,7 +146,7 @@ def learned_weights(
         value.backward()
         return value
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     found: list[float] = free.detach().softmax(dim=0).tolist()
     return found
 

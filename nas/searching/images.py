@@ -226,8 +226,8 @@ def data_of(task: Task, config: ImageSearchConfig) -> StudyData:
         weights = Path(encoder.weights).expanduser()
         # A folder has a file for each of several encoders.
         files = sorted(weights.glob("*.safetensors")) or [weights]
-        known = "".join(fingerprint_of(file) for file in files if file.is_file())
-        fingerprints["encoder weights"] = known or encoder.weights
+        content = "".join(fingerprint_of(file) for file in files if file.is_file())
+        fingerprints["encoder weights"] = content or encoder.weights
     return StudyData(fingerprints)
 
 

@@ -41,10 +41,9 @@ _BEATS: Any = models.TrialHeartbeatModel.__table__
 _MOST = 500
 
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
-_STUDY, _TRIAL, _IDS = (
-    *(sql.bindparam("of_study"), sql.bindparam("of_trial")),
-    sql.bindparam("ids", expanding=True),
-)
+_STUDY: sql.BindParameter[int] = sql.bindparam("of_study")
+_TRIAL: sql.BindParameter[int] = sql.bindparam("of_trial")
+_IDS: sql.BindParameter[list[int]] = sql.bindparam("ids", expanding=True)
 _LOCK = sql.select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == _STUDY).with_for_update()
 _LAST_NUMBER = (
     sql.select(_TRIALS.c.number)
@@ -148,6 +147,7 @@ def create_running_trial(
     created = connection.execute(
         _TRIALS.insert(), {**started, "datetime_start": now.replace(tzinfo=None)}
     )
+    assert created.inserted_primary_key is not None
     (trial_id,) = created.inserted_primary_key
     # Trials are never deleted, so that the one before has the number before.
     before = {"of_study": study, "of_trial": trial_id}
@@ -289,15 +289,10 @@ def read_trials(
     for some in _parts(sorted(one for one in included if one <= after)):
         rows += connection.execute(_ROWS_AMONG, {"of_study": study, "ids": some})
     rows.sort(key=lambda row: int(row.trial_id))
-    is_own = own is not None and any(
-        row.trial_id == own._trial_id and row.state == TrialState.RUNNING for row in rows
-    )
-    wanted = [row.trial_id for row in rows if not (is_own and row.trial_id == own._trial_id)]
-    details = _Details(connection, study, wanted)
-    return [
-        own if is_own and own is not None and row.trial_id == own._trial_id else details.trial(row)
-        for row in rows
-    ]
+    running = {row.trial_id for row in rows if row.state == TrialState.RUNNING}
+    mine = own._trial_id if own is not None and own._trial_id in running else None
+    details = _Details(connection, study, [row.trial_id for row in rows if row.trial_id != mine])
+    return [own if own is not None and row.trial_id == mine else details.trial(row) for row in rows]
 
 
 class _Details:
@@ -343,6 +338,7 @@ class _Details:
 
     def _by_trial(self, of_some: Any, of_all: Any) -> defaultdict[int, list[Any]]:
         found: defaultdict[int, list[Any]] = defaultdict(list)
+        parts: list[tuple[Any, dict[str, Any]]]
         parts = [(of_some, {"ids": some}) for some in _parts(self._trials)]
         if len(self._trials) > _MOST:
             # A study that is opened: all of it, in one pass.

@@ -155,10 +155,10 @@ class TrialStorage(RDBStorage):
             found.params, found.distributions = dict(own.params), dict(own.distributions)
             found.user_attrs, found.system_attrs = dict(own.user_attrs), dict(own.system_attrs)
             return found
-        found = self._seen(lambda connection: read_trial(connection, trial_id))
-        if found is None:
+        read = self._seen(lambda connection: read_trial(connection, trial_id))
+        if read is None:
             raise KeyError(f"No trial with trial_id {trial_id}.")
-        return found
+        return read
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         return self._seen(lambda connection: study_attributes(connection, study_id))
