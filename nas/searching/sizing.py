@@ -57,7 +57,7 @@ def space_within(
             break
     best = max(shares, key=lambda name: min(shares[name], _ENOUGH))
     if not shares[best]:
-        raise UserError(_refusal(best, limits, costs))
+        raise UserError(_refusal(config.kind.sizes[0], limits, costs))
     say(f"space {best}: {shares[best]:.0%} of {_SAMPLES} sampled candidates are within the limits")
     return best
 
