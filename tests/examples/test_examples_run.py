@@ -19,9 +19,10 @@ SEARCH = [
 ]
 
 
-def python(folder, *arguments):
+def python(folder, *arguments, cache=None):
     """Runs Python as a user would, from another folder than that of the project."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "NAS_CACHE": str(folder / "cache")}
+    kept = str(cache or folder / "cache")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NAS_CACHE": kept}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -84,5 +85,5 @@ def test_what_is_a_users_own_searches_resumes_and_is_read(tmp_path, options, sav
     # From another folder, by what the run has saved alone.
     (tmp_path / "elsewhere").mkdir()
     resume = ["search", "--resume", "--run", "../run", "--trials", "3"]
-    python(tmp_path / "elsewhere", "-m", "nas", *resume)
+    python(tmp_path / "elsewhere", "-m", "nas", *resume, cache=tmp_path / "cache")
     assert "3 of 3 complete" in python(tmp_path, "-m", "nas", "status", "run")

@@ -80,14 +80,14 @@ def test_another_task_is_not_taken_for_the_one_that_was_loaded() -> None:
         (
             "segmentation",
             "digits",
-            "task digits: the space 'fastnas' is for segmentation, and this is a classification "
+            "task digits: the space 'small' is for segmentation, and this is a classification "
             "task; choose a space for it, for example --space nasbench201.",
         ),
         (
             "classification",
             "faces",
             "task faces: the space 'nasbench201' is for classification, and this is a segmentation "
-            "task; choose a space for it, for example --space fastnas.",
+            "task; choose a space for it, for example --space small.",
         ),
     ],
 )
