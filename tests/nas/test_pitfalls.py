@@ -191,9 +191,10 @@ def test_no_loss_uses_what_is_deprecated():
     student = torch.rand(4, 5, 3, 3, requires_grad=True)
     targets = torch.zeros(4, 3, 3, dtype=torch.int64)
     channels = {"student_channels": 5, "teacher_channels": 5}
+    options = {"mgd": channels, "reconstruction": channels, "adversarial": {"channels": 5}}
     with nothing_deprecated():
         for name in names():
-            loss = create_loss(name, **(channels if name == "mgd" else {}))
+            loss = create_loss(name, **options.get(name, {}))
             given = [student, torch.rand(4, 5, 3, 3)]
             given += [nn.Linear(5, 2), nn.Linear(5, 2)] if loss.info.needs_classifiers else []
             given += [targets] if loss.needs_targets else []

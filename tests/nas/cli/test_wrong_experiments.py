@@ -127,10 +127,6 @@ DISTILL = {
         [*HINT, "--teacher", "empty"],
         ["empty: no trained network there; make one with nas train or nas distill."],
     ),
-    "teacher of other images": (
-        [*HINT, "--set", "task_options.size=16"],
-        ["it was trained with input_size [8, 8], and task 'digits' has [16, 16]"],
-    ),
     "unknown student": (
         [*HINT, "--model", "resnet_20"],
         ["no classifier is called 'resnet_20'; did you mean 'resnet20'"],
@@ -248,10 +244,6 @@ EVALUATE = {
     "no such folder": (
         ["nowhere"],
         ["nowhere: no config.yaml there; give the folder of a run of nas train"],
-    ),
-    "no run": (
-        ["teacher/seed-0"],
-        ["teacher/seed-0: no config.yaml there; give the folder of a run of nas train"],
     ),
     "unknown device": (["teacher", "--device", "gpu"], ["device 'gpu' is not known"]),
     "data of a built-in task": (

@@ -77,7 +77,7 @@ def test_the_password_of_the_environment_goes_to_the_driver_alone(monkeypatch):
     monkeypatch.setenv("NAS_STORAGE_PASSWORD", SECRET)
     given = {}
 
-    def storage(url, engine_kwargs, **options):
+    def storage(url, outages, engine_kwargs, **options):
         given.update(url=url, **engine_kwargs)
 
     monkeypatch.setattr(storages, "TrialStorage", storage)
