@@ -136,8 +136,10 @@ def test_exit_codes_of_candidates_cost_neither_worker_nor_search(
     assert len(_complete(run)) == 8
     failures = _rows(run, "SELECT value_json FROM trial_user_attributes WHERE key = 'failure'")
     reasons = {json.loads(value) for (value,) in failures}
-    # Where the machine is busy, the other worker may notice a death first, and knows no code.
-    assert reasons <= {f"worker lost: exit code {code}" for _, code in exits}
+    # Where the machine is busy, the other worker may notice a death first, and knows no code. What
+    # stands in for a candidate that was taken for lost can then be one too many.
+    told = {reason for reason in reasons if not reason.startswith("surplus")}
+    assert told <= {f"worker lost: exit code {code}" for _, code in exits}
     assert len(_rows(run, "SELECT * FROM trials WHERE state = 'FAIL'")) >= 3
 
 
