@@ -49,6 +49,9 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path}: no such file.") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        # A zero byte in the name, or half of a character.
+        raise UserError(f"{str(path)!r}: no file can have this name.") from error
     codec = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(codec)

@@ -251,7 +251,11 @@ class SearchConfig(Settings):
         """Records know costs by their names, so an import path is an import and a name."""
         if not isinstance(values, dict):
             return values
-        imports = list(values.get("imports") or ())
+        imports = values.get("imports") or ()
+        if not isinstance(imports, (list, tuple)):
+            # The field says what is wrong with it.
+            return values
+        imports = list(imports)
         load_modules([one for one in imports if isinstance(one, str)])
         reward, limits = values.get("reward"), values.get("limits")
         penalties = reward.get("penalties") if isinstance(reward, dict) else None

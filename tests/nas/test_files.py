@@ -79,3 +79,9 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
     path.write_text('{"study": ')
     with pytest.raises(UserError, match=r"run\.json: not a JSON file"):
         read_json(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="no file can have this name"):
+        read_text(tmp_path / name)

@@ -67,8 +67,16 @@ def load_described(path: Path, values: Any, data: Path | None) -> Classification
     return _load(settings, root, str(path))
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        # A name that no folder can have.
+        return False
+
+
 def _load(settings: ClassificationSettings, root: Path, where: str) -> ClassificationTask:
-    if not root.is_dir():
+    if not _is_folder(root):
         raise UserError(f"{root}: no such folder; correct root, or give --data.")
     layout = _layout_of(root) if settings.layout == "auto" else settings.layout
     if layout is None:

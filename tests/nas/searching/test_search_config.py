@@ -6,6 +6,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.searching.config import TableSearchConfig, image_config, load_config
+from nas.settings import validate
 
 
 def _yaml(tmp_path: Path, text: str) -> Path:
@@ -96,3 +97,8 @@ def test_a_named_encoder_beside_a_list_of_others_is_refused() -> None:
     }
     with pytest.raises(UserError, match="lists lcnet_035, ghostnet_050; leave one of them out"):
         load_config(None, options)
+
+
+def test_imports_that_are_no_list_are_refused() -> None:
+    with pytest.raises(UserError, match="imports: Input should be a valid tuple"):
+        validate(image_config("classification"), {"imports": 1}, "config.yaml")

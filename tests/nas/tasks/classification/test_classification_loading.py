@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 
@@ -191,3 +192,12 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(UserError, match=r'needs scikit-learn; .* pip install "nas-toolkit\[digits'):
         tasks.load("digits")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"], ids=["long", "zero", "half"])
+def test_a_folder_of_a_name_that_none_can_have_is_not_there(tmp_path, name):
+    (tmp_path / "task.yaml").write_text(
+        json.dumps({"name": "leaves", "kind": "classification", "root": name})
+    )
+    with pytest.raises(UserError, match="no such folder; correct root"):
+        tasks.load(tmp_path)
