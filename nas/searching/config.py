@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -543,7 +544,8 @@ def placed_in(run: Path, values: Any) -> Any:
         # Older runs saved what lies elsewhere by a relative path too.
         path = run.resolve() / place
         relative = not Path(place).is_absolute() and ":" not in place
-        return str(path) if relative and path.exists() else place
+        # Unlike Path.exists, this is False for a name that no file can have.
+        return str(path) if relative and os.path.exists(path) else place  # noqa: PTH110
 
     return with_places(values, absolute)
 

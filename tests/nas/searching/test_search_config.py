@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.searching.config import TableSearchConfig, image_config, load_config
+from nas.searching.config import TableSearchConfig, image_config, load_config, placed_in
 from nas.settings import validate
 
 
@@ -102,3 +102,8 @@ def test_a_named_encoder_beside_a_list_of_others_is_refused() -> None:
 def test_imports_that_are_no_list_are_refused() -> None:
     with pytest.raises(UserError, match="imports: Input should be a valid tuple"):
         validate(image_config("classification"), {"imports": 1}, "config.yaml")
+
+
+def test_a_place_of_a_name_that_no_file_can_have_stays_as_it_is(tmp_path: Path) -> None:
+    values = {"task": "digits", "data": "x" * 300}
+    assert placed_in(tmp_path, values) == values
