@@ -12,7 +12,7 @@ import numpy as np
 from latency.costs import declared, heading
 from nas.errors import UserError
 from nas.files import read_json
-from nas.pareto.candidates import Candidate, front_of
+from nas.pareto.candidates import Candidate
 from nas.report.courses import courses
 from nas.report.page.drawings import drawings
 from nas.report.rungs import rung_panels
@@ -87,7 +87,6 @@ def contents(runs: Sequence[Shown], cost: str | None = None) -> dict[str, Any]:
         "cost": reading.cost,
         "costs": [_cost(name) for name in costs],
         "notes": [note] if note else [],
-        "joint_front": _joint_front(searches, reading),
         "runs": [_run(run, by_path.get(run.folder.path), reading) for run in runs],
     }
 
@@ -113,32 +112,22 @@ def _cost(name: str) -> dict[str, Any]:
     }
 
 
-def _joint_front(searches: Sequence[Search], reading: Reading) -> list[list[Any]]:
-    everything = [(s.series.name, one) for s in searches for one in s.series.candidates]
-    names = {id(one): name for name, one in everything}
-    front = front_of([one for _, one in everything], reading.objectives)
-    return [[names[id(one)], one.trial] for one in front]
-
-
 def _run(run: Shown, search: Search | None, reading: Reading) -> dict[str, Any]:
     snapshot = run.snapshot
     graphs, keys, note = drawings(snapshot)
     candidates = {} if search is None else {one.trial: one for one in search.series.candidates}
-    front = set() if search is None else _front(search, reading)
     notes = [*run.networks.notes, *([note] if note else [])]
     config = snapshot.config
     return {
         "name": str(run.folder.path) if search is None else search.series.name,
         "path": str(run.folder.path),
         "notes": notes,
-        "reward_classes": list(config.reward.classes or ()),
         "summary": _summary(snapshot),
         "facts": _facts(run.folder),
         "config": run.folder.config_path.read_text(encoding="utf-8"),
         "limits": dict(config.limits),
         "trials": [
-            _trial(record, candidates.get(record.number), record.number in front, keys)
-            for record in snapshot.records
+            _trial(record, candidates.get(record.number), keys) for record in snapshot.records
         ],
         "graphs": graphs,
         "course": {} if search is None else _course(search, reading),
@@ -149,10 +138,6 @@ def _run(run: Shown, search: Search | None, reading: Reading) -> dict[str, Any]:
         "pictures": [dict(picture) for picture in run.networks.pictures],
         "colours": [list(pair) for pair in run.networks.colours],
     }
-
-
-def _front(search: Search, reading: Reading) -> set[int]:
-    return {one.trial for one in front_of(search.series.candidates, reading.objectives)}
 
 
 def _summary(snapshot: Snapshot) -> list[list[str]]:
@@ -200,14 +185,13 @@ def _facts(folder: RunFolder) -> list[list[str]]:
 
 
 def _trial(
-    record: TrialRecord, candidate: Candidate | None, on_front: bool, keys: Mapping[int, int]
+    record: TrialRecord, candidate: Candidate | None, keys: Mapping[int, int]
 ) -> dict[str, Any]:
     values: Mapping[str, float] = {} if candidate is None else candidate.values
     return {
         "trial": record.number,
         "state": _state(record),
         "counts": candidate is not None,
-        "front": on_front,
         "genotype": record.genotype,
         "graph": keys.get(record.number),
         "choices": {name: str(option) for name, option in record.choices.items()},

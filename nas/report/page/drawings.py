@@ -42,8 +42,8 @@ def drawings(run: Snapshot) -> tuple[list[dict[str, Any]], dict[int, int], str |
 def _graph(space: SearchSpace, genotype: str) -> Graph | None:
     try:
         return space.graph(space.parse(genotype))
-    except (GenotypeError, NotImplementedError):
-        # A space of a user's own need not draw its candidates, and may have changed since.
+    except GenotypeError:
+        # A space of a user's own may have changed since.
         return None
 
 

@@ -28,22 +28,6 @@ def test_every_trial_is_told_with_its_recorded_figures(finished_run, page_values
         assert trial["genotype"] == record.genotype
 
 
-def test_the_front_is_that_of_the_study(finished_run, page_values) -> None:
-    records = read_snapshot(RunFolder.open(finished_run)).complete
-    beaten = {
-        one.number
-        for one in records
-        for other in records
-        if other.quality >= one.quality
-        and other.costs["flops"] <= one.costs["flops"]
-        and (other.quality, other.costs["flops"]) != (one.quality, one.costs["flops"])
-    }
-    (run,) = page_values["runs"]
-    assert {trial["trial"] for trial in run["trials"] if trial["front"]} == {
-        record.number for record in records if record.number not in beaten
-    }
-
-
 def test_values_that_are_no_number_are_left_out_of_the_json(page_values) -> None:
     json.dumps(page_values, allow_nan=False)
 

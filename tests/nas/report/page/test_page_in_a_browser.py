@@ -113,6 +113,24 @@ def test_the_filter_compares_figures_with_their_prefixes(opened, page_values) ->
     assert sorted(_rows(browser), key=int) == [str(trial["trial"]) for trial in trials[:2]]
 
 
+@pytest.mark.parametrize("cost", ["flops", "params"])
+def test_the_front_is_what_no_candidate_beats(opened, page_values, cost) -> None:
+    browser = opened({**page_values, "cost": cost})
+    browser.execute_script("page.cost = arguments[0]; draw()", cost)
+    browser.find_element(By.ID, "only-front").click()
+    trials = [trial for trial in page_values["runs"][0]["trials"] if trial["counts"]]
+    points = {one["trial"]: (one["quality"], -one["costs"][cost]) for one in trials}
+    unbeaten = [
+        str(number)
+        for number, point in points.items()
+        if not any(
+            other != point and other[0] >= point[0] and other[1] >= point[1]
+            for other in points.values()
+        )
+    ]
+    assert sorted(_rows(browser)) == sorted(unbeaten)
+
+
 def test_a_hover_tells_a_candidate(opened, page_values) -> None:
     browser = opened(page_values)
     trial = max(page_values["runs"][0]["trials"], key=lambda trial: trial["quality"] or 0)
