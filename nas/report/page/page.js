@@ -199,8 +199,14 @@ function frontOf(trials, cost) {
   const sorted = trials.filter((trial) => trial.quality !== null && trial.costs[cost] !== null
     && trial.costs[cost] !== undefined)
     .sort((a, b) => a.costs[cost] - b.costs[cost] || b.quality - a.quality);
-  let best = -Infinity;
-  return sorted.filter((trial) => trial.quality > best && ((best = trial.quality), true));
+  const front = [];
+  for (const trial of sorted) {
+    const last = front[front.length - 1];
+    // Of two that are equal in both, neither beats the other.
+    const equal = last && trial.quality === last.quality && trial.costs[cost] === last.costs[cost];
+    if (!last || trial.quality > last.quality || equal) front.push(trial);
+  }
+  return front;
 }
 
 function described(run, trial) {
