@@ -45,7 +45,7 @@ every_loss = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_NAMES)
 # Three have layers of their own, and the least `patch_bce` is the teacher's entropy.
 OWN_LAYERS = ("mgd", "adversarial", "reconstruction")
 without_layers = [case for case in CASES if case[0] not in (*OWN_LAYERS, "patch_bce")]
-CLASSIFIER = torch.nn.Linear(5, 2)
+CLASSIFIER = torch.nn.Linear(5, 2, bias=False)
 with torch.no_grad():
     CLASSIFIER.weight.copy_((4 * torch.linspace(-2, 3, 10).sin()).reshape(2, 5))
 every_loss_without_layers = pytest.mark.parametrize(("name", "options"), without_layers)
