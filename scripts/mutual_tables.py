@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from nas.api.mutual import run_mutual
+from nas.cli.values import assignments
 from nas.experiments.run import mean_and_spread
 from nas.models.weights import save_tensors
 from nas.mutual_learning.alignment import align
@@ -105,10 +106,20 @@ def _parser() -> argparse.ArgumentParser:
         default="none;l2 + std, gale_shapley;l2 + std, hungarian",
         help=f"matchings that XML goes on from, with ; between, or all; of: {'; '.join(MATCHINGS)}",
     )
+    parser.add_argument(
+        "--continued-epochs", type=int, default=0, help="of that XML; --epochs unless given"
+    )
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--split", default="test", help="that is scored")
     parser.add_argument("--latency", default=None, help="device on which every path is measured")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        help="KEY=VALUE for every training, for example training.learning_rate=3e-3",
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
     return parser
 
@@ -120,7 +131,7 @@ def _trained(
     matching: dict[str, Any] | None = None,
     weights: Sequence[Path] | None = None,
     seed: int | None = None,
-    epochs: int | None = None,
+    epochs: int = 0,
 ) -> None:
     students = [
         {"model": {"name": name, "weights": str(weights[n]) if weights else "none"}}
@@ -144,6 +155,7 @@ def _trained(
             "seed": seed or 0,
             "device": options.device,
             **{key: value for key, value in config.items() if value is not None},
+            **assignments(options.settings),
         },
         folder,
     )
@@ -182,7 +194,8 @@ def _continued(options: argparse.Namespace) -> dict[str, dict[str, list[float]]]
     for seed, files in weights.items():
         for name in chosen:
             folder = options.work / f"xml-{name}-{seed}".replace(" + ", "-").replace(", ", "-")
-            _trained(options, "xml", folder, MATCHINGS[name], files, seed)
+            epochs = options.continued_epochs
+            _trained(options, "xml", folder, MATCHINGS[name], files, seed, epochs)
             for row, values in _rows(_scored(options, folder)).items():
                 found.setdefault(name, {}).setdefault(row, []).extend(values)
     return found
