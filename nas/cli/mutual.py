@@ -77,6 +77,8 @@ def mutual(
     values = with_assigned(values, assignments(settings or ()))
     if "students" not in values and not config:
         raise UserError("--models is missing; name two networks, such as resnet34,resnet18.")
+    if len(names) == 1:
+        raise UserError(f"--models {names[0]}: name two networks or more, separated by commas.")
     if "task" not in values and not config:
         raise UserError("--task is missing; name the data, for example --task digits.")
     if run is None and not names:

@@ -44,6 +44,7 @@ from nas.settings import read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.images import Normaliser
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
 from nas.training.trainer import EpochRecord, FitResult
 
@@ -100,7 +101,7 @@ def run_mutual(
         say: Told what is worth knowing of the data.
 
     Raises:
-        UserError: If the data or a setting is wrong, or the folder is in use.
+        UserError: If the data or a setting is wrong, the folder is in use, or a training diverges.
     """
     device = resolve_device(config.device)
     loaded = task or load_task(config)
@@ -243,15 +244,16 @@ class _Training:
         matching = self._align(students)
         epochs = self.config.training.epochs
         checkpoint = self.folder / _CHECKPOINT
-        result = train_students(
-            students,
-            self.config,
-            self.task,
-            self.device,
-            derive(self.seed, "mutual"),
-            checkpoint,
-            lambda record: on_epoch(self.folder.name, record, epochs),
-        )
+        with naming_diverged(str(self.folder), "training.learning_rate", self.config.training):
+            result = train_students(
+                students,
+                self.config,
+                self.task,
+                self.device,
+                derive(self.seed, "mutual"),
+                checkpoint,
+                lambda record: on_epoch(self.folder.name, record, epochs),
+            )
         scores = score_paths(students, self.task, "validation", self.device)
         record = {
             "seed": self.seed,

@@ -164,6 +164,14 @@ def test_settings_for_another_kind_of_task_are_refused(make_config: Any, tmp_pat
         run_mutual(config, tmp_path / "run")
 
 
+def test_a_training_that_diverges_says_which_rate_to_lower(
+    make_config: Any, tmp_path: Path
+) -> None:
+    config = make_config(training={"learning_rate": 1e30})
+    with pytest.raises(UserError, match=r"seed-0 diverged: .*training.learning_rate=1e\+29"):
+        run_mutual(config, tmp_path / "run")
+
+
 def test_an_ensemble_is_the_mean_of_probabilities_or_logits() -> None:
     one, other = torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
     by_logits = ensemble([one, other], "logits")
