@@ -68,7 +68,9 @@ def _overview() -> str:
 
 def _python() -> str:
     names = sorted(set(nas.__all__) - {"UserError"}, key=str.lower)
-    entries = [f"::: {nas._MODULES[name]}.{name}" for name in names]
+    entries = [
+        f"::: {nas._MODULES[name]}.{name}\n    options: {{heading: nas.{name}}}" for name in names
+    ]
     return "# Python, in full\n\n" + "\n\n".join(entries) + "\n"
 
 
