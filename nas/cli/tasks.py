@@ -1,4 +1,4 @@
-"""``nas task list | check``."""
+"""``nas task list | init | check``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def list_tasks() -> None:
 
     for name, kind in nas.tasks.kinds().items():
         say(f"{name:8} {kind}")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of images and their masks or classes.")],
+) -> None:
+    """Look at a folder, write its task.yaml, and tell what it was taken for."""
+    import nas.tasks
+
+    for sentence in nas.tasks.initialise(folder).sentences:
+        say(sentence)
 
 
 @app.command()

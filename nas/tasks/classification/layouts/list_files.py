@@ -13,6 +13,7 @@ from nas.files import read_text
 from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size
 from nas.tasks.classification.settings import ClassificationSettings, SplitName
+from nas.tasks.classification.source import ClassificationSource
 from nas.tasks.listing import below, composed, image_files
 from nas.tasks.spelling import hint
 
@@ -50,7 +51,7 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     problems = [*images.problems, *_strangers(rows, classes, settings)]
     size, crop = photo_size(settings)
     notes = images.notes()
-    sources = {
+    sources: dict[str, ClassificationSource] = {
         split: FileSource(
             root,
             [name for name, label in found if label in classes],
@@ -64,7 +65,7 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
         )
         for split, found in rows.items()
     }
-    return Found(classes, dict(sources), size, settings.usual_normalisation)
+    return Found(classes, sources, size, settings.usual_normalisation)
 
 
 class _Images:
