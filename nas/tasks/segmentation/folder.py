@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,15 @@ class FolderSource(SegmentationSource):
         return total.hexdigest()
 
     def read(self) -> tuple[Tensor, Tensor]:
+        return self.read_some(range(len(self.files)))
+
+    def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        images = np.empty((len(self.files), *self._size, self._reader.count), np.uint8)
-        masks = np.empty((len(self.files), *self._size), np.uint8)
-        for row, file in enumerate(self.files):
+        files = [self.files[row] for row in rows]
+        images = np.empty((len(files), *self._size, self._reader.count), np.uint8)
+        masks = np.empty((len(files), *self._size), np.uint8)
+        for row, file in enumerate(files):
             images[row], masks[row] = self._read(file)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
