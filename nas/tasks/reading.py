@@ -106,9 +106,23 @@ class ImageReader:
 
         What cannot be opened has no treatment.
         """
-        clauses = [] if path.suffix.lower() == _ARRAY else _turning(path)
+        clauses = [] if path.suffix.lower() == _ARRAY else [*_turning(path), *self._colours(path)]
         conversion = self.conversion(path)
         return tuple([*clauses, conversion] if conversion else clauses)
+
+    def _colours(self, path: Path) -> list[str]:
+        with _header(path) as image:
+            if image is None or isinstance(self.channels, int):
+                return []
+            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+                return [f"converted from {image.mode}"]
+            # What is done with more than 8 bits is told by `conversion`.
+            if _is_deep(image):
+                return []
+            grey = image.mode in ("1", "L", "LA", "La")
+            if grey and self.channels == "rgb":
+                return ["grey, taken as three equal channels"]
+            return [] if grey or self.channels == "rgb" else ["turned to grey"]
 
     def conversion(self, path: Path) -> str:
         """How the values of a file become 8 bits per channel, as a clause; empty if they are that.

@@ -87,22 +87,27 @@ def _values(masks: list[Path], folder: Folder, names: tuple[str, ...]) -> Conten
             {"classes": {0: "background", 255: "object"}},
             ["255 is taken for a class called object; rename it."],
         )
-    advice = []
+    advice, values = [], {}
     classes = [value for value in found if value != 255]
     if 255 in found:
+        values["ignore_index"] = 255
         advice.append("The value 255 is ignored; add it to classes if it is one.")
     # The classes of a published data set are meant where the last of them occurs.
     known = _listed(folder) or (names if max(classes, default=0) == len(names) - 1 else ())
     if known and max(classes, default=0) < len(known):
-        return Content("index PNG masks", {"classes": list(known)}, advice)
+        return Content("index PNG masks", {"classes": list(known), **values}, advice)
     advice.append(
-        f"The masks have the values {_ranges(classes)}; what they are called is not known, so "
-        "rename class_0 and so on."
+        f"The masks have the values {_ranges(classes)}, and no file tells what they are called; "
+        f"rename {', '.join(list(_names(classes).values())[:2])} and so on."
     )
-    called = {value: "background" if value == 0 else f"class_{value}" for value in classes}
+    called = _names(classes)
     whole = classes == list(range(len(classes)))
     listed: Any = list(called.values()) if whole else called
-    return Content("index PNG masks", {"classes": listed}, advice)
+    return Content("index PNG masks", {"classes": listed, **values}, advice)
+
+
+def _names(values: list[int]) -> dict[int, str]:
+    return {value: "background" if value == 0 else f"class_{value}" for value in values}
 
 
 def _colours(masks: list[Path], folder: Folder) -> Content:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,7 +15,7 @@ from nas.files import replacing
 from nas.tasks.listing import counted
 from nas.tasks.recognising import classification, json_files, segmentation
 from nas.tasks.recognising.recognised import Folder, Recognised, input_size
-from nas.tasks.registry import FILE, load
+from nas.tasks.registry import FILE, load, names
 from nas.tasks.task import Task
 
 # What has a layout of its own is asked before folders that anybody may have.
@@ -66,10 +67,16 @@ def initialise(folder: str | Path) -> Initialised:
     if recognised is None:
         raise UserError(_unknown(found))
     values = {"name": root.resolve().name, **recognised.values}
+    pairs = _pairs(values)
+    if pairs:
+        values["pairs"] = pairs
     size = _size(recognised)
     if size is not None:
         values["input_size"] = size
-    text = _HEAD + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    # Short lists and mappings stand in one line, as people write them.
+    text = _HEAD + yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+    )
     try:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -91,6 +98,20 @@ def _size(recognised: Recognised) -> list[int] | None:
     return None if size is None or max(size) > _SMALL else [max(side, 8) for side in size]
 
 
+def _pairs(values: dict[str, Any]) -> list[list[str]]:
+    """The classes of a segmentation task that a mirrored image swaps, by their names."""
+    if values.get("kind") == _CLASSIFICATION:
+        return []
+    classes = values["classes"]
+    called = list(classes.values() if isinstance(classes, dict) else classes)
+    known: list[list[str]] = [list(pair) for pair in values.get("pairs", [])]
+    for name in called:
+        other = name.replace("left", "right")
+        if other != name and other in called:
+            known.append([name, other])
+    return known
+
+
 def _sentences(path: Path, folder: Folder, recognised: Recognised, task: Task) -> list[str]:
     counts = ", ".join(f"{split} {len(task.sources[split].names)}" for split in task.splits)
     told = [
@@ -110,12 +131,22 @@ def _sentences(path: Path, folder: Folder, recognised: Recognised, task: Task) -
     if left:
         told.append(f"Passed over: {counted(left)}.")
     told += recognised.advice
+    pairs = _pairs(recognised.values)
+    if pairs:
+        told.append(
+            f"{pairs[0][0]} and {pairs[0][1]}, and so on, change places in mirrored images."
+        )
     height, width = task.input_size
     told.append(
         f"Networks see images of {height}x{width}; a larger input_size shows them more and takes "
         "longer."
     )
-    told.append(f"Written: {path}. Next: nas task check {folder.root}")
+    # A name of a built-in task would be taken for that.
+    place = f"./{folder.root}" if str(folder.root) in names() else str(folder.root)
+    space = " --space nasbench201" if task.kind == _CLASSIFICATION else ""
+    told.append(
+        f"Written: {path}. Next: nas task check {place}, then nas search --data {place}{space}"
+    )
     return told
 
 

@@ -171,9 +171,28 @@ def test_it_tells_what_it_took_and_what_it_passed_over(nas, tmp_path) -> None:
     assert f"{tmp_path}: taken for images and index PNG masks of their names" in text
     assert "A segmentation task of 3 classes; images: train 8, validation 1, test 1." in text
     assert "Passed over: 2 .txt, 1 .heic." in text
-    assert "rename class_0" in text
+    assert "rename background, class_1 and so on" in text
     assert f"Next: nas task check {tmp_path}" in text
     assert nas("task", "check", tmp_path).code == 0
+
+
+def test_left_and_right_are_pairs(tmp_path) -> None:
+    FORMATS["index"](tmp_path)
+    (tmp_path / "task.yaml").unlink()
+    (tmp_path / "classes.txt").write_text("skin\nleft_eye\nright_eye\n")
+    told = nas.tasks.initialise(tmp_path).sentences
+    assert nas.tasks.load(tmp_path).pairs == ((1, 2),)
+    assert any("left_eye and right_eye, and so on, change places" in one for one in told)
+
+
+def test_the_next_command_means_the_folder_where_a_task_has_its_name(
+    nas, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "faces").mkdir()
+    FORMATS["index"](tmp_path / "faces")
+    (tmp_path / "faces/task.yaml").unlink()
+    monkeypatch.chdir(tmp_path)
+    assert "Next: nas task check ./faces, then" in nas("task", "init", "faces").out
 
 
 def test_a_task_yaml_is_never_overwritten(nas, tmp_path) -> None:
