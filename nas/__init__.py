@@ -3,7 +3,7 @@
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
 candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
 trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
-within a budget, and `describe` says how to feed it.
+within a budget, `describe` says how to feed it, and `predict` what it says of new images.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
+    from nas.api.predictions import predict
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
     from nas.api.trainings import distill, ensemble, evaluate, train
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "mutual",
     "open",
+    "predict",
     "retrain",
     "search",
     "train",
@@ -56,6 +58,7 @@ _MODULES = {
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
+    "predict": "nas.api.predictions",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
     "train": "nas.api.trainings",

@@ -27,6 +27,7 @@ from nas.cli import (
     latency,
     mutual,
     pareto,
+    predict,
     report,
     retrain,
     runs,
@@ -67,6 +68,7 @@ app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
 app.command("trust")(trust.trust)
 app.command("export")(export.export)
+app.command("predict")(predict.predict)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)

@@ -17,9 +17,9 @@ from torch.nn import functional
 from latency.devices.device import Placement, parse_device
 from latency.errors import LatencyError
 from latency.profiling.layers import grouped, measured_layers_of_onnx
+from nas.deployment.selection import best_retrained
 from nas.deployment.trained_network import NamedTask, task_of_training, trained_network
 from nas.errors import UserError
-from nas.files import read_json
 from nas.kinds.network_file import FILE
 from nas.models.segmentation import resize
 from nas.report.page.contents import Networks
@@ -51,7 +51,7 @@ def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
     """
     if not isinstance(run.config(), ImageSearchConfig):
         return Networks()
-    best = _best(run)
+    best = best_retrained(run)
     if best is None:
         return Networks(
             notes=(f"no candidate is retrained yet; nas retrain {run.path} --best does so.",)
@@ -77,16 +77,6 @@ def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
     except LatencyError as error:
         notes.append(f"the time of layers is not shown: {error}")
     return Networks(best.name, tuple(layers), tuple(pictures), tuple(colours), tuple(notes))
-
-
-def _best(run: RunFolder) -> Path | None:
-    """Folder of the retrained network of the highest quality on validation."""
-    qualities = {
-        path.parent: read_json(path)["validation"]["quality"]
-        for path in sorted(run.retrain.glob("*/metrics.json"))
-    }
-    known = {path: quality for path, quality in qualities.items() if quality is not None}
-    return max(known, key=known.__getitem__, default=None)
 
 
 def layer_times(path: Path) -> list[dict[str, Any]]:
