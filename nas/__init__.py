@@ -1,9 +1,10 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
-trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
-within a budget, `describe` says how to feed it, and `predict` what it says of new images.
+candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `pretrain`
+makes encoders for one, and `mutual` trains networks that learn from each other; `load` gives back
+a network, `anytime` one that answers within a budget, `describe` says how to feed it, and `predict`
+what it says of new images.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
     from nas.api.predictions import predict
+    from nas.api.pretraining import pretrain
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
     from nas.api.trainings import distill, ensemble, evaluate, train
@@ -38,6 +40,7 @@ __all__ = [
     "mutual",
     "open",
     "predict",
+    "pretrain",
     "retrain",
     "search",
     "train",
@@ -59,6 +62,7 @@ _MODULES = {
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
     "predict": "nas.api.predictions",
+    "pretrain": "nas.api.pretraining",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
     "train": "nas.api.trainings",

@@ -28,6 +28,7 @@ from nas.cli import (
     mutual,
     pareto,
     predict,
+    pretrain,
     report,
     retrain,
     runs,
@@ -69,6 +70,7 @@ app.command("retrain")(retrain.retrain)
 app.command("trust")(trust.trust)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
+app.command("pretrain")(pretrain.pretrain)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
@@ -81,7 +83,7 @@ app.add_typer(tasks.app, name="task")
 
 _DISTRIBUTION = "nas-toolkit"
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
+_CONTINUED = ("worker", "pretrain", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 
