@@ -95,7 +95,17 @@ def search(
             "--best is taken from them. Default: 0."
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="in_process, local_processes, ray, nni or an import path; default: in_process for "
+            "one worker, else local_processes."
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="GPUs of each Ray worker, for example 0.5.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     inputs: Annotated[
@@ -147,6 +157,8 @@ def search(
             "trials": trials,
             "finalists.count": finalists,
             "workers": workers,
+            "executor": executor,
+            "gpus_per_worker": gpus_per_worker,
             "seed": seed,
             "device": device,
             "storage": storage,

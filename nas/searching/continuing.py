@@ -20,7 +20,7 @@ from nas.searching.config import LOCATIONS, SearchConfig, config_class
 
 CHANGEABLE = (
     *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row", "finalists"),
-    *("candidate.seconds", "candidate.memory", "storage_timeout"),
+    *("candidate.seconds", "candidate.memory", "storage_timeout", "executor", "gpus_per_worker"),
 )
 """What of a configuration may differ when a search continues."""
 
