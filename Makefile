@@ -77,13 +77,13 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 # NNI wants older packages than the rest: they lie before those of .venv, which serve otherwise.
-$(NNI)/.installed: $(VENV)/.installed-test constraints-nni.txt
+$(NNI)/.installed: $(VENV)/.installed-test requirements-nni.txt
 	@$(BIN)/python -m venv $(NNI)
 	@echo "Installing NNI into $(NNI)"
 	@$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
 		> $$($(NNI)/bin/python -c 'import site; print(site.getsitepackages()[0])')/nas.pth
-	@$(NNI)/bin/python -m pip --disable-pip-version-check install --quiet \
-		--constraint constraints-nni.txt nni
+	@$(NNI)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps \
+		--requirement requirements-nni.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

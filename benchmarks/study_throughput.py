@@ -23,10 +23,11 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 
 from nas.searching.config import TableSearchConfig
+from nas.searching.databases import serialise_sqlite
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.search import start
 from nas.searching.stop import FailureWatch
-from nas.searching.storage import TrialCache, serialise_sqlite
+from nas.searching.storage import TrialCache
 from nas.searching.study import working_storage
 from nas.searching.table import TableAssembly
 from nas.searching.trial import TrialRunner, origin_of

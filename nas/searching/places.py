@@ -41,7 +41,8 @@ def has_place(trials: Sequence[FrozenTrial], number: int, asked: int) -> bool:
 
 def trials_asked(study: optuna.Study) -> int:
     """Number of complete trials asked for; it may be raised while workers run."""
-    return int(study.user_attrs["trials"])
+    # Several times in every trial: `user_attrs` would copy all of them.
+    return int(study._storage.get_study_user_attrs(study._study_id)["trials"])
 
 
 def completed(trials: Sequence[FrozenTrial]) -> int:

@@ -24,12 +24,12 @@ from nas.errors import UserError
 from nas.searching import interrupts
 from nas.searching.assembly import Assembly, load_assembly
 from nas.searching.config import SearchConfig
+from nas.searching.databases import sqlite_path, without_password
 from nas.searching.ends import Deaths, ExitCode, Word
 from nas.searching.local_processes import FAREWELL, PATIENCE
 from nas.searching.places import Places
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import check_outcome, is_reached, must_replace
-from nas.searching.storage import sqlite_path, without_password
 from nas.searching.worker import YIELDING, run_worker, word_of
 
 # Seconds between two looks at the study.

@@ -22,9 +22,9 @@ from nas.errors import UserError
 from nas.searching import outages, search
 from nas.searching.assembly import IMPORT_PATH, standard
 from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.databases import PASSWORD, connect
 from nas.searching.places import completed
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import PASSWORD, connect
 from nas.searching.study import read_study
 
 SERVER = os.environ.get("NAS_TEST_POSTGRESQL")
