@@ -27,7 +27,6 @@ import optuna
 import psutil
 from optuna.trial import FrozenTrial, TrialState
 
-import nas
 from nas.errors import UserError
 from nas.searching import interrupts
 from nas.searching.assembly import Assembly, load_assembly
@@ -109,7 +108,7 @@ class NniTrials:
         config.trial_concurrency = self._workers
         config.tuner = self._nni.CustomAlgorithmConfig(
             class_name="nas.searching.nni_tuner.Workers",
-            code_directory=str(Path(nas.__file__).parents[1]),
+            code_directory=str(Path(__file__).parents[2]),
             class_args={"words": str(words), "parent": os.getpid()},
         )
         return config
