@@ -1,9 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
-trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
-within a budget, and `describe` says how to feed it.
+candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `pretrain`
+makes encoders for one, and `mutual` trains networks that learn from each other; `load` gives back
+a network, `anytime` one that answers within a budget, and `describe` says how to feed it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
+    from nas.api.pretraining import pretrain
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
     from nas.api.trainings import distill, ensemble, evaluate, train
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "mutual",
     "open",
+    "pretrain",
     "retrain",
     "search",
     "train",
@@ -56,6 +58,7 @@ _MODULES = {
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
+    "pretrain": "nas.api.pretraining",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
     "train": "nas.api.trainings",

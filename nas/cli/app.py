@@ -26,6 +26,7 @@ from nas.cli import (
     latency,
     mutual,
     pareto,
+    pretrain,
     report,
     retrain,
     runs,
@@ -67,6 +68,7 @@ app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
 app.command("trust")(trust.trust)
 app.command("export")(export.export)
+app.command("pretrain")(pretrain.pretrain)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
@@ -78,7 +80,7 @@ app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
+_CONTINUED = ("worker", "pretrain", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
 
 
