@@ -136,6 +136,8 @@ def _connect(ray: Any) -> None:
     Raises:
         UserError: If it cannot be reached.
     """
+    # Of a cluster that starts here; who starts one by hand is told of them.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
