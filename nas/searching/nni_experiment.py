@@ -5,14 +5,16 @@ it reports. A worker there is one like any other: it works on the study of the r
 of trials is reached. It reports the quality of every candidate for the page to show. Nothing is
 read back from NNI, whose tables pair results with wrong parameters where trials run side by side.
 
-NNI 3.0: the server may miss its first seconds, so that its start is tried again; it outlives the
-program that started it, and is ended here with everything that it has started.
+NNI 3.0 gives a server up that does not answer within seconds, so it is made to wait for longer,
+and a start is tried again. The server outlives the program that started it; it is ended here, with
+everything that it has started.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import os
 import shlex
@@ -41,7 +43,9 @@ from nas.terminal import say
 _PORT = 8080
 # Seconds between two looks at the study, and tries to start the server.
 _POLL = 1.0
-_TRIES = 4
+_TRIES = 2
+# Seconds that NNI's server may take to answer; NNI itself waits for three.
+_PATIENCE = 60
 _ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 _KILLED = -9
 
@@ -160,6 +164,11 @@ def _start(nni: Any, config: Any) -> Any:
         UserError: If it does not start.
     """
     logging.getLogger("nni").setLevel(logging.CRITICAL)
+    launcher = nni.launcher
+    if not isinstance(launcher._check_rest_server, functools.partial):
+        launcher._check_rest_server = functools.partial(
+            launcher._check_rest_server, retry=_PATIENCE
+        )
     for tried in range(_TRIES):
         experiment = nni.Experiment(config)
         try:
