@@ -3,7 +3,8 @@
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
 candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `pretrain`
 makes encoders for one, and `mutual` trains networks that learn from each other; `load` gives back
-a network, `anytime` one that answers within a budget, and `describe` says how to feed it.
+a network, `anytime` one that answers within a budget, `describe` says how to feed it, and `predict`
+what it says of new images.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
+    from nas.api.predictions import predict
     from nas.api.pretraining import pretrain
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
@@ -37,6 +39,7 @@ __all__ = [
     "load",
     "mutual",
     "open",
+    "predict",
     "pretrain",
     "retrain",
     "search",
@@ -58,6 +61,7 @@ _MODULES = {
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
+    "predict": "nas.api.predictions",
     "pretrain": "nas.api.pretraining",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
