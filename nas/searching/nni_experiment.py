@@ -5,7 +5,7 @@ it reports. A worker there is one like any other: it works on the study of the r
 of trials is reached. It reports the quality of every candidate for the page to show. Nothing is
 read back from NNI, whose tables pair results with wrong parameters where trials run side by side.
 
-NNI 3.0 gives a server up that does not answer within seconds, so it is made to wait for longer,
+NNI 3.0 gives up a server that does not answer within seconds, so it is made to wait for longer,
 and a start is tried again. The server outlives the program that started it; it is ended here, with
 everything that it has started.
 """
@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
@@ -34,7 +33,7 @@ from nas.searching import interrupts
 from nas.searching.assembly import Assembly, load_assembly
 from nas.searching.ends import Deaths, ExitCode, Word
 from nas.searching.local_processes import FAREWELL, PATIENCE
-from nas.searching.places import Places
+from nas.searching.places import Places, completed
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError, check_outcome, is_reached, must_replace
 from nas.searching.worker import YIELDING, run_worker, word_of
@@ -87,13 +86,29 @@ class NniTrials:
         Raises:
             UserError: Also if NNI's server does not start.
         """
+        deaths = Deaths()
+        while not self._work(run, study, places, look, deaths):
+            if deaths.too_many(ExitCode.CRASHED, completed(study.get_trials(deepcopy=False))):
+                raise SearchError(
+                    f"NNI's server keeps ending; see {run.path / 'nni'}; continue with --resume."
+                )
+        check_outcome(study, run.config())
+
+    def _work(
+        self,
+        run: RunFolder,
+        study: optuna.Study,
+        places: Places,
+        look: Callable[[optuna.Study], None],
+        deaths: Deaths,
+    ) -> bool:
+        """Works by a server of NNI; False if that has ended before the search."""
         words = run.path.resolve() / "nni" / "words" / str(time.time_ns())
         words.mkdir(parents=True)
         experiment = _start(self._nni, self._config(run, words))
         try:
             say(f"NNI shows the workers at http://127.0.0.1:{experiment.port}")
-            self._watch(run, study, places, look, experiment, words)
-            check_outcome(study, run.config())
+            return self._watch(run, study, places, look, experiment, words, deaths)
         finally:
             _end(experiment)
             places.release_lost("NNI has ended it")
@@ -125,14 +140,17 @@ class NniTrials:
         look: Callable[[optuna.Study], None],
         experiment: Any,
         words: Path,
-    ) -> None:
-        deaths, farewell = Deaths(), None
+        deaths: Deaths,
+    ) -> bool:
+        farewell = None
         seen: set[str] = set()
         while farewell is None or time.monotonic() < farewell:
             with interrupts.allowed():
                 time.sleep(_POLL)
             look(study)
             jobs = _jobs(experiment)
+            if jobs is None:
+                return False
             for job in [job for job in jobs if job.status in _ENDED and job.trialJobId not in seen]:
                 seen.add(job.trialJobId)
                 word = _last_word(words / job.trialJobId)
@@ -148,6 +166,7 @@ class NniTrials:
             if farewell is not None and all(job.status in _ENDED for job in jobs):
                 break
         look(study)
+        return True
 
 
 def _last_word(file: Path) -> Word | None:
@@ -193,22 +212,24 @@ def _free_port(first: int) -> int:
     raise AssertionError("the system has no free port")
 
 
-def _jobs(experiment: Any) -> list[Any]:
-    """What NNI says of its trials.
+def _jobs(experiment: Any) -> list[Any] | None:
+    """What NNI says of its trials; None if its server has ended, or given up.
 
-    Raises:
-        SearchError: If its server is gone.
+    It gives up where the tuner does not answer within ten seconds, as on a very busy machine.
     """
     if experiment._proc.poll() is not None:
-        raise SearchError("NNI's server has ended; continue with --resume.")
+        return None
     with contextlib.suppress(OSError):
-        return list(experiment.list_trial_jobs())
+        return None if experiment.get_status() == "ERROR" else list(experiment.list_trial_jobs())
     # It is busy; ask again.
     return []
 
 
 def _end(experiment: Any) -> None:
     """Ends NNI's server and everything that it has started; trials record the interruption."""
+    # It comes with NNI.
+    import psutil
+
     server = experiment._proc
     if server is None:
         return
@@ -225,6 +246,7 @@ def _end(experiment: Any) -> None:
 def main(arguments: list[str]) -> int:
     """Runs one worker as a trial of NNI, and leaves its last word."""
     import nni
+    import psutil
 
     path, assembly, words, parent = arguments
     index = nni.get_next_parameter()["worker"]

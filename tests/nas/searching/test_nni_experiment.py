@@ -6,6 +6,7 @@ import re
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -18,6 +19,7 @@ from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, standard
 from nas.searching.config import TableSearchConfig, load_config
 from nas.searching.executors import create_executor
+from nas.searching.nni_experiment import _jobs
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 
@@ -70,6 +72,30 @@ def test_trials_of_nni_make_the_study_of_one_process(
 
 def _is_of(process: psutil.Process, run: RunFolder) -> bool:
     return str(run.path) in " ".join(process.info["cmdline"] or ())
+
+
+class FakeExperiment:
+    """Tells how its server does."""
+
+    def __init__(self, code: int | None, status: str) -> None:
+        self._proc = SimpleNamespace(poll=lambda: code)
+        self._status = status
+
+    def get_status(self) -> str:
+        return self._status
+
+    def list_trial_jobs(self) -> list[str]:
+        return ["a trial"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [(None, "RUNNING", ["a trial"]), (None, "ERROR", None), (1, "RUNNING", None)],
+)
+def test_a_server_that_has_ended_or_given_up_is_told(
+    code: int | None, status: str, expected: list[str] | None
+) -> None:
+    assert _jobs(FakeExperiment(code, status)) == expected
 
 
 def test_without_nni_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
