@@ -75,6 +75,7 @@ class SearchConfig(Settings):
         candidate: What a candidate may take: seconds, memory, epochs without progress.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
+        seed: Of the controller's draws, and with the trial's number of every training.
         storage: URL of a database that several machines reach; null is a file in the run
             folder. Leave a password out of it and in the database client's own file.
         storage_timeout: Seconds for which a database that cannot be reached is waited for before
@@ -188,6 +189,7 @@ class ImageSearchConfig(SearchConfig):
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
             training best does not serve a long one (docs/results.md).
         evaluation: Settings of the evaluator.
+        task_kind: Kind of the task, where that borrows the search spaces of another kind.
     """
 
     task: str

@@ -30,21 +30,36 @@ def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
 
 
 class SpaceSettings(Settings):
-    """Which search space, by its name or import path, and its size options."""
+    """Which search space.
+
+    Attributes:
+        name: Of a space, or its import path.
+        options: Its sizes, such as widths and numbers of cells; `nas space show NAME` lists them.
+    """
 
     name: Annotated[str, AfterValidator(_address(search_spaces.address))] = "fastnas"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class ControllerSettings(Settings):
-    """Which controller, by its name or import path, and its own settings."""
+    """Which controller.
+
+    Attributes:
+        name: Of a controller, or its import path.
+        settings: Its own, such as its learning rate.
+    """
 
     name: Annotated[str, AfterValidator(_address(controllers.address))] = "reinforce"
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class DropSettings(Settings):
-    """No bonus for a candidate that is under both floors."""
+    """No bonus for a candidate that is under both floors.
+
+    Attributes:
+        cost_floor: In the unit of the cost.
+        quality_floor: From 0 to 1.
+    """
 
     cost_floor: float
     quality_floor: float
@@ -53,8 +68,12 @@ class DropSettings(Settings):
 class PenaltySettings(Settings):
     """One cost that lowers the reward: (cost / base) ** exponent.
 
-    `base: auto` is the median cost of 200 sampled genotypes; it is resolved once, before the
-    first trial.
+    Attributes:
+        cost: Its name or import path.
+        base: Where the factor is 1. "auto" is the median cost of 200 sampled genotypes, found once,
+            before the first trial.
+        exponent: 0 or below.
+        drop: No bonus for candidates that are both cheap and bad; null gives it to all.
     """
 
     cost: str
@@ -80,7 +99,12 @@ class PenaltySettings(Settings):
 class RewardSettings(Settings):
     """How the scores of a candidate become its quality, and its costs a penalty.
 
-    `classes: null` takes the reward classes of the task.
+    Attributes:
+        metric: A metric, by its name or import path.
+        aggregate: How the scores of the classes become one: mean, geometric_mean or minimum.
+        classes: Those that count; null takes the reward classes of the task.
+        penalties: Costs that lower the reward; see `PenaltySettings`.
+        combine: How several penalised rewards become one: mean, product or geometric_mean.
     """
 
     metric: Annotated[str, AfterValidator(_address(rewards.metric_address))] = "f1"

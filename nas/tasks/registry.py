@@ -65,7 +65,7 @@ def register(name: str) -> Callable[[LoaderT], LoaderT]:
     Raises:
         ValueError: If the name is taken.
 
-    Example:
+    Examples:
         >>> import nas.tasks
         >>> @nas.tasks.register("small-digits")
         ... def small_digits(size: int = 8) -> nas.tasks.ClassificationTask:
