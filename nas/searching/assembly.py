@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from optuna.samplers import BaseSampler
 
@@ -229,3 +229,9 @@ def make_controller(config: SearchConfig, space: SearchSpace, reward: Reward) ->
     """
     name, settings = config.controller.name, config.controller.settings
     return controllers.create(name, space, reward_of(reward), config.seed, **settings)
+
+
+def load_assembly(path: str) -> Assembly:
+    """Imports an assembly by its path ``package.module:name``."""
+    module, _, attribute = path.partition(":")
+    return cast(Assembly, getattr(import_module(module), attribute))
