@@ -1,9 +1,9 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, and `mutual`
-trains networks that learn from each other; `load` gives back a network, `anytime` one that answers
-within a budget, and `describe` says how to feed it.
+candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `sweep` trains
+with every value of a setting, and `mutual` trains networks that learn from each other; `load` gives
+back a network, `anytime` one that answers within a budget, and `describe` says how to feed it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
+    from nas.api.sweeps import SweepRun, sweep
     from nas.api.trainings import distill, ensemble, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
@@ -26,6 +27,7 @@ __all__ = [
     "Records",
     "Retrained",
     "Run",
+    "SweepRun",
     "TrainedRun",
     "UserError",
     "anytime",
@@ -38,6 +40,7 @@ __all__ = [
     "open",
     "retrain",
     "search",
+    "sweep",
     "train",
 ]
 
@@ -46,6 +49,7 @@ _MODULES = {
     "Records": "nas.results",
     "Retrained": "nas.api.results",
     "Run": "nas.api.results",
+    "SweepRun": "nas.api.sweeps",
     "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
     "anytime": "nas.mutual_learning.anytime",
@@ -58,6 +62,7 @@ _MODULES = {
     "open": "nas.api.searches",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
+    "sweep": "nas.api.sweeps",
     "train": "nas.api.trainings",
 }
 
