@@ -12,7 +12,7 @@ NUMERICAL_TESTS := tests/rewards tests/search_spaces tests/nas/distillation test
 MADE_FROM := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-portable demo lint format hooks clean clean-all
+.PHONY: help install test test-portable demo lint docs format hooks clean clean-all
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-docs ## Build the documentation into build/site
+	$(BIN)/python scripts/docs_pages.py
+	$(BIN)/zensical build --clean --strict
 
 format: $(VENV)/.installed-dev ## Format the code and fix lint errors
 	$(BIN)/ruff check --fix
@@ -73,4 +77,8 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(call pip_install,.[dev])
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(call pip_install,.[docs])
 	@touch $@

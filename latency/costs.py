@@ -271,7 +271,7 @@ def heading(key: str) -> str:
 
 
 def amount(key: str, value: float) -> str:
-    """A recorded cost as people read it, for example "5 ms" or "1.5M"."""
+    """A recorded cost as people read it, for example "5 ms" or "1.5 M"."""
     return unit_of(key).write(value)
 
 

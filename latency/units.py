@@ -31,11 +31,13 @@ class Unit:
         return self.name
 
     def write(self, value: float) -> str:
-        """Three figures and the unit, for example "1.5M", "31.2 MB" or "5 ms"."""
+        """Three figures and the unit, for example "1.5 M", "31.2 MB" or "5 ms"."""
         size, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
         number = f"{value / size:.3g}"
         if self.prefixed:
-            return f"{number} {prefix}{self.symbol}" if self.symbol else f"{number}{prefix}"
+            # Thousands of bytes are kB, thousands of parameters K.
+            unit = f"{prefix}{self.symbol}" if self.symbol else prefix.upper()
+            return f"{number} {unit}".rstrip()
         return f"{number}{prefix} {self.symbol}"
 
 

@@ -2,8 +2,9 @@
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
 candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `sweep` trains
-with every value of a setting, and `mutual` trains networks that learn from each other; `load` gives
-back a network, `anytime` one that answers within a budget, and `describe` says how to feed it.
+with every value of a setting, `pretrain` makes encoders for a search, and `mutual` trains networks
+that learn from each other; `load` gives back a network, `anytime` one that answers within a budget,
+`describe` says how to feed it, and `predict` what it says of new images.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api.mutual import MutualRun, mutual
+    from nas.api.predictions import predict
+    from nas.api.pretraining import pretrain
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
     from nas.api.sweeps import SweepRun, sweep
@@ -38,6 +41,8 @@ __all__ = [
     "load",
     "mutual",
     "open",
+    "predict",
+    "pretrain",
     "retrain",
     "search",
     "sweep",
@@ -60,6 +65,8 @@ _MODULES = {
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",
+    "predict": "nas.api.predictions",
+    "pretrain": "nas.api.pretraining",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
     "sweep": "nas.api.sweeps",

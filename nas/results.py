@@ -13,7 +13,7 @@ class Records(list[dict[str, Any]]):
     Args:
         rows: One dictionary for each row; they need not have the same keys.
 
-    Example:
+    Examples:
         >>> rows = Records([{"trial": 0, "quality": 0.5}, {"trial": 3, "quality": 0.75}])
         >>> rows.column("quality")
         [0.5, 0.75]

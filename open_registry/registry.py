@@ -26,7 +26,7 @@ class Registry(Generic[T]):
         check: Says what is wrong with something that does not belong here, to follow "the search
             space 'name' …", or None for something that does.
 
-    Example:
+    Examples:
         >>> losses = Registry[type]("loss")
         >>> @losses.register("zero")
         ... class Zero: ...

@@ -73,7 +73,7 @@ def antispoofing_metrics(
     Raises:
         RewardError: If a count is no whole number from 0, or the types do not add up.
 
-    Example:
+    Examples:
         >>> antispoofing_metrics(tp=90, fn=10, tn=190, fp=10).acer
         0.075
         >>> attacks = {"print": (100, 0), "mask": (90, 10)}

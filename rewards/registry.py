@@ -69,7 +69,7 @@ def register_metric(
     Raises:
         ValueError: If a value is none of those, or the name is taken.
 
-    Example:
+    Examples:
         >>> import rewards
         >>> @rewards.register_metric(label="error", larger_is_better=False)
         ... def error(confusion):

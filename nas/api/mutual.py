@@ -89,7 +89,7 @@ def mutual(
     Raises:
         UserError: If something is wrong with what was given; one sentence says what.
 
-    Example:
+    Examples:
         >>> found = nas.mutual("digits", ["convnet_small", "convnet_small"], cut="stage1",
         ...                    epochs=1, run=folder / "mutual", progress=False,
         ...                    config={"task_options": {"size": 8}})

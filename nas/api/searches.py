@@ -76,7 +76,7 @@ def search(
         UserError: If something is wrong with what was given; one sentence says what.
         SearchError: If the number of trials asked for cannot be reached.
 
-    Example:
+    Examples:
         >>> run = nas.search("digits", space="nasbench201", trials=2, teacher=False, seed=1,
         ...                  run=folder / "search", config=tiny, progress=False)
         >>> len(run.trials())
@@ -118,7 +118,7 @@ def open(run: str | Path, *, task: Task | None = None) -> Run:
     Raises:
         UserError: If there is no such run.
 
-    Example:
+    Examples:
         >>> nas.open(folder / "search").path.name
         'search'
     """
@@ -132,7 +132,7 @@ def open(run: str | Path, *, task: Task | None = None) -> Run:
 def retrain(run: str | Path | Run, which: str | int = "best", **options: Any) -> Retrained:
     """Trains one candidate of a search in full; see `Run.retrain`.
 
-    Example:
+    Examples:
         >>> network = nas.retrain(folder / "search", epochs=1, progress=False)
         >>> sorted(network.metrics["costs"])
         ['flops', 'latency', 'macs', 'params']

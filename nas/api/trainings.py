@@ -53,7 +53,7 @@ def train(
     Raises:
         UserError: If something is wrong with what was given; one sentence says what.
 
-    Example:
+    Examples:
         >>> teacher = nas.train("digits", "convnet_small", epochs=1, run=folder / "teacher",
         ...                     config={"task_options": {"size": 8}}, progress=False)
         >>> list(teacher.summary.validation)
@@ -110,7 +110,7 @@ def distill(
     Raises:
         UserError: If something is wrong with what was given; one sentence says what.
 
-    Example:
+    Examples:
         >>> student = nas.distill("digits", "convnet_small", folder / "teacher", "soft_target",
         ...                       epochs=1, run=folder / "student", progress=False,
         ...                       config={"task_options": {"size": 8}})
@@ -198,7 +198,7 @@ def evaluate(
         UserError: If there is no such run, split, monitor or task, or an input cannot be taken
             away.
 
-    Example:
+    Examples:
         >>> found = nas.evaluate(folder / "teacher", "test")
         >>> sorted(found.figures["none"])
         ['accuracy', 'mean_class_accuracy']

@@ -9,7 +9,8 @@ from nas.benchmarking.board import Board
 from nas.benchmarking.contest import Contender, play_all
 from nas.benchmarking.settings import BenchmarkSettings
 from nas.benchmarking.summary import Summary, summarise
-from nas.searching.config import ControllerSettings, TableSearchConfig
+from nas.searching.config import TableSearchConfig
+from nas.searching.sections import ControllerSettings
 from nas.searching.stop import SearchError
 from nas.searching.table import reward_in
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from nas.searching.config import ControllerSettings, SpaceSettings, TableRewardSettings
+from nas.searching.config import TableRewardSettings
+from nas.searching.sections import ControllerSettings, SpaceSettings
 from nas.settings import Settings
 
 

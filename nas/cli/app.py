@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import traceback
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,8 @@ from nas.cli import (
     latency,
     mutual,
     pareto,
+    predict,
+    pretrain,
     report,
     retrain,
     runs,
@@ -52,7 +55,6 @@ app = typer.Typer(
     name="nas",
     help="Search for small networks for your device, with distillation from a large one.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -67,6 +69,8 @@ app.command("report")(report.report)
 app.command("retrain")(retrain.retrain)
 app.command("trust")(trust.trust)
 app.command("export")(export.export)
+app.command("predict")(predict.predict)
+app.command("pretrain")(pretrain.pretrain)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("mutual")(mutual.mutual)
@@ -77,13 +81,31 @@ app.add_typer(latency.app, name="latency")
 app.add_typer(spaces.app, name="space")
 app.add_typer(tasks.app, name="task")
 
+_DISTRIBUTION = "nas-toolkit"
 _DEBUG = "--debug"
-_CONTINUED = ("worker", "train", "distill", "mutual", "retrain", "trust")
+_CONTINUED = ("worker", "pretrain", "train", "distill", "mutual", "retrain", "trust")
 """Commands that go on where they stopped when they are repeated."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            say(f"nas {metadata.version(_DISTRIBUTION)}")
+        except metadata.PackageNotFoundError:
+            raise UserError(
+                f"{_DISTRIBUTION} is not installed, so its version is unknown; run pip install ."
+            ) from None
+        raise typer.Exit
 
 
 @app.callback()
 def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
     debug: Annotated[
         bool, typer.Option(_DEBUG, help="Show tracebacks; may stand anywhere on the command line.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.scoring_options import Data, Device, Intervals, OtherTask, Split, Table, TaskOptions
 from nas.cli.values import task_options
 
 
@@ -14,34 +15,19 @@ def ensemble(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders made by nas train or nas distill, two or more.")
     ],
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    split: Split = "validation",
     weights: Annotated[
         str,
         typer.Option(
             help="equal (the sum of logits), or learned: weights that fit the validation images."
         ),
     ] = "equal",
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Other data than those of the first run: built-in task, folder or YAML file."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the images, if they moved; with --task, of its images."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE with --task, for example task_options.seed=1."),
-    ] = None,
-    intervals: Annotated[
-        bool, typer.Option("--intervals", help="95 % intervals by the bootstrap (anti-spoofing).")
-    ] = False,
-    table: Annotated[
-        Path | None, typer.Option(help="Also write the table to a .csv or .md file.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    task: OtherTask = None,
+    data: Data = None,
+    settings: TaskOptions = None,
+    intervals: Intervals = False,
+    table: Table = None,
+    device: Device = "auto",
 ) -> None:
     """Score several runs as one: their logits are added, seed by seed."""
     from nas.api.trainings import ensemble as scored

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.scoring_options import Data, Device, Intervals, OtherTask, Split, Table, TaskOptions
 from nas.cli.values import names_in, task_options
 from nas.errors import UserError
 
@@ -16,7 +17,7 @@ def evaluate(
         Path,
         typer.Argument(help="Folder made by nas train, distill, mutual or retrain."),
     ],
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    split: Split = "validation",
     tta: Annotated[
         bool, typer.Option("--tta", help="Also score with test-time augmentation.")
     ] = False,
@@ -28,32 +29,16 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Inputs to take away, for example depth,ir; repeat it for several rows."),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Other data than those of the training: built-in task, folder or YAML file; "
-            "thresholds are those of the training's validation images."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the images, if they moved; with --task, of its images."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE with --task, for example task_options.seed=1."),
-    ] = None,
+    task: OtherTask = None,
+    data: Data = None,
+    settings: TaskOptions = None,
     best_by: Annotated[
         list[str] | None,
         typer.Option(help="Also score the weights that were best by a monitor of the training."),
     ] = None,
-    intervals: Annotated[
-        bool, typer.Option("--intervals", help="95 % intervals by the bootstrap (anti-spoofing).")
-    ] = False,
-    table: Annotated[
-        Path | None, typer.Option(help="Also write the table to a .csv or .md file.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    intervals: Intervals = False,
+    table: Table = None,
+    device: Device = "auto",
 ) -> None:
     """Score one network, or those of a training run, averaged over seeds.
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from nas.cli.sentences import latency_sentences
-from nas.cli.values import chosen_run
+from nas.cli.values import chosen_run, image_size
 from nas.errors import UserError
 from nas.terminal import say
 
@@ -192,9 +192,4 @@ def _check(depth: int | None, rows: int, plot: Path | None) -> None:
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    height, cross, width = text.partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise UserError(f"--size {text!r}: expected HEIGHTxWIDTH, for example 128x128.")
-    return int(height), int(width)
+    return None if text is None else image_size(text, "--size")

@@ -14,122 +14,210 @@ from nas.controllers.registry import names
 from nas.errors import UserError
 from nas.terminal import say
 
+# Panels of --help, in the order of their first option.
+_COMMON = "Common options"
+_SPACE = "What is searched"
+_AIMS = "Limits and penalties"
+_COURSE = "How it is searched"
+_TEACHER = "Distillation"
+_LATENCY = "Latency"
+_FURTHER = "Any setting, and where things are kept"
+
 
 def search(
-    task: Annotated[
-        str | None,
-        typer.Option(help="Built-in task (faces), folder with a task.yaml, or YAML file."),
-    ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of images, with a task.yaml unless --task is one."),
+        typer.Option(
+            help="Folder of images, with a task.yaml unless --task is one.", rich_help_panel=_COMMON
+        ),
     ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(help="Table of trained candidates to search instead of images."),
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Built-in task (faces), folder with a task.yaml, or YAML file.",
+            rich_help_panel=_COMMON,
+        ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder to create; default: runs/TASK-DATE-TIME.")
+        Path | None,
+        typer.Option(
+            help="Run folder to create; default: runs/TASK-DATE-TIME.", rich_help_panel=_COMMON
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
-    space: Annotated[str | None, typer.Option(help="Search space.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Preset of the space's sizes.")] = None,
-    controller: Annotated[str | None, typer.Option(help=f"{one_of(names())}.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Number of candidates to finish.", rich_help_panel=_COMMON)
+    ] = None,
     penalty: Annotated[
         list[str] | None,
         typer.Option(
-            help="none, params, macs, flops, latency, memory or energy; repeat for several."
+            help="none, params, macs, flops, latency, memory or energy; repeat for several.",
+            rich_help_panel=_COMMON,
         ),
-    ] = None,
-    exponent: Annotated[
-        float | None, typer.Option(help="Exponent of the penalties, below 0.")
-    ] = None,
-    base: Annotated[
-        float | None,
-        typer.Option(help="Cost at which a penalty is neutral; default: the space's median."),
     ] = None,
     max_latency: Annotated[
         str | None,
-        typer.Option(help="Skip slower candidates: 5ms, 800us or 0.01s."),
+        typer.Option(help="Skip slower candidates: 5ms, 800us or 0.01s.", rich_help_panel=_COMMON),
     ] = None,
     max_params: Annotated[
-        str | None, typer.Option(help="Skip candidates with more parameters: 1500000 or 1.5M.")
+        str | None,
+        typer.Option(
+            help="Skip candidates with more parameters: 1500000 or 1.5M.", rich_help_panel=_COMMON
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Local worker processes.", rich_help_panel=_COMMON)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu or cuda:N.", rich_help_panel=_COMMON)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.", rich_help_panel=_COMMON)] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the search in --run.", rich_help_panel=_COMMON),
+    ] = False,
+    space: Annotated[str | None, typer.Option(help="Search space.", rich_help_panel=_SPACE)] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Preset of the space's sizes.", rich_help_panel=_SPACE)
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="timm backbone of the candidates.", rich_help_panel=_SPACE)
+    ] = None,
+    encoder_weights: Annotated[
+        str | None,
+        typer.Option(help="task, imagenet, none or a safetensors file.", rich_help_panel=_SPACE),
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="Inputs that candidates take, for example rgb.", rich_help_panel=_SPACE),
     ] = None,
     max_macs: Annotated[
-        str | None, typer.Option(help="Skip candidates with more multiply-accumulates: 300M.")
+        str | None,
+        typer.Option(
+            help="Skip candidates with more multiply-accumulates: 300M.", rich_help_panel=_AIMS
+        ),
     ] = None,
     max_flops: Annotated[
-        str | None, typer.Option(help="Skip candidates with more floating-point operations: 600M.")
+        str | None,
+        typer.Option(
+            help="Skip candidates with more floating-point operations: 600M.", rich_help_panel=_AIMS
+        ),
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Skip candidates that need more memory: 8MB or 512KiB.")
+        str | None,
+        typer.Option(
+            help="Skip candidates that need more memory: 8MB or 512KiB.", rich_help_panel=_AIMS
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            help="COST=VALUE: limit on any cost, including a table's; repeat for several."
+            help="COST=VALUE: limit on any cost, including a table's; repeat for several.",
+            rich_help_panel=_AIMS,
         ),
     ] = None,
-    latency_device: Annotated[
-        str | None, typer.Option(help="Device to optimise latency for; default: --device.")
+    exponent: Annotated[
+        float | None,
+        typer.Option(help="Exponent of the penalties, below 0.", rich_help_panel=_AIMS),
     ] = None,
-    latency_engine: Annotated[
-        str | None, typer.Option(help="Inference engine, for example onnxruntime or torch.")
+    base: Annotated[
+        float | None,
+        typer.Option(
+            help="Cost at which a penalty is neutral; default: the space's median.",
+            rich_help_panel=_AIMS,
+        ),
     ] = None,
-    latency_threads: Annotated[
-        int | None, typer.Option(help="CPU threads of the inference engine.")
-    ] = None,
-    latency_source: Annotated[
-        str | None,
-        typer.Option(help="predicted (only finalists are measured) or measured (all are)."),
+    controller: Annotated[
+        str | None, typer.Option(help=f"{one_of(names())}.", rich_help_panel=_COURSE)
     ] = None,
     halving: Annotated[
         float | None,
-        typer.Option(help="Successive halving: keep about 1/N of the candidates at each rung."),
+        typer.Option(
+            help="Successive halving: keep about 1/N of the candidates at each rung.",
+            rich_help_panel=_COURSE,
+        ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Number of candidates to finish.")] = None,
     finalists: Annotated[
         int | None,
         typer.Option(
             help="Best candidates of the front to train in full at the end, by successive halving; "
-            "--best is taken from them. Default: 0."
+            "--best is taken from them. Default: 0.",
+            rich_help_panel=_COURSE,
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Local worker processes.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
-    inputs: Annotated[
-        str | None, typer.Option(help="Inputs that candidates take, for example rgb.")
-    ] = None,
-    encoder: Annotated[str | None, typer.Option(help="timm backbone of the candidates.")] = None,
-    encoder_weights: Annotated[
-        str | None, typer.Option(help="task, imagenet, none or a safetensors file.")
-    ] = None,
-    teacher: Annotated[
-        Path | None, typer.Option(help="Folder of a teacher made by nas train.")
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of trained candidates to search instead of images.", rich_help_panel=_COURSE
+        ),
     ] = None,
     distillation: Annotated[
-        bool | None, typer.Option("--distillation/--no-distillation", help="Learn from a teacher.")
+        bool | None,
+        typer.Option(
+            "--distillation/--no-distillation",
+            help="Learn from a teacher.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a teacher made by nas train.", rich_help_panel=_TEACHER),
     ] = None,
     distill_method: Annotated[
         str | None,
-        typer.Option("--distill.method", help="Loss towards the teacher's logits."),
+        typer.Option(
+            "--distill.method", help="Loss towards the teacher's logits.", rich_help_panel=_TEACHER
+        ),
     ] = None,
     distill_weight: Annotated[
-        float | None, typer.Option("--distill.weight", help="Weight of that loss.")
+        float | None,
+        typer.Option("--distill.weight", help="Weight of that loss.", rich_help_panel=_TEACHER),
     ] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Database URL for workers on many machines.")
+    latency_device: Annotated[
+        str | None,
+        typer.Option(
+            help="Device to optimise latency for; default: --device.", rich_help_panel=_LATENCY
+        ),
     ] = None,
-    cache: Annotated[
+    latency_engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Inference engine, for example onnxruntime or torch.", rich_help_panel=_LATENCY
+        ),
+    ] = None,
+    latency_threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads of the inference engine.", rich_help_panel=_LATENCY),
+    ] = None,
+    latency_source: Annotated[
+        str | None,
+        typer.Option(
+            help="predicted (only finalists are measured) or measured (all are).",
+            rich_help_panel=_LATENCY,
+        ),
+    ] = None,
+    config: Annotated[
         Path | None,
-        typer.Option(help="Cache folder for teacher and features, shared between runs."),
+        typer.Option(help="YAML file with any of the settings.", rich_help_panel=_FURTHER),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE for any setting, for example reward.metric=iou."),
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for any setting, for example reward.metric=iou.",
+            rich_help_panel=_FURTHER,
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --run.")] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database URL for workers on many machines.", rich_help_panel=_FURTHER),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cache folder for teacher and features, shared between runs.",
+            rich_help_panel=_FURTHER,
+        ),
+    ] = None,
 ) -> None:
     """Search for small networks and record every candidate in a run folder."""
     options = given(

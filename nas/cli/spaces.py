@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.values import assignments
+from nas.cli.values import assignments, image_size
 from nas.errors import UserError
 from nas.terminal import say
 
@@ -83,10 +83,7 @@ def sample(
 def _say_costs(space: SearchSpace, count: int, size: str, classes: int, seed: int) -> None:
     from nas.report.space_costs import histogram, sampled_costs
 
-    height, cross, width = size.partition("x")
-    if not (height.isdecimal() and cross and width.isdecimal() and int(height) and int(width)):
-        raise UserError(f"--input-size {size!r}: expected HEIGHTxWIDTH, for example 128x128.")
-    found = sampled_costs(space, count, (int(height), int(width)), classes, seed)
+    found = sampled_costs(space, count, image_size(size, "--input-size"), classes, seed)
     for cost, values in found.items():
         for line in histogram(cost, values):
             say(line)

@@ -1,4 +1,4 @@
-"""``nas task list | check``."""
+"""``nas task list | init | check | show``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ def list_tasks() -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of images and their masks or classes.")],
+) -> None:
+    """Look at a folder, write its task.yaml, and tell what it was taken for."""
+    import nas.tasks
+
+    for sentence in nas.tasks.initialise(folder).sentences:
+        say(sentence)
+
+
+@app.command()
 def check(
     task: Annotated[str, typer.Argument(help="Folder of images, YAML file, or built-in task.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
@@ -36,3 +47,18 @@ def check(
     for sentence in (*report.problems, *report.notes):
         say(sentence)
     report.raise_if_bad()
+
+
+@app.command()
+def show(
+    task: Annotated[str, typer.Argument(help="Folder of images, YAML file, or built-in task.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The PNG file; default: NAME-sheet.png.")
+    ] = None,
+) -> None:
+    """Draw a contact sheet: images with their masks or classes, a legend and numbers."""
+    import nas.tasks
+    from nas.report.contact_sheet import write_sheet
+
+    say(write_sheet(nas.tasks.load(task, data=data), output))

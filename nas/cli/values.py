@@ -79,6 +79,22 @@ def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict
     return dict(sorted({**typed, **assigned}.items(), key=lambda pair: pair[0].count(".")))
 
 
+def image_size(text: str, option: str) -> tuple[int, int]:
+    """Height and width in pixels, typed as HEIGHTxWIDTH.
+
+    Args:
+        text: What was typed.
+        option: Where, for the message.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    height, cross, width = text.partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise UserError(f"{option} {text!r}: expected HEIGHTxWIDTH, for example 128x128.")
+    return int(height), int(width)
+
+
 def task_options(texts: Iterable[str], task: str | None) -> dict[str, Any]:
     """Options of a task from ``task_options.KEY=VALUE``.
 

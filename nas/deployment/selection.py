@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from nas.errors import UserError
+from nas.files import read_json
 from nas.pareto.candidates import front_of
 from nas.report.runs import Reading, Snapshot, read_searches, read_snapshot
 from nas.searching.assembly import make_space
@@ -115,3 +117,13 @@ def _label(genotype: Genotype) -> str:
     if any(character.isalpha() for character in text) or len(label) > _LONGEST_LABEL:
         return f"{derive(text):016x}"[:8]
     return label
+
+
+def best_retrained(run: RunFolder) -> Path | None:
+    """Folder of the retrained network of the highest quality on validation."""
+    qualities = {
+        path.parent: read_json(path)["validation"]["quality"]
+        for path in sorted(run.retrain.glob("*/metrics.json"))
+    }
+    known = {path: quality for path, quality in qualities.items() if quality is not None}
+    return max(known, key=known.__getitem__, default=None)

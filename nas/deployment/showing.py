@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import colorsys
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +17,13 @@ from torch.nn import functional
 from latency.devices.device import Placement, parse_device
 from latency.errors import LatencyError
 from latency.profiling.layers import grouped, measured_layers_of_onnx
+from nas.deployment.selection import best_retrained
 from nas.deployment.trained_network import NamedTask, task_of_training, trained_network
 from nas.errors import UserError
-from nas.files import read_json
 from nas.kinds.network_file import FILE
 from nas.models.segmentation import resize
 from nas.report.page.contents import Networks
+from nas.report.pictures import as_shown, class_colours, overlay
 from nas.searching.config import ImageSearchConfig
 from nas.searching.run_folder import RunFolder
 from nas.tasks import SegmentationTask, Task
@@ -36,7 +36,6 @@ _LARGEST = 160
 """Pixels of the longer side of a picture on the page; smaller images are enlarged to it."""
 _LAYERS = 24
 """Rows of the picture of where the time goes, about."""
-_OPACITY = 0.55
 
 
 def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
@@ -52,7 +51,7 @@ def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
     """
     if not isinstance(run.config(), ImageSearchConfig):
         return Networks()
-    best = _best(run)
+    best = best_retrained(run)
     if best is None:
         return Networks(
             notes=(f"no candidate is retrained yet; nas retrain {run.path} --best does so.",)
@@ -78,16 +77,6 @@ def networks_of(run: RunFolder, data: Path | None = None) -> Networks:
     except LatencyError as error:
         notes.append(f"the time of layers is not shown: {error}")
     return Networks(best.name, tuple(layers), tuple(pictures), tuple(colours), tuple(notes))
-
-
-def _best(run: RunFolder) -> Path | None:
-    """Folder of the retrained network of the highest quality on validation."""
-    qualities = {
-        path.parent: read_json(path)["validation"]["quality"]
-        for path in sorted(run.retrain.glob("*/metrics.json"))
-    }
-    known = {path: quality for path, quality in qualities.items() if quality is not None}
-    return max(known, key=known.__getitem__, default=None)
 
 
 def layer_times(path: Path) -> list[dict[str, Any]]:
@@ -143,13 +132,13 @@ def _masks(task: Task, images: Tensor, masks: Tensor, logits: Tensor) -> tuple[T
     colours = class_colours(task.num_classes)
 
     def described(row: int) -> dict[str, Any]:
-        image = _visible(images[row])
+        image = as_shown(images[row])
         return {
             "caption": f"{float(scores[row]):.1%} of its pixels are right",
             "images": [
                 ["image", _png(image)],
-                ["mask", _png(_overlay(image, masks[row].numpy(), colours))],
-                ["prediction", _png(_overlay(image, found[row].numpy(), colours))],
+                ["mask", _png(overlay(image, masks[row].numpy(), colours))],
+                ["prediction", _png(overlay(image, found[row].numpy(), colours))],
             ],
         }
 
@@ -170,33 +159,10 @@ def _classes(
         share = float(probabilities[row].max())
         return {
             "caption": f"taken for {said} ({share:.0%})",
-            "images": [["image", _png(_visible(images[row]))]],
+            "images": [["image", _png(as_shown(images[row]))]],
         }
 
     return scores, described
-
-
-def class_colours(count: int) -> np.ndarray:
-    """Colours that tell classes apart, count x 3 uint8; the first, the background, is black.
-
-    Hues go round the circle by the golden ratio, so that neighbours differ.
-    """
-    hues = ((index * 0.618034) % 1 for index in range(count - 1))
-    others = [colorsys.hsv_to_rgb(hue, 0.75, 1.0) for hue in hues]
-    return (np.array([(0.0, 0.0, 0.0), *others]) * 255).round().astype(np.uint8)
-
-
-def _visible(image: Tensor) -> np.ndarray:
-    """An image C x H x W as H x W x 3 uint8: its first three channels, or the first one as grey."""
-    channels = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
-    return channels.permute(1, 2, 0).contiguous().numpy()
-
-
-def _overlay(image: np.ndarray, mask: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    inside = mask < len(colours)
-    tint = colours[np.where(inside, mask, 0)]
-    mixed = (1 - _OPACITY) * image + _OPACITY * tint
-    return np.where(inside[..., None], mixed, image).round().astype(np.uint8)
 
 
 def _png(pixels: np.ndarray) -> str:

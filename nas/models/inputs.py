@@ -20,7 +20,7 @@ class SelectInputs(nn.Module):
     Raises:
         UserError: If none is taken, one is taken twice, or there is no such input.
 
-    Example:
+    Examples:
         >>> select = SelectInputs({"rgb": 3, "depth": 1, "ir": 1}, ["rgb", "ir"])
         >>> select(torch.zeros(2, 5, 8, 8)).shape
         torch.Size([2, 4, 8, 8])

@@ -334,7 +334,7 @@ def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = Fa
         UserError: If there is no such file, it was not made by this toolkit, or it names code
             without `own`.
 
-    Example:
+    Examples:
         >>> network = nas.anytime("runs/mutual/anytime.safetensors")    # doctest: +SKIP
         >>> answer = network(image, budget=5)                           # doctest: +SKIP
     """

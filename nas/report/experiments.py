@@ -10,6 +10,7 @@ from rich.text import Text
 from nas.distillation import LossInfo
 from nas.experiments.ensemble import EnsembleEvaluation
 from nas.experiments.evaluation import RunEvaluation
+from nas.experiments.pretraining import PretrainedEncoders
 from nas.experiments.run import Summary, mean_and_spread
 
 _NAMES = {
@@ -46,6 +47,16 @@ def summary_table(summary: Summary) -> Table:
         figure = _NAMES[next(iter(summary.validation))]
         for name, values in summary.stages.items():
             table.add_row(f"{figure} after {name}", *_cells(values))
+    return table
+
+
+def pretraining_table(found: PretrainedEncoders) -> Table:
+    """How much of the teacher's maps each encoder tells."""
+    table = Table(title="Pretrained", title_justify="left")
+    table.add_column("encoder")
+    table.add_column("variance of the teacher's maps explained", justify="right")
+    for name, share in found.explained.items():
+        table.add_row(name, f"{share:.1%}")
     return table
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from latency.costs import declared, heading
+from latency.units import COUNT
 from nas.pareto.candidates import Candidate
 from nas.report.runs import GROUP_PREFIX
 from nas.tasks import CheckReport
@@ -128,10 +129,7 @@ def figure(name: str, value: float | None) -> str:
         return "-"
     if declared(name) is None:
         return f"{value:.4f}"
-    for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
-        if value >= limit:
-            return f"{value / limit:.3g}{suffix}"
-    return f"{value:.3g}"
+    return COUNT.write(value)
 
 
 def _score(value: float | None) -> str:

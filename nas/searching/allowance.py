@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.controllers.finished import FinishedTrials
 from nas.errors import UserError
 from nas.searching import interrupts
-from nas.searching.config import CandidateSettings
 from nas.searching.repeats import REPEATS
+from nas.searching.sections import CandidateSettings
 
 # An automatic limit is so many times the median of the candidates so far, and never below a floor,
 # as a machine can be busy with other things.

@@ -14,15 +14,11 @@ from nas import controllers
 from nas.errors import UserError
 from nas.evaluation.evaluation import Decide, EvaluationError, go_on
 from nas.kinds.ahead import Announce
-from nas.searching.config import (
-    PromotionSettings,
-    SearchConfig,
-    SweepSearchConfig,
-    TableSearchConfig,
-)
+from nas.searching.config import SearchConfig, SweepSearchConfig, TableSearchConfig
 from nas.searching.continuing import StudyData
 from nas.searching.reward import reward_of
 from nas.searching.run_folder import RunFolder
+from nas.searching.sections import PromotionSettings
 from nas.searching.sharing import require_importable
 from rewards import Reward
 from search_spaces.genotype import Genotype

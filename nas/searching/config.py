@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 import nas.tasks
-import rewards
 import search_spaces
 from latency.costs import COSTS
-from nas import controllers
 from nas.distillation.terms import TermSettings
-from nas.errors import UserError
 from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_named, kind_names
-from nas.nested import flattened, value_at
+from nas.nested import value_at
+from nas.searching.locations import placed_in
+from nas.searching.sections import (
+    CandidateSettings,
+    ControllerSettings,
+    FinalistSettings,
+    PromotionSettings,
+    RewardSettings,
+    SpaceSettings,
+)
 from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
 
 TASK_KIND = "task_kind"
 """The key of the kind of the task, where it differs from that of the search space."""
-
-
-def _address(find: Callable[[Any], str]) -> Callable[[str], str]:
-    """Turns a name into what other processes find the same thing by; an unknown one stays."""
-
-    def addressed(name: str) -> str:
-        try:
-            return find(name)
-        except ValueError:
-            # The registry that creates it reports the error.
-            return name
-        except UserError:
-            return name
-
-    return addressed
 
 
 def _own_cost(cost: Any, imports: list[Any]) -> Any:
@@ -72,126 +62,6 @@ def _with_own_cost(penalty: Any, imports: list[Any]) -> Any:
     return {**penalty, "cost": _own_cost(penalty["cost"], imports)}
 
 
-LOCATIONS = (
-    "task",
-    "data",
-    "cache",
-    "storage",
-    "table",
-    "imports",
-    "evaluation.teacher.run",
-    "evaluation.encoder.weights",
-)
-"""Settings that say where something lies, which the study knows by its content."""
-
-
-class SpaceSettings(Settings):
-    """Which search space, by its name or import path, and its size options."""
-
-    name: Annotated[str, AfterValidator(_address(search_spaces.address))] = "fastnas"
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class ControllerSettings(Settings):
-    """Which controller, by its name or import path, and its own settings."""
-
-    name: Annotated[str, AfterValidator(_address(controllers.address))] = "reinforce"
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class DropSettings(Settings):
-    """No bonus for a candidate that is under both floors."""
-
-    cost_floor: float
-    quality_floor: float
-
-
-class PenaltySettings(Settings):
-    """One cost that lowers the reward: (cost / base) ** exponent.
-
-    `base: auto` is the median cost of 200 sampled genotypes; it is resolved once, before the
-    first trial.
-    """
-
-    cost: str
-    base: Literal["auto"] | float = "auto"
-    exponent: float = -0.6
-    drop: DropSettings | None = None
-
-    @field_validator("base")
-    @classmethod
-    def _base_is_positive(cls, base: float | str) -> float | str:
-        if not isinstance(base, str) and not base > 0:
-            raise ValueError(f"must be above 0 or 'auto', not {base}")
-        return base
-
-    @field_validator("exponent")
-    @classmethod
-    def _exponent_penalises(cls, exponent: float) -> float:
-        if not exponent <= 0:
-            raise ValueError(f"must be 0 or below, not {exponent}")
-        return exponent
-
-
-class RewardSettings(Settings):
-    """How the scores of a candidate become its quality, and its costs a penalty.
-
-    `classes: null` takes the reward classes of the task.
-    """
-
-    metric: Annotated[str, AfterValidator(_address(rewards.metric_address))] = "f1"
-    aggregate: Literal["mean", "geometric_mean", "minimum"] = "mean"
-    classes: tuple[str, ...] | None = None
-    penalties: tuple[PenaltySettings, ...] = ()
-    combine: Literal["mean", "product", "geometric_mean"] = "mean"
-
-    @model_validator(mode="after")
-    def _costs_differ(self) -> RewardSettings:
-        costs = [penalty.cost for penalty in self.penalties]
-        if len(set(costs)) != len(costs):
-            raise ValueError(f"a cost is penalised twice: {', '.join(costs)}")
-        return self
-
-
-class PromotionSettings(Settings):
-    """Successive halving: a candidate is trained on only if it is promising so far.
-
-    Asynchronous successive halving (Li et al. 2020, https://arxiv.org/abs/1810.05934) in its
-    stopping form: at each rung a candidate goes on if its reward there is among the best
-    1 / `reduction` of all candidates that reached the rung before it.
-
-    Attributes:
-        reduction: About 1 / `reduction` of the candidates at a rung go on.
-        at_once: Number of candidates that go on at each rung before any is compared.
-    """
-
-    reduction: float = Field(default=3.0, gt=1)
-    at_once: int = Field(default=3, ge=1)
-
-
-class CandidateSettings(Settings):
-    """What a candidate may take before it is recorded as failed.
-
-    Attributes:
-        seconds: Longest time from the draw to the scores. "auto" is ten times the median of the
-            latest candidates, at least 600, and a day for the first three; null is any time.
-        memory: Largest resident memory of the process that trains it, in bytes; Linux only.
-        epochs_without_progress: Epochs of a phase in a row in which its mean loss does not fall
-            below what it was.
-    """
-
-    seconds: Literal["auto"] | float | None = "auto"
-    memory: int | None = Field(default=None, ge=1)
-    epochs_without_progress: int | None = Field(default=None, ge=1)
-
-    @field_validator("seconds")
-    @classmethod
-    def _seconds_are_positive(cls, seconds: float | str | None) -> float | str | None:
-        if isinstance(seconds, (int, float)) and not seconds > 0:
-            raise ValueError(f"must be above 0, 'auto' or null, not {seconds}")
-        return seconds
-
-
 class SearchConfig(Settings):
     """What every search needs to be repeated.
 
@@ -205,6 +75,7 @@ class SearchConfig(Settings):
         candidate: What a candidate may take: seconds, memory, epochs without progress.
         trials: Number of finished candidates asked for.
         workers: Number of local worker processes; 1 works in the calling process.
+        seed: Of the controller's draws, and with the trial's number of every training.
         storage: URL of a database that several machines reach; null is a file in the run
             folder. Leave a password out of it and in the database client's own file.
         storage_timeout: Seconds for which a database that cannot be reached is waited for before
@@ -302,21 +173,6 @@ class SearchConfig(Settings):
         return 6 * self.heartbeat
 
 
-class FinalistSettings(Settings):
-    """Candidates of the front that are trained in full when a search is complete.
-
-    Attributes:
-        count: How many at most, those of the highest reward; 0 leaves it out.
-        epochs: Of the whole training of the last one.
-        halving: Whether the worse half drops out each time: of four and 20 epochs, four are
-            trained for 5, two for 10 and one for 20. Otherwise all are trained to the end.
-    """
-
-    count: int = Field(default=0, ge=0)
-    epochs: int = Field(default=20, ge=1)
-    halving: bool = True
-
-
 class ImageSearchConfig(SearchConfig):
     """A search whose candidates are trained on images; `image_config` makes that of a kind.
 
@@ -333,6 +189,7 @@ class ImageSearchConfig(SearchConfig):
         retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
             training best does not serve a long one (docs/results.md).
         evaluation: Settings of the evaluator.
+        task_kind: Kind of the task, where that borrows the search spaces of another kind.
     """
 
     task: str
@@ -551,26 +408,6 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
     validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
     return validate(config, resolved, "configuration" if overrides else source)
-
-
-def placed_in(run: Path, values: Any) -> Any:
-    """Values that a run saved, with absolute paths of what lies in its folder."""
-
-    def absolute(place: str) -> str:
-        # Older runs saved what lies elsewhere by a relative path too.
-        path = run.resolve() / place
-        relative = not Path(place).is_absolute() and ":" not in place
-        # Unlike Path.exists, this is False for a name that no file can have.
-        return str(path) if relative and os.path.exists(path) else place  # noqa: PTH110
-
-    return with_places(values, absolute)
-
-
-def with_places(values: Any, change: Callable[[str], str]) -> Any:
-    """Values with each of their `LOCATIONS` changed."""
-    flat = flattened(values) if isinstance(values, dict) else {}
-    places = {key: flat[key] for key in LOCATIONS if isinstance(flat.get(key), str)}
-    return overridden(values, {k: change(v) for k, v in places.items()}) if places else values
 
 
 def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from nas.kinds.ahead import Announce
 from nas.pareto.front import front
 from nas.pareto.objectives import Direction
 from nas.searching import interrupts
-from nas.searching.config import FinalistSettings, ImageSearchConfig
+from nas.searching.config import ImageSearchConfig
 from nas.searching.full_training import FullTrainer, FullTraining
 from nas.searching.records import TrialRecord, read_records, trained
 from nas.searching.reward import saved_reward
 from nas.searching.run_folder import RunFolder
+from nas.searching.sections import FinalistSettings
 from nas.searching.study import read_study
 from nas.settings import validate
 from rewards import Reward

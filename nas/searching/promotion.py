@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
 from nas.controllers.sampler import BEYOND
-from nas.searching.config import PromotionSettings
 from nas.searching.repeats import REPEATS
+from nas.searching.sections import PromotionSettings
 from rewards import Reward
 
 RUNGS = "rungs"

@@ -18,8 +18,9 @@ from latency.costs import amount, cost_names
 from nas.errors import UserError, sentence
 from nas.evaluation.evaluation import EvaluationError
 from nas.evaluation.known import Known
-from nas.searching.config import PenaltySettings, RewardSettings, SearchConfig
+from nas.searching.config import SearchConfig
 from nas.searching.records import TrialRecord
+from nas.searching.sections import PenaltySettings, RewardSettings
 from nas.settings import validate
 from rewards import Drop, Penalty, Reward, RewardError, automatic_base
 from rewards import metric as metric_named

@@ -19,7 +19,8 @@ from nas.files import (
     write_json,
     write_text,
 )
-from nas.searching.config import SearchConfig, config_class, placed_in, with_places
+from nas.searching.config import SearchConfig, config_class
+from nas.searching.locations import placed_in, with_places
 from nas.searching.provenance import provenance
 from nas.settings import read_yaml, validate
 

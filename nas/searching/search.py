@@ -13,7 +13,7 @@ from nas import allowed
 from nas.errors import UserError
 from nas.nested import value_at
 from nas.searching.assembly import Assembly
-from nas.searching.config import LOCATIONS, ImageSearchConfig, SearchConfig
+from nas.searching.config import ImageSearchConfig, SearchConfig
 from nas.searching.continuing import (
     CHANGEABLE,
     agrees,
@@ -22,6 +22,7 @@ from nas.searching.continuing import (
     is_among,
 )
 from nas.searching.executors import create_executor
+from nas.searching.locations import LOCATIONS
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.tasks.classification.task import ClassificationTask
     from nas.tasks.data_check import check
     from nas.tasks.in_memory import from_datasets
+    from nas.tasks.recognising.writing import initialise
     from nas.tasks.registry import (
         address,
         is_importable,
@@ -46,6 +47,7 @@ __all__ = [
     "address",
     "check",
     "from_datasets",
+    "initialise",
     "is_importable",
     "kinds",
     "load",
@@ -72,6 +74,7 @@ _MODULES = {
     "address": "registry",
     "check": "data_check",
     "from_datasets": "in_memory",
+    "initialise": "recognising.writing",
     "is_importable": "registry",
     "kinds": "registry",
     "load": "registry",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -40,6 +42,16 @@ class ImageSource(ABC):
         Raises:
             UserError: If one cannot be read; the message names the file.
         """
+
+    def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Reads some of the images, by their positions, and their targets.
+
+        Raises:
+            UserError: If one cannot be read.
+        """
+        images, targets = self.tensors
+        chosen = torch.tensor(rows, dtype=torch.long)
+        return images[chosen], targets[chosen]
 
 
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):

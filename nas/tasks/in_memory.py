@@ -65,7 +65,7 @@ def from_datasets(
     Raises:
         UserError: If an image or a target is not as said, there is none, or an option is wrong.
 
-    Example:
+    Examples:
         >>> import torch
         >>> import nas.tasks
         >>> images = torch.randint(0, 255, (40, 1, 16, 16), dtype=torch.uint8)

@@ -56,9 +56,9 @@ class Listing:
         """A clause for what was passed over, and one for the folders within that were not."""
         told = []
         if self.passed_over:
-            told.append(f"passed over {_counted(self.passed_over)}{_advice(self.passed_over)}")
+            told.append(f"passed over {counted(self.passed_over)}{_advice(self.passed_over)}")
         if self.inner:
-            told.append(f"took in the folders within it: {_counted(self.inner)}")
+            told.append(f"took in the folders within it: {counted(self.inner)}")
         return told
 
 
@@ -89,6 +89,11 @@ def image_files(folder: Path, suffixes: Set[str], *, within: bool) -> Listing:
 def is_entered(folder: Path) -> bool:
     """Whether a folder is one of the user's, and neither hidden nor one of systems or tools."""
     return not folder.name.startswith(".") and folder.name.lower() not in _SYSTEM
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file is what managers of files leave beside images."""
+    return path.name.lower() in _LITTER
 
 
 def composed(name: str) -> str:
@@ -161,7 +166,7 @@ def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
     if path.name.startswith("."):
         # Some systems leave hidden files with the name of an image beside it.
         return ""
-    if path.name.lower() in _LITTER:
+    if is_litter(path):
         return ""
     if not path.is_file():
         return _BROKEN if path.is_symlink() else _SPECIAL
@@ -175,7 +180,8 @@ def _order(path: Path) -> tuple[str, str]:
     return composed(name), name
 
 
-def _counted(counts: Counter[str]) -> str:
+def counted(counts: Counter[str]) -> str:
+    """Numbers of what was passed over, the most frequent first."""
     return ", ".join(
         f"{count} {what.removesuffix('s') if count == 1 and what in _KINDS else what}"
         for what, count in counts.most_common()

@@ -34,6 +34,8 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
     8: np.rot90,
 }
+# From this number on, height and width change places.
+_LYING = 5
 
 
 def _image_suffixes() -> frozenset[str]:
@@ -104,9 +106,23 @@ class ImageReader:
 
         What cannot be opened has no treatment.
         """
-        clauses = [] if path.suffix.lower() == _ARRAY else _turning(path)
+        clauses = [] if path.suffix.lower() == _ARRAY else [*_turning(path), *self._colours(path)]
         conversion = self.conversion(path)
         return tuple([*clauses, conversion] if conversion else clauses)
+
+    def _colours(self, path: Path) -> list[str]:
+        with _header(path) as image:
+            if image is None or isinstance(self.channels, int):
+                return []
+            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+                return [f"converted from {image.mode}"]
+            # What is done with more than 8 bits is told by `conversion`.
+            if _is_deep(image):
+                return []
+            grey = image.mode in ("1", "L", "LA", "La")
+            if grey and self.channels == "rgb":
+                return ["grey, taken as three equal channels"]
+            return [] if grey or self.channels == "rgb" else ["turned to grey"]
 
     def conversion(self, path: Path) -> str:
         """How the values of a file become 8 bits per channel, as a clause; empty if they are that.
@@ -191,6 +207,69 @@ def read_mask(path: Path) -> np.ndarray:
             )
         values = np.array(image, dtype=np.uint8) // _STRETCHED.get(_stored_mode(image), 1)
         return _upright(values, image)
+
+
+def read_colours(path: Path) -> np.ndarray:
+    """Reads the colours of a mask, turned upright as its EXIF data say.
+
+    Returns:
+        H×W×3 uint8.
+
+    Raises:
+        UserError: If the colours are not exact, the file is transparent somewhere, or damaged.
+    """
+    with _opened(path) as image:
+        if image.format in _LOSSY:
+            raise UserError(
+                f"{path}: in truth a {image.format}, whose colours are not exact; save the mask as "
+                "a PNG."
+            )
+        if _is_deep(image):
+            raise UserError(f"{path}: more than 8 bits per channel; save the mask as an 8-bit PNG.")
+        if _is_transparent(image) and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+            raise UserError(f"{path}: transparent pixels have no colour; save it without any.")
+        return _upright(np.asarray(image.convert("RGB")), image)
+
+
+def read_region(path: Path) -> np.ndarray:
+    """Reads the mask of a single class, turned upright as its EXIF data say.
+
+    Returns:
+        H×W bool, where its values are above 0.
+
+    Raises:
+        UserError: If it has more than two values, or cannot be read.
+    """
+    with _opened(path) as image:
+        # The numbers of a palette tell more than its colours, of which 0 may be any.
+        plain = image.mode in ("1", "L", "P")
+        stored = _upright(np.array(image, dtype=np.uint8), image) if plain else None
+    values = read_colours(path).max(axis=-1) if stored is None else stored
+    found = np.unique(values)
+    if len(found) > 2 or (len(found) == 2 and found[0] > 0):
+        raise UserError(
+            f"{path}: the mask of one class has two values, 0 and another, and this one has "
+            f"{', '.join(map(str, found[:5].tolist()))}{' and more' if len(found) > 5 else ''}."
+        )
+    return values > 0
+
+
+def turned_with(values: np.ndarray, path: Path) -> np.ndarray:
+    """Turns what was annotated on the stored pixels of an image as the image is turned.
+
+    Annotation tools show an image upright, and so do most files say its size. Where the size of the
+    annotations is that of the stored pixels, and not that of the upright image, they were made on
+    these.
+
+    Args:
+        values: H×W.
+        path: The image.
+    """
+    with _header(path) as image:
+        if image is None or image.width == image.height:
+            return values
+        lies = _orientation(image) >= _LYING and values.shape == (image.height, image.width)
+        return _upright(values, image) if lies else values
 
 
 def size_of(path: Path) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def register(name: str) -> Callable[[LoaderT], LoaderT]:
     Raises:
         ValueError: If the name is taken.
 
-    Example:
+    Examples:
         >>> import nas.tasks
         >>> @nas.tasks.register("small-digits")
         ... def small_digits(size: int = 8) -> nas.tasks.ClassificationTask:
@@ -255,6 +255,9 @@ def _load_files(path: Path, root: Path | None, options: dict[str, Any]) -> Task:
         if not (path / FILE).is_file():
             return _load_without_file(path, root, options)
         path = path / FILE
+    elif path.is_absolute() and not path.exists():
+        # What a run remembers.
+        raise UserError(f"{path}: there is no such task any more; give --data if it moved.")
     elif not path.is_file():
         raise UserError(
             f"no task or file {str(path)!r}; {hint(str(path), names())}; or give a folder with a "

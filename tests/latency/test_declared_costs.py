@@ -178,8 +178,8 @@ def test_a_cost_without_a_label_is_refused():
         ("latency", 4.996, "5 ms"),
         ("latency_ms_pixel2", 0.8, "0.8 ms"),
         ("memory", 8e6, "8 MB"),
-        ("params", 1.5e6, "1.5M"),
-        ("steps", 3000.0, "3k"),
+        ("params", 1.5e6, "1.5 M"),
+        ("steps", 3000.0, "3 K"),
     ],
 )
 def test_an_amount_has_the_unit_of_its_cost(key, value, text):

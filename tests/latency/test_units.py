@@ -9,9 +9,9 @@ from latency.units import BYTES, COUNT, MILLIJOULES, MILLISECONDS, Unit
     ("unit", "value", "text"),
     [
         (COUNT, 12.0, "12"),
-        (COUNT, 1234.0, "1.23k"),
-        (COUNT, 31.25e6, "31.2M"),
-        (COUNT, 2e9, "2G"),
+        (COUNT, 1234.0, "1.23 K"),
+        (COUNT, 31.25e6, "31.2 M"),
+        (COUNT, 2e9, "2 G"),
         (MILLISECONDS, 4.996, "5 ms"),
         (BYTES, 8e6, "8 MB"),
         (BYTES, 512.0, "512 B"),

@@ -97,6 +97,9 @@ class FileSource(ClassificationSource):
                 pass
         return torch.from_numpy(images), torch.from_numpy(self.labels)
 
+    def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return self.select(np.array(rows, np.int64)).read()
+
     @property
     def has_photos(self) -> bool:  # type: ignore[override]
         return self._short_side is not None

@@ -10,7 +10,7 @@ from typing import Any
 from nas.errors import UserError
 from nas.settings import validate
 from nas.tasks.classification.classes import check_classes
-from nas.tasks.classification.layouts import cub, idx, image_folder
+from nas.tasks.classification.layouts import class_folders, cub, idx, image_folder, list_files
 from nas.tasks.classification.layouts.found import Found
 from nas.tasks.classification.memory import check_memory
 from nas.tasks.classification.settings import ClassificationSettings
@@ -29,6 +29,8 @@ _LAYOUTS = {
     "cub": _Layout(cub.recognised, cub.find),
     "idx": _Layout(idx.recognised, idx.find),
     "image_folder": _Layout(image_folder.recognised, image_folder.find),
+    "class_folders": _Layout(class_folders.recognised, class_folders.find),
+    "list": _Layout(list_files.recognised, list_files.find),
 }
 
 
@@ -87,6 +89,11 @@ def _load(settings: ClassificationSettings, root: Path, where: str) -> Classific
         raise UserError(
             f"task {settings.name}: pooled belongs to the layout 'cub', and this is {layout!r}; "
             "remove it."
+        )
+    if layout != "list" and (settings.lists or settings.images):
+        raise UserError(
+            f"task {settings.name}: lists and images belong to the layout 'list', and this is "
+            f"{layout!r}; remove them, or write layout: list."
         )
     found = _LAYOUTS[layout].find(root, settings)
     check_classes(found.classes, settings)

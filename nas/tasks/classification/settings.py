@@ -13,6 +13,7 @@ from nas.tasks.settings import ImageSettings, with_text
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 HeldOut = Share | Count
+SplitName = Literal["train", "validation", "test"]
 
 
 class DrawSettings(Settings):
@@ -103,7 +104,9 @@ class ClassificationSettings(ClassSettings):
 
     Attributes:
         root: Folder of the data; relative to the task.yaml.
-        layout: How the files tell the classes; "auto" looks.
+        layout: How the files tell the classes; "auto" looks for one of the first three.
+        lists: For list: the file of each split, each line an image and its class.
+        images: For list: folder that the names in the lists start from; `root` unless given.
         centre_crop: Share of an image's short side that is kept when it is brought to
             `input_size`, for image_folder and cub; 0.875 unless given.
         short_side: Length in pixels at which the short side of the photos of image_folder and cub
@@ -113,7 +116,9 @@ class ClassificationSettings(ClassSettings):
     """
 
     root: Path = Path()
-    layout: Literal["auto", "image_folder", "cub", "idx"] = "auto"
+    layout: Literal["auto", "image_folder", "cub", "idx", "class_folders", "list"] = "auto"
+    lists: dict[SplitName, Path] = Field(default_factory=dict)
+    images: Path | None = None
     centre_crop: float | None = Field(default=None, gt=0, le=1)
     short_side: Count | None = None
     pooled: bool = False

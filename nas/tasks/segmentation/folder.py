@@ -1,9 +1,9 @@
-"""Tasks on a user's own images: folders of images and index PNG masks."""
+"""Tasks on a user's own images: folders of images, and masks in one of the formats."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from torch import Tensor
 from nas.errors import UserError
 from nas.settings import validate
 from nas.tasks.listing import composed
-from nas.tasks.reading import ImageReader, content_of, mask_palette, read_mask, resize, size_of
+from nas.tasks.reading import ImageReader, content_of, resize
+from nas.tasks.segmentation.formats.mask import Mask
 from nas.tasks.segmentation.settings import SegmentationSettings
 from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
 from nas.tasks.segmentation.splits import LabelledFile, find_files
@@ -77,21 +78,25 @@ class FolderSource(SegmentationSource):
         for file in self.files:
             total.update(composed(file.name).encode())
             total.update(self._reader.conversion(file.image).encode())
-            for path in (file.image, file.mask):
-                total.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
+            total.update(hashlib.blake2b(file.image.read_bytes(), digest_size=16).digest())
+            total.update(file.mask.digest())
         return total.hexdigest()
 
     def read(self) -> tuple[Tensor, Tensor]:
+        return self.read_some(range(len(self.files)))
+
+    def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         if self.problems:
             raise UserError(self.problems[0])
-        images = np.empty((len(self.files), *self._size, self._reader.count), np.uint8)
-        masks = np.empty((len(self.files), *self._size), np.uint8)
-        for row, file in enumerate(self.files):
+        files = [self.files[row] for row in rows]
+        images = np.empty((len(files), *self._size, self._reader.count), np.uint8)
+        masks = np.empty((len(files), *self._size), np.uint8)
+        for row, file in enumerate(files):
             images[row], masks[row] = self._read(file)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
 
     def stored_masks(self) -> Iterator[Tensor] | None:
-        if all(size_of(file.mask) == self._size for file in self.files):
+        if all(file.mask.size() == self._size for file in self.files):
             return None
         return (self._stored_mask(file) for file in self.files)
 
@@ -100,7 +105,7 @@ class FolderSource(SegmentationSource):
             yield self._inspect(file)
 
     def _read(self, file: LabelledFile) -> tuple[np.ndarray, np.ndarray]:
-        image, values = self._reader.read(file.image), read_mask(file.mask)
+        image, values = self._reader.read(file.image), file.mask.read()
         problems = self._problems(file, image, values)
         if problems:
             raise UserError(problems[0])
@@ -110,27 +115,28 @@ class FolderSource(SegmentationSource):
         return resize(image, self._size), np.asarray(labels)
 
     def _stored_mask(self, file: LabelledFile) -> Tensor:
-        return torch.from_numpy(self._stored[self._index[read_mask(file.mask)]])
+        return torch.from_numpy(self._stored[self._index[file.mask.read()]])
 
     def _inspect(self, file: LabelledFile) -> MaskInspection:
-        image, mask, palette, problems = None, None, {}, []
+        image, mask, problems = None, None, []
+        palette: Mapping[int, tuple[int, ...]] = {}
         counts = np.zeros(len(self._classes) + 1, np.int64)
         try:
             image = self._reader.read(file.image)
         except UserError as error:
             problems.append(str(error))
         try:
-            values = read_mask(file.mask)
+            values = file.mask.read()
         except UserError as error:
             problems.append(str(error))
         else:
             problems += self._problems(file, image, values)
-            palette, mask = mask_palette(file.mask), content_of(values)
+            palette, mask = file.mask.palette(), content_of(values)
             indices = self._index[values]
             counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
         size = None if image is None else (image.shape[0], image.shape[1])
         content = None if image is None else content_of(image)
-        treatment = self._reader.treatment(file.image)
+        treatment = self._reader.treatment(file.image) + file.mask.treatment()
         return MaskInspection(
             size,
             counts,
@@ -147,7 +153,7 @@ class FolderSource(SegmentationSource):
     ) -> list[str]:
         problems = []
         height, width = values.shape
-        if image is not None and image.shape[:2] != (height, width):
+        if image is not None and not _fits(file.mask, (height, width), image.shape[:2]):
             problems.append(
                 f"{file.mask}: the mask has {height}x{width} pixels, its image "
                 f"{image.shape[0]}x{image.shape[1]}."
@@ -162,6 +168,11 @@ class FolderSource(SegmentationSource):
             what = f"neither a class{rest}" if rest else "no class"
             problems.append(f"{file.mask}: the value {found}{more} is {what}.")
         return problems
+
+
+def _fits(mask: Mask, size: tuple[int, int], image: tuple[int, ...]) -> bool:
+    """Whether a mask has the size of its image, or its proportions where that is enough."""
+    return size == image or (mask.scales and size[0] * image[1] == size[1] * image[0])
 
 
 def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
@@ -192,7 +203,7 @@ def load_folder(path: Path, values: Any, data: Path | None) -> SegmentationTask:
             settings.reader,
             files.problems,
             files.notes,
-            ignored if settings.ignore_index is None else None,
+            ignored if settings.format == "index" and settings.ignore_index is None else None,
         )
         for split, found in files.splits.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +21,10 @@ _RANGE = re.compile(r"(\d*\.?\d*):(\d*\.?\d*)")
 _UNUSUAL = 255
 
 GroupMember = str | tuple[str, ...]
+FormatName = Literal["index", "colours", "class_files", "coco", "labelme", "cityscapes"]
+Colour = tuple[int, int, int]
+
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class SplitSettings(Settings):
@@ -233,14 +237,78 @@ class SegmentationSettings(MaskSettings):
     Attributes:
         root: Folder that every other path starts from; relative to the task.yaml.
         images: Folder of all images, for splits by name or by range.
-        masks: Folder of all masks: PNG, one channel, the pixel value tells the class.
+        masks: Folder of all masks, or the file that tells them for coco.
         splits: Which files are learned from, guide the search, and are tested on.
+        format: How masks are stored; see `nas.tasks.segmentation.formats`.
+        colours: The colour, or the colours, of each class in masks of the format colours, as
+            ``"#804080"`` or ``[128, 64, 128]``.
+        ignored_labels: Labels, other than the classes, whose pixels belong to no class, in formats
+            that name classes.
     """
 
     root: Path = Path()
     images: Path | None = None
     masks: Path | None = None
     splits: SplitsSettings = SplitsSettings()
+    format: FormatName = "index"
+    colours: dict[str, tuple[Colour, ...]] = Field(default_factory=dict)
+    ignored_labels: tuple[str, ...] = ()
+
+    @field_validator("colours", mode="before")
+    @classmethod
+    def _read_colours(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("give a mapping of classes to colours")
+        with_text(value)
+        return {name: _colours(name, colours) for name, colours in value.items()}
+
+    @field_validator("ignored_labels", mode="before")
+    @classmethod
+    def _name_ignored(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            with_text(value)
+        return value
+
+    @property
+    def ignored_value(self) -> int:
+        """Value of pixels of no class in formats that name classes, which take no values."""
+        return _UNUSUAL
+
+    @model_validator(mode="after")
+    def _check_format(self) -> Self:
+        if self.format == "index":
+            for key in ("colours", "ignored_labels"):
+                if getattr(self, key):
+                    raise ValueError(f"{key} belongs to another format of masks; give format")
+            return self
+        if list(self.classes) != list(range(len(self.classes))):
+            raise ValueError(f"classes of the format {self.format} are a list of names")
+        if self.ignore_index is not None:
+            raise ValueError(f"ignore_index belongs to the format index, not to {self.format}")
+        both = next((name for name in self.ignored_labels if name in self.classes.values()), None)
+        if both is not None:
+            raise ValueError(f"ignored_labels: {both!r} is a class; remove it from one of them")
+        if (self.format == "colours") != bool(self.colours):
+            raise ValueError("colours and the format colours go together; give both or none")
+        if self.colours:
+            self._check_colours()
+        return self
+
+    def _check_colours(self) -> None:
+        known = [*self.classes.values(), *self.ignored_labels]
+        for name in known:
+            if name not in self.colours:
+                raise ValueError(f"colours: {name!r} has none; give it one")
+        for name in self.colours:
+            if name not in known:
+                raise ValueError(
+                    f"colours: {name!r} is no class; add it to classes, or to ignored_labels"
+                )
+        owners: dict[Colour, str] = {}
+        for name, colours in self.colours.items():
+            for colour in colours:
+                if owners.setdefault(colour, name) != name:
+                    raise ValueError(f"colours: {owners[colour]!r} and {name!r} share a colour")
 
     @model_validator(mode="after")
     def _check_folders(self) -> Self:
@@ -254,3 +322,20 @@ class SegmentationSettings(MaskSettings):
                     f"them for the split"
                 )
         return self
+
+
+def _colours(name: str, value: Any) -> tuple[Colour, ...]:
+    """The colours that a task.yaml gives a class: one, or a list of them."""
+    several = isinstance(value, (list, tuple)) and not all(isinstance(one, int) for one in value)
+    return tuple(_colour(name, one) for one in (value if several else (value,)))
+
+
+def _colour(name: str, value: Any) -> Colour:
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        return int(value[1:3], 16), int(value[3:5], 16), int(value[5:], 16)
+    parts = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(parts) == 3 and all(isinstance(part, int) and 0 <= part <= 255 for part in parts):
+        return parts[0], parts[1], parts[2]
+    raise ValueError(
+        f"{name!r} has {value!r}; write a colour as '#804080', in quotes, or as [128, 64, 128]"
+    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from nas.errors import UserError
 from nas.files import read_text
-from nas.tasks.listing import below, composed, image_files, is_within
+from nas.tasks.listing import below, composed, is_within
 from nas.tasks.reading import IMAGE_SUFFIXES
+from nas.tasks.segmentation.formats.mask import Labelled, Mask
+from nas.tasks.segmentation.formats.registry import format_of
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings
 
 T = TypeVar("T")
@@ -23,7 +25,7 @@ class LabelledFile:
 
     name: str
     image: Path
-    mask: Path
+    mask: Mask
 
 
 @dataclass(frozen=True)
@@ -73,28 +75,43 @@ class _Finder:
         self.notes: list[str] = []
         self._settings = settings
         self._root = root
+        self._format = format_of(settings)
+        self._known: dict[tuple[Path, Path], Labelled] = {}
 
     def find(self, split: SplitSettings) -> list[LabelledFile]:
         images = below(self._root, split.images or self._settings.images or "")
         masks = below(self._root, split.masks or self._settings.masks or "")
-        by_name = self._index(images, self._settings.reader.suffixes)
-        mask_by_name = self._index(masks, {".png"})
+        found = self._labelled(images, masks)
+        by_name, mask_by_name = found.images, found.masks
         if split.names is not None:
             path = below(self._root, split.names)
             return self._listed(path, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):
             self.problems.append(f"{mask_by_name[name]}: no image {name} in {images}.")
-        for name in sorted(by_name.keys() - mask_by_name.keys()):
-            self.problems.append(f"{by_name[name]}: no mask {name}.png in {masks}.")
-        names = sorted(by_name)[split.bounds(len(by_name))]
+        if self._format.needs_every_mask:
+            for name in sorted(by_name.keys() - mask_by_name.keys()):
+                self.problems.append(f"{by_name[name]}: {self._format.missing(name, masks)}.")
+            names = sorted(by_name)[split.bounds(len(by_name))]
+        else:
+            labelled = sorted(by_name.keys() & mask_by_name.keys())
+            names = labelled[split.bounds(len(labelled))]
         usable = [name for name in names if name in mask_by_name]
         return [LabelledFile(name, by_name[name], mask_by_name[name]) for name in usable]
+
+    def _labelled(self, images: Path, masks: Path) -> Labelled:
+        # Splits of the same places need not list them anew.
+        if (images, masks) not in self._known:
+            found = self._format.find(images, masks)
+            self.problems += found.problems
+            self.notes += found.notes
+            self._known[images, masks] = found
+        return self._known[images, masks]
 
     def _listed(
         self,
         path: Path,
         by_name: dict[str, Path],
-        mask_by_name: dict[str, Path],
+        mask_by_name: Mapping[str, Mask],
         images: Path,
         masks: Path,
     ) -> list[LabelledFile]:
@@ -103,7 +120,8 @@ class _Finder:
             if image not in by_name:
                 self.problems.append(f"{path}: names {image}, but {images} has no such image.")
             elif mask not in mask_by_name:
-                self.problems.append(f"{by_name[image]}: no mask {mask}.png in {masks}.")
+                missing = self._format.missing(mask, masks)
+                self.problems.append(f"{by_name[image]}: {missing}.")
             elif image in found:
                 self.problems.append(f"{path}: names {image} twice.")
             else:
@@ -114,7 +132,7 @@ class _Finder:
         self,
         path: Path,
         by_name: dict[str, Path],
-        mask_by_name: dict[str, Path],
+        mask_by_name: Mapping[str, Mask],
         folders: tuple[Path, Path],
     ) -> Iterator[tuple[str, str]]:
         """The image and the mask of each line; they have one name where the line has one."""
@@ -151,24 +169,6 @@ class _Finder:
                     f"{where} names {name!r}, which is neither in {folders[0]} nor in "
                     f"{folders[1]}; correct it, or images and masks in the task."
                 )
-
-    def _index(self, folder: Path, suffixes: Set[str]) -> dict[str, Path]:
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder; correct the path or give --data.")
-        listing = image_files(folder, suffixes, within=False)
-        self.notes += [f"{folder}: {clause}." for clause in listing.notes()]
-        if listing.folders and not listing.files:
-            self.problems.append(
-                f"{folder}: its files lie in folders within it, which are not entered; move them "
-                "up, or name one of these folders in the task."
-            )
-        found: dict[str, Path] = {}
-        for path in listing.files:
-            name = composed(path.stem)
-            if name in found:
-                self.problems.append(f"{path}: {found[name].name} has the same name.")
-            found.setdefault(name, path)
-        return found
 
 
 def _name(text: str) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,37 @@ def test_a_closed_output_ends_a_command_with_a_sentence() -> None:
     os.close(writing)
     assert done.returncode == 128 + 13
     assert done.stderr == "nas: the output was closed; what is finished is kept.\n"
+
+
+def test_the_version_is_that_of_the_package(nas) -> None:
+    outcome = nas("--version")
+    assert (outcome.code, outcome.out) == (0, f"nas {metadata.version('nas-toolkit')}\n")
+
+
+def test_bash_completes_options() -> None:
+    # The name of the program, and so of the variable, is that of a process of its own.
+    script = "import sys; sys.argv = ['nas']; from nas.cli import main; main()"
+    typed = {
+        "_NAS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "nas search --max-l",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | typed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["--max-latency"], done.stderr
+
+
+def test_options_of_a_search_are_grouped_and_the_common_ones_come_first(nas, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = nas("search", "--help").out
+    titles = [line[3:].rstrip("─╮ ") for line in shown.splitlines() if line.startswith("╭")]
+    # The first one holds --help alone.
+    assert titles[:3] == ["Options", "Common options", "What is searched"]
+    for common in ("--data", "--trials", "--max-params", "--resume"):
+        assert shown.index(f"│ {common} ") < shown.index("What is searched")

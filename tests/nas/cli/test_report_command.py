@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.deployment.showing import class_colours, layer_times, predictions
+from nas.deployment.showing import layer_times, predictions
+from nas.report.pictures import class_colours
 from nas.tasks import from_datasets
 
 

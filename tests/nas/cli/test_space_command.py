@@ -36,7 +36,7 @@ def test_show_tells_what_candidates_cost(nas) -> None:
     titles = [line for line in lines if " candidates: " in line]
     assert [title.split(" of ")[0] for title in titles] == ["parameters", "MACs"]
     # The encoder up to stride 8 has 5,518 parameters.
-    assert float(titles[0].split(": ")[1].split("k")[0]) > 5.5
+    assert float(titles[0].split(": ")[1].split(" K")[0]) > 5.5
     bars = [int(line.split()[-1]) for line in lines if line.startswith("  from ")]
     assert len(bars) == 20
     assert sum(bars[:10]) == sum(bars[10:]) <= 8

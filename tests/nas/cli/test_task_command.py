@@ -90,3 +90,11 @@ def test_a_search_refuses_images_of_one_class_each(nas, photos, monkeypatch) -> 
 
 def _rows(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("│")]
+
+
+def test_show_draws_the_folder(nas, task_folder, tmp_path) -> None:
+    path = tmp_path / "sheet.png"
+    outcome = nas("task", "show", task_folder.root, "--output", path)
+    assert (outcome.code, outcome.out) == (0, f"{path}\n")
+    with Image.open(path) as picture:
+        assert picture.width == 1600

@@ -8,7 +8,8 @@ from hand_made import failed, record
 
 from nas.report.runs import Snapshot
 from nas.report.search_quality import SearchQuality, search_quality
-from nas.searching.config import ControllerSettings, RewardSettings, SearchConfig
+from nas.searching.config import SearchConfig
+from nas.searching.sections import ControllerSettings, RewardSettings
 
 PLAIN = RewardSettings()
 PENALISED = RewardSettings.model_validate(

@@ -13,11 +13,11 @@ from nas.errors import UserError
 from nas.kinds.segmentation.settings import SegmentationFitSettings
 from nas.report.runs import read_snapshot
 from nas.searching import full_training
-from nas.searching.config import FinalistSettings
 from nas.searching.finalists import Finalists, Round, chosen, rounds, train_finalists
 from nas.searching.full_training import FullTrainer, FullTraining
 from nas.searching.records import record_of
 from nas.searching.run_folder import RunFolder
+from nas.searching.sections import FinalistSettings
 from nas.searching.study import read_study
 from rewards import Penalty, Reward
 

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.evaluation.evaluation import Rung
 from nas.searching import search
-from nas.searching.config import PromotionSettings
 from nas.searching.promotion import FrontSoFar, RewardsSoFar, dominates, is_promoted, rewards_at
 from nas.searching.records import read_records
+from nas.searching.sections import PromotionSettings
 from nas.searching.study import read_study
 from rewards import Penalty, Reward
 from search_spaces.genotype import Genotype

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.searching.config import TableSearchConfig, image_config, load_config, placed_in
+from nas.searching.config import TableSearchConfig, image_config, load_config
+from nas.searching.locations import placed_in
 from nas.settings import validate
 
 

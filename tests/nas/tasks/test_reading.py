@@ -288,3 +288,24 @@ def test_channels_are_resized_one_like_the_other(channels):
     one = resize(pixels, (4, 6), (1.0, 0.5, 10.0, 8.0))
     assert resized.shape == (4, 6, channels)
     assert np.array_equal(resized, np.repeat(one, channels, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "clause"),
+    [
+        ("L", "rgb", "grey, taken as three equal channels"),
+        ("CMYK", "rgb", "converted from CMYK"),
+        ("RGB", "grey", "turned to grey"),
+    ],
+)
+def test_other_colours_than_the_tasks_are_told(tmp_path, mode, channels, clause):
+    path = tmp_path / "a.tif"
+    Image.new(mode, (4, 4)).save(path)
+    assert ImageReader(channels).treatment(path) == (clause,)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", "rgb"), ("L", "grey")])
+def test_colours_of_the_task_are_not_worth_a_word(tmp_path, mode, channels):
+    path = tmp_path / "a.png"
+    Image.new(mode, (4, 4)).save(path)
+    assert ImageReader(channels).treatment(path) == ()

@@ -35,7 +35,20 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
         UserError: If there is no folder `train`, a class has no folder, or several folders claim
             to be one split.
     """
-    folders = _split_folders(root)
+    return found_in(_split_folders(root), root, settings)
+
+
+def found_in(folders: dict[str, Path], root: Path, settings: ClassificationSettings) -> Found:
+    """Lists the folders of classes in those of the splits.
+
+    Args:
+        folders: That of each split, "train" among them.
+        root: Folder of all of them.
+        settings: Of the task.
+
+    Raises:
+        UserError: If a class has no folder.
+    """
     known = _classes(folders["train"])
     for name in map(composed, settings.classes):
         if name not in known:

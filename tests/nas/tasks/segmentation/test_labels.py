@@ -88,7 +88,7 @@ def _listed(folder, text: str | bytes, **changes):
 def test_a_list_may_pair_images_with_masks_of_other_names(task_folder, separator):
     task = _listed(task_folder, f"images/00.jpg{separator}masks/03.png\n")
     files = task.sources["train"].files
-    assert [(file.image.name, file.mask.name) for file in files] == [("00.jpg", "03.png")]
+    assert [(file.image.name, file.mask.path.name) for file in files] == [("00.jpg", "03.png")]
     assert not task.sources["train"].problems
 
 

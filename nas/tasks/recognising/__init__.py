@@ -1,0 +1,1 @@
+"""Takes a look at a folder and describes the task that it holds."""
