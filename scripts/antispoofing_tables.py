@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-r"""Tables of face anti-spoofing: missing modalities, methods, rules of checkpoints, sweep, search.
+r"""Tables of face anti-spoofing: missing modalities, methods, rules of checkpoints, a sweep.
 
     scripts/antispoofing_tables.py --task surf.yaml --seeds 4 --work runs/surf --device cuda:0
     scripts/antispoofing_tables.py --task spoofing --seeds 4 --work runs/spoofing \
@@ -9,15 +9,14 @@ r"""Tables of face anti-spoofing: missing modalities, methods, rules of checkpoi
 
 A teacher takes all inputs, the students those of --inputs. What is trained already is not trained
 again, so the script can be stopped and started with the same options. All figures are of the test
-split, mean and sample standard deviation over the seeds; epochs are chosen on validation, and so is
-all that a sweep or a search shows. It prints Markdown after each part.
+split, mean and sample standard deviation over the seeds; epochs are chosen on validation, and a
+sweep shows validation alone. It prints Markdown after each part.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ LOSSES: dict[str, Mapping[str, Any]] = {
 METHODS = (RGB_ALONE, *LOSSES, SP_INIT)
 MONITORS = ("acer", "for_fdr_mean")
 FIGURES = {"acer": "ACER", "apcer": "APCER", "bpcer": "BPCER", "eer": "EER", "accuracy": "accuracy"}
-PARTS = ("teacher", "students", "checkpoints", "sweep", "search")
+PARTS = ("teacher", "students", "checkpoints", "sweep")
 
 
 def main() -> None:
@@ -67,10 +66,8 @@ def main() -> None:
             _print_students(options, {name: _student(options, name, teacher) for name in chosen})
         elif part == "checkpoints":
             _print_checkpoints({name: _student(options, name, teacher) for name in chosen})
-        elif part == "sweep":
-            _print_sweep(options, teacher)
         else:
-            _print_search(options, teacher)
+            _print_sweep(options, teacher)
 
 
 def strided(num_classes: int, in_channels: int) -> StagedNetwork:
@@ -99,8 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", default=",".join(PARTS[:3]), help=f"some of: {','.join(PARTS)}")
     parser.add_argument("--swept", default=AP, help="method whose weight is swept")
     parser.add_argument("--weights", default="0.1:0.9:0.1", help="of the sweep")
-    parser.add_argument("--trials", type=int, default=24, help="of the search")
-    parser.add_argument("--search", default="{}", help="settings of the search, as YAML")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
@@ -215,47 +210,6 @@ def _print_sweep(options: argparse.Namespace, teacher: Path) -> None:
         weight = point.values["distill.weight"]
         print(f"| {weight} | {_cell(point.validation['acer'])} |")
     print(f"\n{found.path / 'plots' / 'sweep.png'}")
-
-
-def _print_search(options: argparse.Namespace, teacher: Path) -> None:
-    folder = options.work / "search"
-    config: dict[str, Any] = {
-        "task_options": _yaml(options.task_options),
-        "evaluation": {"inputs": options.inputs.split(",")},
-        **_yaml(options.search),
-    }
-    if options.data:
-        config["data"] = options.data
-    run = nas.search(
-        options.task,
-        run=folder,
-        space="nasbench201",
-        penalties=["latency"],
-        trials=options.trials,
-        teacher=teacher,
-        device=options.device,
-        config=None if folder.exists() else config,
-        resume=folder.exists(),
-        progress=False,
-    )
-    front = run.front("latency")
-    print(f"\nFront of {options.trials} candidates on validation\n")
-    print("| trial | ACER, % | latency, ms |\n|---|---|---|")
-    for one in front:
-        print(f"| {one['trial']} | {100 * (1 - one['quality']):.1f} | {one['latency']:.2f} |")
-    retrained = [
-        run.retrain(
-            seed=seed,
-            out=folder / f"best-{seed}",
-            device=options.device,
-            config=_yaml(options.training),
-            progress=False,
-        )
-        for seed in range(options.seeds)
-    ]
-    errors = [1 - one.metrics["test"]["quality"] for one in retrained]
-    milliseconds = statistics.median(one.metrics["costs"]["latency"] for one in retrained)
-    print(f"\nRetrained best: ACER {_cell(errors)} %, {milliseconds:.2f} ms")
 
 
 def _print_rows(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
