@@ -84,7 +84,10 @@ def search(
     ] = None,
     encoder_weights: Annotated[
         str | None,
-        typer.Option(help="task, imagenet, none or a safetensors file.", rich_help_panel=_SPACE),
+        typer.Option(
+            help="task, imagenet, none, a safetensors file, or a folder of NAME.safetensors.",
+            rich_help_panel=_SPACE,
+        ),
     ] = None,
     inputs: Annotated[
         str | None,
