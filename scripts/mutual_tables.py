@@ -4,26 +4,33 @@ r"""Tables of mutual learning: methods, crossed paths, ensembles, fronts, and ch
     scripts/mutual_tables.py --task docs/tasks/fashion_mnist.yaml --data FASHION \
         --models resnet56,resnet20 --cut stage2 --epochs 20 --seeds 4 --work runs/mutual
 
-Networks are trained independently, by DML and by XML. With `--equal-epochs`, independent networks
-are trained once more, for as many epochs as take the time of XML, and the front over the paths of
-XML stands beside theirs. Then the independent networks are crossed: as they are, with each matching
-of their channels, and after XML has gone on from there (`--continued`). What is trained already is
-not trained again, so the script can be stopped and started. It prints Markdown.
+Networks are trained independently, by DML and by XML; the paths of XML are scored once more with
+batch-norm statistics that are measured anew for each of them. With `--equal-epochs`, independent
+networks are trained once more, for as many epochs as take the time of XML, and the front over the
+paths of XML stands beside theirs. Then the independent networks are crossed: as they are, with each
+matching of their channels, and after XML has gone on from there (`--continued`). What is trained
+already is not trained again, so the script can be stopped and started. It prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.api.mutual import run_mutual
+from nas.cli.values import assignments
 from nas.experiments.run import mean_and_spread
+from nas.kinds.registry import kind_of
 from nas.models.weights import save_tensors
 from nas.mutual_learning.alignment import align
+from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import FILE, load_students
 from nas.mutual_learning.run import (
     MutualSummary,
@@ -51,6 +58,7 @@ MATCHINGS: dict[str, dict[str, Any] | None] = {
         for assignment in ("gale_shapley", "hungarian")
     },
 }
+_BATCH = 100
 Rows = Mapping[str, Sequence[float]]
 """Accuracies of each seed, by what they are of."""
 
@@ -65,6 +73,10 @@ def main() -> None:
     _print_table(
         f"From random weights, {options.split} accuracy in %",
         {name: _rows(summary) for name, summary in scored.items()},
+    )
+    _print_table(
+        f"Paths of XML with statistics of their own, {options.split} accuracy in %",
+        {"xml": _with_own_statistics(options, options.work / "xml")},
     )
     if options.equal_epochs:
         folder = options.work / f"independent-{options.equal_epochs}"
@@ -105,10 +117,20 @@ def _parser() -> argparse.ArgumentParser:
         default="none;l2 + std, gale_shapley;l2 + std, hungarian",
         help=f"matchings that XML goes on from, with ; between, or all; of: {'; '.join(MATCHINGS)}",
     )
+    parser.add_argument(
+        "--continued-epochs", type=int, default=0, help="of that XML; --epochs unless given"
+    )
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--split", default="test", help="that is scored")
     parser.add_argument("--latency", default=None, help="device on which every path is measured")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        help="KEY=VALUE for every training, for example training.learning_rate=3e-3",
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
     return parser
 
@@ -120,7 +142,7 @@ def _trained(
     matching: dict[str, Any] | None = None,
     weights: Sequence[Path] | None = None,
     seed: int | None = None,
-    epochs: int | None = None,
+    epochs: int = 0,
 ) -> None:
     students = [
         {"model": {"name": name, "weights": str(weights[n]) if weights else "none"}}
@@ -144,6 +166,7 @@ def _trained(
             "seed": seed or 0,
             "device": options.device,
             **{key: value for key, value in config.items() if value is not None},
+            **assignments(options.settings),
         },
         folder,
     )
@@ -171,6 +194,31 @@ def _crossed(options: argparse.Namespace, run: Path) -> dict[str, dict[str, list
     return found
 
 
+def _with_own_statistics(options: argparse.Namespace, run: Path) -> dict[str, list[float]]:
+    """Accuracies of paths whose batch norms know the maps of that path alone.
+
+    In training, the batch norms of a lower part gather statistics of the maps of all upper parts.
+    """
+    task, device = load_task(read_config(run), options.data), resolve_device(options.device)
+    normalise, images = Normaliser(task.mean, task.std), task.dataset("train").images
+    found: dict[str, list[float]] = {}
+    for place in trained_seeds(run):
+        students, _ = load_students(place / FILE)
+        students.to(device)
+        for path in all_paths(len(students), students.parts):
+            network = copy.deepcopy(students.network(path)).train()
+            for module in network.modules():
+                if isinstance(module, _BatchNorm):
+                    module.reset_running_stats()
+                    module.momentum = None  # the mean over all batches
+            with torch.no_grad():
+                for batch in images.split(_BATCH):
+                    network(normalise(batch, device))
+            card = kind_of(task).score(network.eval(), task, options.split, device)
+            found.setdefault(students.name(path), []).append(card.figures["accuracy"])
+    return found
+
+
 def _continued(options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """Accuracies after XML has gone on from independent networks, by matching."""
     chosen = list(MATCHINGS) if options.continued == "all" else options.continued.split(";")
@@ -182,7 +230,8 @@ def _continued(options: argparse.Namespace) -> dict[str, dict[str, list[float]]]
     for seed, files in weights.items():
         for name in chosen:
             folder = options.work / f"xml-{name}-{seed}".replace(" + ", "-").replace(", ", "-")
-            _trained(options, "xml", folder, MATCHINGS[name], files, seed)
+            epochs = options.continued_epochs
+            _trained(options, "xml", folder, MATCHINGS[name], files, seed, epochs)
             for row, values in _rows(_scored(options, folder)).items():
                 found.setdefault(name, {}).setdefault(row, []).extend(values)
     return found

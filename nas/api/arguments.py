@@ -46,6 +46,22 @@ def task_name(task: str | Path | Task | None) -> str | None:
     return keep(task, f"{task.name}-{task.fingerprint[:12]}")
 
 
+def task_of(settings: Mapping[str, Any]) -> Task:
+    """The task that raw settings name by ``task``, ``data`` and ``task_options``.
+
+    Raises:
+        UserError: If it cannot be had, or the settings are wrong.
+    """
+    import nas.tasks
+
+    options = settings.get("task_options") or {}
+    if not isinstance(options, dict):
+        raise UserError(f"task_options: must be a mapping, not {options!r}.")
+    if not settings.get("task"):
+        raise UserError("task: it is missing; name the data, for example digits.")
+    return nas.tasks.load(str(settings["task"]), settings.get("data"), **options)
+
+
 def module_name(module: str | Path | nn.Module | None, what: str) -> str | None:
     """The name of a network, or the one under which a module is kept."""
     if module is None or isinstance(module, (str, Path)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.api.arguments import Config, given, module_name, split_config, task_name
+from nas.api.arguments import Config, given, module_name, split_config, task_name, task_of
 from nas.api.folders import default_run
 from nas.api.progress import displays
 from nas.results import Records
@@ -33,9 +33,10 @@ class MutualRun:
     summary: MutualSummary
 
     def records(self) -> Records:
-        """Every path with its mean accuracy and its costs."""
+        """Every path with its mean accuracy (segmentation: mean IoU) and its costs."""
+        figure = self.summary.figure
         return Records(
-            {"path": name, "accuracy": sum(values) / len(values), **self.summary.costs[name]}
+            {"path": name, figure: sum(values) / len(values), **self.summary.costs[name]}
             for name, values in self.summary.paths.items()
         )
 
@@ -71,9 +72,11 @@ def mutual(
     """Trains networks that learn from each other; every crossing of their parts is a network.
 
     Args:
-        task: As for `search`; a classification task.
-        models: Two networks or more, as for `train`.
-        method: xml (mutual learning of crossed parts), dml (deep mutual learning) or independent.
+        task: As for `search`; of classification or segmentation.
+        models: Two networks or more, as for `train`; for segmentation their encoders, which
+            share a decoder.
+        method: xml (mutual learning of crossed parts), dml (deep mutual learning) or, for
+            classification, independent.
         cut: Modules after which each network is cut, one or two; ``layer2`` unless given.
         order: sequential (unless given) or simultaneous updates.
         run: Folder for the networks; ``runs/METHOD-MODELS`` unless given. A training that was cut
@@ -122,11 +125,13 @@ def run_mutual(
     progress: bool = True,
 ) -> MutualRun:
     """Trains networks that learn from each other, with settings by dotted key; see `mutual`."""
+    from nas.mutual_learning.kinds import mutual_kind
     from nas.mutual_learning.run import run_mutual as run_all
-    from nas.mutual_learning.settings import MutualConfig
 
     path, values = split_config(config, options)
     merged = overridden(read_values(path), values)
-    settings = validate(MutualConfig, merged, str(path) if path else "settings")
+    task = task_of(merged)
+    settings = validate(mutual_kind(task.kind).config, merged, str(path) if path else "settings")
     with displays(progress) as (epochs, _):
-        return MutualRun(folder, run_all(settings, folder, on_epoch=epochs[0], say=epochs[1]))
+        summary = run_all(settings, folder, task=task, on_epoch=epochs[0], say=epochs[1])
+    return MutualRun(folder, summary)

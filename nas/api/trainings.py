@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.api.arguments import Config, given, module_name, split_config, task_name, teacher_run
+from nas.api.arguments import (
+    Config,
+    given,
+    module_name,
+    split_config,
+    task_name,
+    task_of,
+    teacher_run,
+)
 from nas.api.folders import default_run
 from nas.api.progress import displays
 from nas.api.results import TrainedRun
@@ -144,16 +152,12 @@ def run_experiment(
     progress: bool = True,
 ) -> TrainedRun:
     """Trains networks whose settings are given by dotted key; see `train` and `distill`."""
-    import nas.tasks
     from nas.experiments.config import experiment_config
     from nas.experiments.run import run_experiment as run_all
 
     path, values = split_config(config, options)
     merged = overridden(read_values(path), values)
-    task_options = merged.get("task_options") or {}
-    if not isinstance(task_options, dict):
-        raise UserError(f"task_options: must be a mapping, not {task_options!r}.")
-    task = nas.tasks.load(str(merged["task"]), merged.get("data"), **task_options)
+    task = task_of(merged)
     settings = validate(experiment_config(task.kind), merged, str(path) if path else "settings")
     with displays(progress) as (epochs, _):
         summary = run_all(settings, folder, task=task, on_epoch=epochs[0], say=epochs[1])

@@ -19,11 +19,14 @@ def mutual(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Built-in classification task, a folder, or a task's YAML file."),
+        typer.Option(help="Built-in task, a folder, or a task's YAML file."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     models: Annotated[
-        str | None, typer.Option(help="Networks, separated by commas: resnet34,resnet18.")
+        str | None,
+        typer.Option(
+            help="Networks (for segmentation encoders), separated by commas: resnet34,resnet18."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with students and further settings.")
@@ -40,7 +43,7 @@ def mutual(
     ] = None,
     match: Annotated[
         str | None,
-        typer.Option(help="Match channels before training: bmm, cosine or l2."),
+        typer.Option(help="Match channels of trained networks before training: bmm, cosine or l2."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the first training.")] = None,
@@ -74,6 +77,8 @@ def mutual(
     values = with_assigned(values, assignments(settings or ()))
     if "students" not in values and not config:
         raise UserError("--models is missing; name two networks, such as resnet34,resnet18.")
+    if len(names) == 1:
+        raise UserError(f"--models {names[0]}: name two networks or more, separated by commas.")
     if "task" not in values and not config:
         raise UserError("--task is missing; name the data, for example --task digits.")
     if run is None and not names:

@@ -25,6 +25,7 @@ import timm
 IMAGENET = "imagenet"
 TASK = "task"
 NONE = "none"
+_BACKBONE = "encoder.backbone."
 STRIDES = (4, 8, 16, 32)
 """Strides of the maps that an encoder gives unless told otherwise."""
 
@@ -153,12 +154,19 @@ def _without_tail(backbone: nn.Module) -> nn.Module:
 def load_backbone(backbone: nn.Module, path: Path) -> None:
     """Loads weights by timm's key names; keys of a classifier head are passed over.
 
-    Weights for three channels are fitted to a backbone that takes others.
+    Of a segmentation network of this toolkit, those of its backbone are taken. Weights for three
+    channels are fitted to a backbone that takes others.
 
     Raises:
         UserError: If the file cannot be read or lacks weights of the backbone.
     """
-    found = fitted_to_channels(read_tensors(path, "encoder"), backbone)
+    tensors = read_tensors(path, "encoder")
+    within = {
+        key.removeprefix(_BACKBONE): tensor
+        for key, tensor in tensors.items()
+        if key.startswith(_BACKBONE)
+    }
+    found = fitted_to_channels(within or tensors, backbone)
     load_tensors(backbone, found, f"encoder weights {path}", "timm backbone")
 
 

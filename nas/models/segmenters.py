@@ -61,15 +61,21 @@ class SegmenterSettings(BackboneSettings, NetworkSettings):
             )
             if not hasattr(network, "strides"):
                 return network
-        encoder = Encoder(self._encoder, self.strides, channels)
+        encoder = self.encoder(channels)
         return SegmentationNetwork(encoder, PlainDecoder(encoder.channels, num_classes))
+
+    def encoder(self, channels: int) -> Encoder:
+        """The backbone with the weights that training starts from.
+
+        Raises:
+            UserError: If timm has no such model, it lacks a stride, or the weights do not fit.
+        """
+        return Encoder(
+            EncoderSettings(**self.model_dump(exclude={"strides"})), self.strides, channels
+        )
 
     def build(self, num_classes: int, input_size: tuple[int, int], channels: int) -> nn.Module:
         return self.model_copy(update={"weights": NONE}).create(num_classes, channels)
-
-    @property
-    def _encoder(self) -> EncoderSettings:
-        return EncoderSettings(**self.model_dump(exclude={"strides"}))
 
 
 class SearchedSegmenterSettings(NetworkSettings):

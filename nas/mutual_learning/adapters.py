@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.errors import UserError
-from nas.mutual_learning.splitting import Shape
+from nas.mutual_learning.splitting import Interface, Shape
 
 if TYPE_CHECKING:
     from nas.mutual_learning.students import Forward
@@ -29,7 +29,7 @@ class Adapters(nn.ModuleDict):
             and adapters are wanted.
     """
 
-    def __init__(self, shapes: Sequence[Sequence[Shape]], names: Sequence[str], wanted: bool):
+    def __init__(self, shapes: Sequence[Sequence[Interface]], names: Sequence[str], wanted: bool):
         super().__init__()
         for cut in range(1, len(shapes[0]) + 1):
             for sender, given in enumerate(shapes):
@@ -38,7 +38,7 @@ class Adapters(nn.ModuleDict):
                     if one != other:
                         _check(one, other, (names[sender], names[receiver]), cut, wanted)
                         self[_key(cut, sender, receiver)] = nn.Sequential(
-                            nn.Conv2d(one[0], other[0], kernel_size=1), nn.ReLU()
+                            nn.Conv2d(one[0][0], other[0][0], kernel_size=1), nn.ReLU()
                         )
         if wanted and not len(self):
             raise UserError(
@@ -94,9 +94,11 @@ def _key(cut: int, sender: int, receiver: int) -> str:
     return f"{cut}-{sender}-{receiver}"
 
 
-def _check(one: Shape, other: Shape, names: tuple[str, str], cut: int, wanted: bool) -> None:
+def _check(
+    one: Interface, other: Interface, names: tuple[str, str], cut: int, wanted: bool
+) -> None:
     told = f"{names[0]} hands over {_told(one)} at its cut {cut} and {names[1]} {_told(other)}"
-    if len(one) != 3 or len(other) != 3 or one[1:] != other[1:]:
+    if not _differ_in_width_alone(one, other):
         raise UserError(f"{told}; cut them where the shapes agree.")
     if not wanted:
         raise UserError(
@@ -105,5 +107,11 @@ def _check(one: Shape, other: Shape, names: tuple[str, str], cut: int, wanted: b
         )
 
 
-def _told(shape: Shape) -> str:
-    return " x ".join(map(str, shape))
+def _differ_in_width_alone(one: Interface, other: Interface) -> bool:
+    """Whether a 1x1 convolution can join them."""
+    shapes: tuple[Shape, ...] = (*one, *other)
+    return len(shapes) == 2 and all(len(s) == 3 for s in shapes) and one[0][1:] == other[0][1:]
+
+
+def _told(interface: Interface) -> str:
+    return " and ".join(" x ".join(map(str, shape)) for shape in interface)

@@ -18,7 +18,7 @@ from nas.kinds.network_file import code_named
 from nas.models.weights import load_tensors, read_described, read_tensors, save_described
 from nas.mutual_learning.exits import ExitHead
 from nas.mutual_learning.losses import Path, all_paths
-from nas.mutual_learning.networks_file import StudentsDescription
+from nas.mutual_learning.networks_file import ClassifiersDescription
 from nas.mutual_learning.students import Forward, Students
 from nas.settings import Settings, validate
 
@@ -70,7 +70,7 @@ class AnytimeDescription(Settings):
         budget: Milliseconds for an image, unless a call says otherwise; None for no limit.
     """
 
-    networks: StudentsDescription
+    networks: ClassifiersDescription
     exits: tuple[Exit, ...]
     times: Times
     budget: float | None = None
@@ -411,7 +411,7 @@ def head_channels(students: Students) -> dict[Path, int]:
     found: dict[Path, int] = {}
     for end in range(1, students.parts):
         for path in all_paths(len(students), end):
-            shape = students.shapes[path[-1]][end - 1]
+            (shape,) = students.shapes[path[-1]][end - 1]
             if len(shape) != 3:
                 raise UserError(
                     f"exits are for networks of maps; {students.names[path[-1]]} hands over "

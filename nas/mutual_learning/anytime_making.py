@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import latency
+from nas.errors import UserError
 from nas.kinds.classification.scoring import score_logits
 from nas.kinds.teacher import METRICS
 from nas.mutual_learning.anytime import (
@@ -25,7 +26,7 @@ from nas.mutual_learning.anytime import (
 )
 from nas.mutual_learning.exits import ExitHead, fit_temperature, pooled, train_head
 from nas.mutual_learning.losses import Path, all_paths
-from nas.mutual_learning.networks_file import FILE, load_students
+from nas.mutual_learning.networks_file import FILE, ClassifiersDescription, load_students
 from nas.mutual_learning.run import load_task, read_config, trained_seeds
 from nas.mutual_learning.students import Forward, Students
 from nas.tasks import ClassificationTask
@@ -51,11 +52,18 @@ def make_anytime(
         rounds: Measurements of each part.
 
     Raises:
-        UserError: If nothing is trained there, or the networks hand over no maps.
+        UserError: If nothing is trained there, the networks are no classifiers, or they hand over
+            no maps.
     """
     where = resolve_device(device)
     task = load_task(read_config(folder), data)
+    if not isinstance(task, ClassificationTask):
+        raise UserError(
+            f"{folder}: exits give one class for an image, so they are for classification alone; "
+            "export one path instead (--path)."
+        )
     students, description = load_students(_best_seed(folder) / FILE)
+    assert isinstance(description, ClassifiersDescription)  # the task is one of classification
     cuts = tuple(head_channels(students))
     ends = all_paths(len(students), students.parts)
     students.to(where)

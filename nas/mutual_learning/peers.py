@@ -12,7 +12,7 @@ from nas.distillation.distiller import Distiller
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError, sentence
 from nas.mutual_learning.students import Forward, Students
-from nas.tasks import ClassificationTask
+from nas.tasks import Task
 
 
 class PeerLosses(nn.Module):
@@ -35,7 +35,7 @@ class PeerLosses(nn.Module):
         self,
         terms: Sequence[TermSettings],
         students: Students,
-        task: ClassificationTask,
+        task: Task,
         learning: Collection[int],
     ):
         super().__init__()

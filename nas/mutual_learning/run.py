@@ -23,27 +23,28 @@ from nas.experiments.folder import different_keys
 from nas.files import write_json, write_text
 from nas.kinds.teacher import METRICS
 from nas.mutual_learning.alignment import align
+from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import (
     FILE,
     StudentsDescription,
-    describe_students,
     load_students,
     save_students,
 )
 from nas.mutual_learning.scores import score_paths
 from nas.mutual_learning.settings import MutualConfig
 from nas.mutual_learning.space import CONTROLLER, SPACE, PathSpace
-from nas.mutual_learning.students import SEPARATOR, Students, create_students
+from nas.mutual_learning.students import SEPARATOR, Students
 from nas.mutual_learning.training import train_students
 from nas.searching.assembly import IMPORT_PATH, StandardAssembly
 from nas.searching.config import TableSearchConfig
 from nas.searching.run_folder import RunFolder
 from nas.searching.search import resume
 from nas.settings import read_yaml, validate
-from nas.tasks import ClassificationTask, Task
+from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.images import Normaliser
+from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
 from nas.training.trainer import EpochRecord, FitResult
 
@@ -59,16 +60,18 @@ class MutualSummary:
     """What the trainings of a run came to.
 
     Attributes:
-        split: That the accuracies are of.
+        split: That the figures are of.
+        figure: What they are: accuracy, or mean_iou for segmentation.
         seeds: Seed of each training.
         networks: Names of the networks.
-        paths: Accuracies of each path, one for each seed.
-        ensembles: Accuracies of the ensembles, likewise; see `PathScores`.
+        paths: Figures of each path, one for each seed.
+        ensembles: Figures of the ensembles, likewise; see `PathScores`.
         costs: Of each path: params, macs, flops, and the latency in milliseconds where it was
             measured, as ``latency_DEVICE``.
     """
 
     split: str
+    figure: str
     seeds: tuple[int, ...]
     networks: tuple[str, ...]
     paths: dict[str, list[float]]
@@ -98,10 +101,12 @@ def run_mutual(
         say: Told what is worth knowing of the data.
 
     Raises:
-        UserError: If the data or a setting is wrong, or the folder is in use.
+        UserError: If the data or a setting is wrong, the folder is in use, or a training diverges.
     """
     device = resolve_device(config.device)
-    loaded = _classification(task) if task else load_task(config)
+    loaded = task or load_task(config)
+    if not isinstance(config, mutual_kind(loaded.kind).config):
+        raise UserError(f"task {loaded.name!r} is one of {loaded.kind}, and the settings are not.")
     students = create_students(config, loaded, config.seed)
     report = nas.tasks.check(loaded)
     report.raise_if_bad()
@@ -113,7 +118,7 @@ def run_mutual(
         training = _Training(config, loaded, device, seed, folder / f"seed-{seed}")
         records.append(training.finished() or training.train(on_epoch))
     costs = _costs(students, loaded, config.latency)
-    summary = _summary("validation", config, records, costs)
+    summary = _summary("validation", loaded, config, records, costs)
     write_json(folder / METRICS, _record(summary))
     _search(folder, config, loaded, summary)
     return summary
@@ -130,7 +135,8 @@ def read_config(folder: Path) -> MutualConfig:
         raise UserError(f"{folder}: no {CONFIG} there; give the folder of a run of nas mutual.")
     values = read_yaml(path)
     allowed.require(allowed.code_in(values), folder)
-    return validate(MutualConfig, values, str(path))
+    kind = mutual_kind(str(values.get("kind", "classification")))
+    return validate(kind.config, values, str(path))
 
 
 def evaluate_mutual(
@@ -156,7 +162,7 @@ def evaluate_mutual(
         scores = score_paths(students.to(where), task, split, where)
         seed = int(place.name.removeprefix("seed-"))
         records.append({"seed": seed, "paths": scores.paths, "ensembles": scores.ensembles})
-    summary = _summary(split, config, records, costs)
+    summary = _summary(split, task, config, records, costs)
     write_json(folder / f"evaluation-{split}.json", _record(summary))
     return summary
 
@@ -193,7 +199,7 @@ class PathNetwork:
 
 
 def best_path(folder: Path, name: str) -> PathNetwork:
-    """A path of the seed where its accuracy on the validation split is highest.
+    """A path of the seed where its figure on the validation split is highest.
 
     Args:
         folder: Of the run.
@@ -217,7 +223,7 @@ class _Training:
     """One seed of a run."""
 
     config: MutualConfig
-    task: ClassificationTask
+    task: Task
     device: torch.device
     seed: int
     folder: Path
@@ -238,15 +244,16 @@ class _Training:
         matching = self._align(students)
         epochs = self.config.training.epochs
         checkpoint = self.folder / _CHECKPOINT
-        result = train_students(
-            students,
-            self.config,
-            self.task,
-            self.device,
-            derive(self.seed, "mutual"),
-            checkpoint,
-            lambda record: on_epoch(self.folder.name, record, epochs),
-        )
+        with naming_diverged(str(self.folder), "training.learning_rate", self.config.training):
+            result = train_students(
+                students,
+                self.config,
+                self.task,
+                self.device,
+                derive(self.seed, "mutual"),
+                checkpoint,
+                lambda record: on_epoch(self.folder.name, record, epochs),
+            )
         scores = score_paths(students, self.task, "validation", self.device)
         record = {
             "seed": self.seed,
@@ -259,7 +266,8 @@ class _Training:
         write_text(self.folder / LOG, _log(result))
         write_json(self.folder / METRICS, record)
         # The result comes last: a folder that holds it is finished.
-        description = describe_students(students, self.config, self.task)
+        kind = mutual_kind(self.task.kind)
+        description = kind.description(students, self.config, self.task)
         save_students(students, description, self.folder / FILE)
         checkpoint.unlink()
         return record
@@ -273,7 +281,7 @@ class _Training:
         return align(students.to(self.device), normalise(images, self.device), settings)
 
 
-def load_task(config: MutualConfig, data: str | None = None) -> ClassificationTask:
+def load_task(config: MutualConfig, data: str | None = None) -> Task:
     """The data of a run.
 
     Args:
@@ -281,23 +289,14 @@ def load_task(config: MutualConfig, data: str | None = None) -> ClassificationTa
         data: Folder of the images, if they have moved.
 
     Raises:
-        UserError: If it cannot be had, or is no classification task.
+        UserError: If it cannot be had.
     """
     place = config.task, config.data
     name, images = nas.tasks.moved(*place, data) if data is not None else place
-    return _classification(nas.tasks.load(name, images, **config.task_options))
+    return nas.tasks.load(name, images, **config.task_options)
 
 
-def _classification(task: Task) -> ClassificationTask:
-    if not isinstance(task, ClassificationTask):
-        raise UserError(
-            f"task {task.name!r} is one of {task.kind}; networks learn from each other in "
-            "classification alone."
-        )
-    return task
-
-
-def _claim(folder: Path, config: MutualConfig, task: ClassificationTask) -> None:
+def _claim(folder: Path, config: MutualConfig, task: Task) -> None:
     """Makes the folder of a run, or finds that it is this run's."""
     path = folder / CONFIG
     # Whoever trains has named what is in the settings.
@@ -319,9 +318,7 @@ def _claim(folder: Path, config: MutualConfig, task: ClassificationTask) -> None
     write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
 
 
-def _costs(
-    students: Students, task: ClassificationTask, device: str | None
-) -> dict[str, dict[str, float]]:
+def _costs(students: Students, task: Task, device: str | None) -> dict[str, dict[str, float]]:
     students = students.cpu().eval()
     found = {}
     for path in all_paths(len(students), students.parts):
@@ -345,6 +342,7 @@ def _latency(device: str) -> str:
 
 def _summary(
     split: str,
+    task: Task,
     config: MutualConfig,
     records: Sequence[Mapping[str, Any]],
     costs: dict[str, dict[str, float]],
@@ -352,6 +350,7 @@ def _summary(
     first = records[0]
     return MutualSummary(
         split=split,
+        figure=mutual_kind(task.kind).figure,
         seeds=tuple(record["seed"] for record in records),
         networks=config.names,
         paths={name: [r["paths"][name] for r in records] for name in first["paths"]},
@@ -363,6 +362,7 @@ def _summary(
 def _record(summary: MutualSummary) -> dict[str, Any]:
     return {
         "split": summary.split,
+        "figure": summary.figure,
         "seeds": list(summary.seeds),
         "networks": list(summary.networks),
         "paths": summary.paths,
@@ -371,9 +371,7 @@ def _record(summary: MutualSummary) -> dict[str, Any]:
     }
 
 
-def _search_config(
-    folder: Path, config: MutualConfig, task: ClassificationTask
-) -> TableSearchConfig:
+def _search_config(folder: Path, config: MutualConfig, task: Task) -> TableSearchConfig:
     """A search that looks up every path once."""
     values = {
         "space": {
@@ -389,9 +387,7 @@ def _search_config(
     return validate(TableSearchConfig, values, str(folder))
 
 
-def _search(
-    folder: Path, config: MutualConfig, task: ClassificationTask, summary: MutualSummary
-) -> None:
+def _search(folder: Path, config: MutualConfig, task: Task, summary: MutualSummary) -> None:
     """Puts all paths into the study of the folder, in place of what was known before."""
     space = PathSpace(config.names, config.parts)
     steps = [name.split(SEPARATOR) for name in summary.paths]

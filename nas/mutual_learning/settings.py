@@ -10,7 +10,9 @@ import nas.tasks
 from nas.distillation.terms import TermSettings
 from nas.files import located
 from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.kinds.segmentation.settings import TrainingSettings
 from nas.models.classifiers import ClassifierSettings
+from nas.models.segmenters import SegmenterSettings
 from nas.mutual_learning.losses import Direction, Method, MutualLoss, Normaliser
 from nas.mutual_learning.matching import Assignment, Similarity
 from nas.objects import is_object
@@ -32,9 +34,21 @@ class StudentSettings(Settings):
 
     later = ("frozen",)
 
-    model: ClassifierSettings
+    model: Any
     cut: tuple[str, ...] | None = None
     frozen: bool | None = None
+
+
+class ClassifierStudentSettings(StudentSettings):
+    """A classifier that learns together with others."""
+
+    model: ClassifierSettings
+
+
+class EncoderStudentSettings(StudentSettings):
+    """An encoder that learns together with others, under one decoder."""
+
+    model: SegmenterSettings
 
 
 class MatchingSettings(Settings):
@@ -73,10 +87,11 @@ class AdapterSettings(Settings):
 class MutualConfig(Settings):
     """A training of several networks that learn from each other, over one or several seeds.
 
-    A setting that would have no effect beside the others is refused, not passed over.
+    It is the base of those of each kind. A setting that would have no effect beside the others is
+    refused, not passed over.
 
     Attributes:
-        task: A built-in classification task, a folder, or a YAML file.
+        task: A built-in task, a folder, or a YAML file.
         data: Folder of the images, if it is not the one that the task gives.
         task_options: Options of the task, such as its input size.
         students: The networks.
@@ -115,7 +130,7 @@ class MutualConfig(Settings):
     matching: MatchingSettings | None = None
     adapters: AdapterSettings | None = None
     peer_losses: tuple[TermSettings, ...] | None = None
-    training: ClassifierFitSettings = ClassifierFitSettings()
+    training: Any
     latency: str | None = None
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
@@ -144,8 +159,6 @@ class MutualConfig(Settings):
                 raise ValueError(f"{key} has an effect with {needed} only; set that too")
         self._check_adapters()
         self._check_peers()
-        if self.training.r_drop is not None:
-            raise ValueError("training.r_drop: networks that learn together make one pass each")
         if self.training.precision == "float16":
             raise ValueError("training.precision float16 is not for several losses; use bfloat16")
         for student in self.students:
@@ -208,6 +221,50 @@ class MutualConfig(Settings):
     def identity(self) -> dict[str, Any]:
         """What a folder is tied to: all but where it runs and how many trainings follow."""
         return self.model_dump(mode="json", exclude={"seeds", "device", "latency"})
+
+
+class ClassificationMutualConfig(MutualConfig):
+    """A training of several classifiers that learn from each other."""
+
+    students: tuple[ClassifierStudentSettings, ...] = Field(min_length=2)
+    training: ClassifierFitSettings = ClassifierFitSettings()
+
+    @model_validator(mode="after")
+    def _one_pass(self) -> Self:
+        if self.training.r_drop is not None:
+            raise ValueError("training.r_drop: networks that learn together make one pass each")
+        return self
+
+
+class SegmentationMutualConfig(MutualConfig):
+    """A training of several encoders that learn from each other, under one decoder.
+
+    Attributes:
+        kind: Tells a saved configuration from one of classifiers.
+    """
+
+    kind: Literal["segmentation"] = "segmentation"
+    students: tuple[EncoderStudentSettings, ...] = Field(min_length=2)
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _under_one_decoder(self) -> Self:
+        if self.method == "independent":
+            raise ValueError(
+                "method independent: encoders under one decoder learn together; train each with "
+                "nas train instead"
+            )
+        given = [key for key in ("matching", "adapters", "peer_losses") if getattr(self, key)]
+        if given:
+            raise ValueError(f"{given[0]} is for classification; leave it out")
+        if any(student.frozen for student in self.students):
+            raise ValueError(
+                "frozen is for classification, as all encoders learn with their decoder; leave it "
+                "out"
+            )
+        if len({student.model.strides for student in self.students}) > 1:
+            raise ValueError("strides have to be the same for all encoders under one decoder")
+        return self
 
 
 def _short(name: str) -> str:

@@ -1,7 +1,8 @@
-"""Networks cut into parts at named stages."""
+"""Networks, and encoders of segmentation networks, cut into parts at named stages."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from nas.errors import UserError
+from nas.models.encoder import Encoder
 
 Shape = tuple[int, ...]
 """Of a feature map without the number of images: channels x height x width."""
+Interface = tuple[Shape, ...]
+"""Shapes of all maps that are handed over at a cut, that of the module it is named by first."""
 
 
 class SplitNetwork(nn.Module):
@@ -34,14 +38,16 @@ class SplitNetwork(nn.Module):
         self.parts = tuple(parts)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits of normalised images, N x classes."""
-        values = images
+        """What the network gives for normalised images: logits N x classes, or maps."""
+        values: Any = images
         for part in self.parts:
             values = part(values)
         return values
 
 
-def split(network: nn.Module, cuts: Sequence[str], name: str = "network") -> SplitNetwork:
+def split(
+    network: nn.Module, cuts: Sequence[str], name: str = "network", skips: bool = False
+) -> SplitNetwork:
     """Cuts a network after named modules.
 
     Any network will do whose own ``forward`` can be traced symbolically, and in which the output
@@ -52,6 +58,8 @@ def split(network: nn.Module, cuts: Sequence[str], name: str = "network") -> Spl
         cuts: Paths of the modules after which it is cut, in the order in which they run, for
             example ``layer2`` or ``blocks.3``.
         name: What the network is called, for the message.
+        skips: Whether whatever else later parts need is handed over too, such as the finer maps of
+            an encoder.
 
     Raises:
         UserError: If a module does not exist, or the network cannot be cut there.
@@ -62,16 +70,35 @@ def split(network: nn.Module, cuts: Sequence[str], name: str = "network") -> Spl
     boundaries = _boundaries(graph, cuts, name)
     pieces = _pieces(graph, boundaries)
     _check_attributes(root, graph, name)
-    _check_crossings(graph, pieces, boundaries, cuts, name)
+    if not skips:
+        _check_crossings(graph, pieces, boundaries, cuts, name)
+    handed = [_handed_over(graph, pieces, boundary) for boundary in boundaries]
     parts = [
-        fx.GraphModule(root, _part(graph, pieces, boundaries, number))
+        fx.GraphModule(root, _part(graph, pieces, handed, number))
         for number in range(len(cuts) + 1)
     ]
     return SplitNetwork(network, parts, cuts)
 
 
-def interfaces(network: SplitNetwork, shape: tuple[int, int, int, int]) -> tuple[Shape, ...]:
-    """Shapes at the cuts, without the number of images.
+def split_encoder(encoder: Encoder, cuts: Sequence[str], name: str = "encoder") -> SplitNetwork:
+    """Cuts an encoder after named modules of its backbone; its last part gives all of its maps.
+
+    Each part hands over the output of its module, and the finer maps that a decoder needs.
+
+    Args:
+        encoder: It stays as it is and shares its weights with the parts.
+        cuts: Paths within the backbone, for example ``layer2``.
+        name: What the encoder is called, for the message.
+
+    Raises:
+        UserError: As `split`.
+    """
+    _check_cuts(encoder.backbone, cuts, name)
+    return split(encoder, [f"backbone.{cut}" for cut in cuts], name, skips=True)
+
+
+def interfaces(network: SplitNetwork, shape: tuple[int, int, int, int]) -> tuple[Interface, ...]:
+    """Shapes at each cut, without the number of images.
 
     Args:
         network: Its training mode is left as it is.
@@ -89,12 +116,14 @@ def interfaces(network: SplitNetwork, shape: tuple[int, int, int, int]) -> tuple
             values: Any = torch.zeros(shape, device=device)
             for part in network.parts[:-1]:
                 values = part(values)
-                if not isinstance(values, Tensor):
-                    raise UserError(
-                        f"a network hands a {type(values).__name__} over at its cut, not a tensor; "
-                        "cut it at another module."
-                    )
-                found.append(tuple(values.shape[1:]))
+                maps = values if isinstance(values, tuple) else (values,)
+                for one in maps:
+                    if not isinstance(one, Tensor):
+                        raise UserError(
+                            f"a network hands a {type(one).__name__} over at its cut, not a "
+                            "tensor; cut it at another module."
+                        )
+                found.append(tuple(tuple(one.shape[1:]) for one in maps))
     finally:
         network.train(training)
     return tuple(found)
@@ -225,17 +254,39 @@ def _told(node: fx.Node) -> str:
     return node.name
 
 
+def _handed_over(
+    graph: fx.Graph, pieces: dict[fx.Node, int], boundary: fx.Node
+) -> tuple[fx.Node, ...]:
+    """What parts behind a cut need of those before it, the output of the cut's module first."""
+    number = pieces[boundary]
+    needed = (
+        node
+        for node in graph.nodes
+        if pieces[node] <= number and any(pieces[user] > number for user in node.users)
+    )
+    return (boundary, *(node for node in needed if node is not boundary))
+
+
 def _part(
-    graph: fx.Graph, pieces: dict[fx.Node, int], boundaries: Sequence[fx.Node], number: int
+    graph: fx.Graph,
+    pieces: dict[fx.Node, int],
+    handed: Sequence[tuple[fx.Node, ...]],
+    number: int,
 ) -> fx.Graph:
     part = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     if number:
-        copies[boundaries[number - 1]] = part.placeholder("values")
+        values, taken = part.placeholder("values"), handed[number - 1]
+        if len(taken) == 1:
+            copies[taken[0]] = values
+        else:
+            for index, node in enumerate(taken):
+                copies[node] = part.call_function(operator.getitem, (values, index))
     for node in graph.nodes:
         if pieces[node] == number:
             copies[node] = part.node_copy(node, lambda given: copies[given])
-    if number < len(boundaries):
-        part.output(copies[boundaries[number]])
+    if number < len(handed):
+        given = tuple(copies[node] for node in handed[number])
+        part.output(given[0] if len(given) == 1 else given)
     part.lint()
     return part

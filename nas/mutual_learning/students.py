@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +12,11 @@ from torch import Tensor, nn
 from nas.distillation.taps import Taps
 from nas.distillation.terms import OUTPUT
 from nas.errors import UserError
-from nas.models.classifiers import create_classifier
+from nas.models.encoder import Encoder
+from nas.models.segmentation import PlainDecoder, resize
 from nas.mutual_learning.adapters import Adapters
 from nas.mutual_learning.losses import Path
-from nas.mutual_learning.settings import MutualConfig
-from nas.mutual_learning.splitting import SplitNetwork, interfaces, split
-from nas.tasks import ClassificationTask
-from nas.training.seeding import seeded
+from nas.mutual_learning.splitting import SplitNetwork, interfaces
 
 SEPARATOR = "/"
 """Between the networks in the name of a path."""
@@ -30,11 +29,13 @@ class Students(nn.Module):
         networks: By name, in order.
         shape: N x channels x height x width of an image.
         adapted: Whether adapters join parts whose maps differ in width.
+        decoder: Where the networks are encoders, what makes logits of the maps of any path.
 
     Attributes:
         names: Of the networks.
         shapes: Of each network, what it hands over at its cuts.
         adapters: Those between networks, with random weights.
+        decoder: As given; None where every network ends in a classifier.
 
     Raises:
         UserError: If the parts do not fit each other; the sentence tells the shapes.
@@ -45,12 +46,15 @@ class Students(nn.Module):
         networks: Mapping[str, SplitNetwork],
         shape: tuple[int, int, int, int],
         adapted: bool = False,
+        decoder: nn.Module | None = None,
     ):
         super().__init__()
         self.names = tuple(networks)
         self.networks = nn.ModuleDict(networks)
         self.shapes = tuple(interfaces(network, shape) for network in networks.values())
         self.adapters = Adapters(self.shapes, self.names, adapted)
+        self.decoder = decoder
+        self._image_size = shape[-2:]
 
     def __len__(self) -> int:
         """Number of networks."""
@@ -80,7 +84,15 @@ class Students(nn.Module):
             modules += (
                 [self.part(path[:end])] if adapter is None else [adapter, self.part(path[:end])]
             )
+        if self.decoder is not None:
+            modules.append(_Decoding(self.decoder, self._image_size))
         return nn.Sequential(*modules)
+
+    def whole(self, number: int) -> nn.Module:
+        """A network by itself, which gives logits."""
+        if self.decoder is None:
+            return self.student(number).network
+        return self.network((number,) * self.parts)
 
     def name(self, path: Path) -> str:
         """What a path is called, for example ``resnet18/resnet34``."""
@@ -102,6 +114,18 @@ class Students(nn.Module):
         return tuple(self.names.index(step) for step in steps)
 
 
+class _Decoding(nn.Module):
+    """The end of a segmentation network: a decoder whose logits are brought to the image's size."""
+
+    def __init__(self, decoder: nn.Module, size: tuple[int, int]):
+        super().__init__()
+        self.decoder = decoder
+        self._size = size
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        return resize(self.decoder(maps), self._size)
+
+
 class Forward:
     """Runs a batch of images through paths; what two of them share is computed once.
 
@@ -120,11 +144,23 @@ class Forward:
         self._students = students
         self._tapped = tapped
         self._outputs: dict[int, dict[str, Tensor]] = {}
-        self._known: dict[Path, Tensor] = {(): images}
+        self._known: dict[Path, Any] = {(): images}
         self._adapted: dict[Path, Tensor] = {}
+        self._decoded: dict[Path, Tensor] = {}
 
-    def __call__(self, path: Path) -> Tensor:
-        """What comes out at the end of a path, or of the beginning of one."""
+    def __call__(self, path: Path) -> Any:
+        """Logits at the end of a path; at that of the beginning of one, what is handed over.
+
+        Those of a decoder have its own size.
+        """
+        decoder = self._students.decoder
+        if decoder is None or len(path) < self._students.parts:
+            return self._output(path)
+        if path not in self._decoded:
+            self._decoded[path] = decoder(self._output(path))
+        return self._decoded[path]
+
+    def _output(self, path: Path) -> Any:
         if path not in self._known and len(set(path)) == 1 and self._tapped.get(path[0]):
             self._run_tapped(path[0])
         if path not in self._known:
@@ -136,23 +172,24 @@ class Forward:
         logits = self((number,) * self._students.parts)
         return {**self._outputs.get(number, {}), OUTPUT: logits}
 
-    def handed_over(self, path: Path) -> Tensor:
+    def handed_over(self, path: Path) -> Any:
         """What the last part of the beginning of a path takes, adapted where widths differ."""
         before = path[:-1]
         adapter = self._students.adapters.between(len(before), *path[-2:]) if before else None
         if adapter is None:
-            return self(before)
+            return self._output(before)
         if path not in self._adapted:
-            self._adapted[path] = adapter(self(before))
+            self._adapted[path] = adapter(self._output(before))
         return self._adapted[path]
 
     def forget(self, number: int) -> None:
         """Drops whatever a network has computed, for example because its weights have changed.
 
-        What adapters from it and to it have given goes as well.
+        What adapters from it and to it and a shared decoder have given goes as well.
         """
         self._known = {path: value for path, value in self._known.items() if number not in path}
         self._adapted = {p: value for p, value in self._adapted.items() if number not in p}
+        self._decoded.clear()
         self._outputs.pop(number, None)
 
     def _run_tapped(self, number: int) -> None:
@@ -166,29 +203,41 @@ class Forward:
         self._known[(number,) * self._students.parts] = logits
 
 
-def create_students(config: MutualConfig, task: ClassificationTask, seed: int) -> Students:
-    """The networks of a run with the weights that their training starts from.
+def under_one_decoder(
+    encoders: Mapping[str, SplitNetwork], num_classes: int, shape: tuple[int, int, int, int]
+) -> Students:
+    """Encoders in parts, any path through which a plain decoder ends in a class for every pixel.
 
-    A network begins the same whatever the others are and however it learns.
+    Args:
+        encoders: By name, in order; see `split_encoder`.
+        num_classes: Of the task.
+        shape: N x channels x height x width of an image.
 
     Raises:
-        UserError: If a network cannot be had or cut, or the parts do not fit each other.
+        UserError: If one decoder cannot take the maps of all, or the parts do not fit each other.
     """
-    networks = {}
-    for number, (name, student) in enumerate(zip(config.names, config.students, strict=True)):
-        with seeded(seed, "weights", number):
-            network = create_classifier(
-                student.model, task.num_classes, task.input_size, task.channels
+    channels = {}
+    for name, encoder in encoders.items():
+        assert isinstance(encoder.network, Encoder)
+        channels[name] = encoder.network.channels
+    (first, taken), *others = channels.items()
+    for name, given in others:
+        if given != taken:
+            raise UserError(
+                f"one decoder takes the maps of all encoders, but {first} gives {_told(taken)} "
+                f"channels and {name} {_told(given)}; choose encoders of equal width."
             )
-        networks[name] = split(network, config.cut_of(student), name)
-    with seeded(seed, "adapters"):
-        return Students(networks, task.input_shape, config.adapters is not None)
+    return Students(encoders, shape, decoder=PlainDecoder(taken, num_classes))
+
+
+def _told(channels: Sequence[int]) -> str:
+    return ", ".join(map(str, channels))
 
 
 def logits_by_path(
     students: Students, images: Tensor, paths: tuple[Path, ...]
 ) -> dict[Path, Tensor]:
-    """Logits N x classes of each path, without gradients; shared beginnings are computed once."""
+    """Logits of each path, without gradients; shared beginnings are computed once."""
     with torch.inference_mode():
         forward = Forward(students, images)
         return {path: forward(path) for path in paths}

@@ -10,34 +10,32 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nas.kinds.classification.settings import ClassifierFitSettings
+from nas.kinds.kind import AnyKind
 from nas.kinds.registry import kind_of
 from nas.mutual_learning.adapters import map_loss
+from nas.mutual_learning.kinds import TaskLoss, mutual_kind
 from nas.mutual_learning.losses import MutualLoss, paths_of
 from nas.mutual_learning.peers import PeerLosses
 from nas.mutual_learning.settings import MutualConfig, Order
 from nas.mutual_learning.students import Forward, Students
-from nas.tasks import ClassificationTask
+from nas.tasks import Task
 from nas.training.balancing import balance
-from nas.training.class_weights import class_weights
+from nas.training.cpu_faults import around_cpu_faults
 from nas.training.freezing import frozen
 from nas.training.loop import Batch, Batches, train_epoch
 from nas.training.precision import Precision, autocast
+from nas.training.recipe import QUALITY
 from nas.training.seeding import derive, seeded
 from nas.training.teaching import Teaching
 from nas.training.trainer import EpochRecord, FitResult, Training, run, structure
 from nas.training.update import Group, Update
 
-_NO_CLASS = -100
-TaskLoss = Callable[[Tensor, Tensor], Tensor]
-"""Of logits N x classes towards labels N, or shares N x classes."""
-
 
 @dataclass(frozen=True)
 class Companion:
-    """What learns between networks, such as an adapter.
+    """What learns beside networks, such as an adapter or a shared decoder.
 
     Attributes:
         module: What learns.
@@ -107,7 +105,7 @@ class MutualLoop:
         update: How, and which networks learn.
         order: sequential or simultaneous; see `MutualConfig`.
         precision: Of the forward passes; losses are always float32.
-        freeze_batch_norm: Whether batch norms keep their statistics.
+        frozen_statistics: Modules whose batch norms keep their statistics.
         map_weight: Of `map_loss`, beside the loss of each network.
         peers: Further losses between the networks, or None.
     """
@@ -119,7 +117,7 @@ class MutualLoop:
     update: MutualUpdate
     order: Order = "sequential"
     precision: Precision = "float32"
-    freeze_batch_norm: bool = False
+    frozen_statistics: tuple[nn.Module, ...] = ()
     map_weight: float = 0.0
     peers: PeerLosses | None = None
 
@@ -132,12 +130,11 @@ class MutualLoop:
         self.students.train()
         for number in range(len(self.students)):
             self.students.student(number).train(number in self.update.each)
-        if self.freeze_batch_norm:
-            for module in self.students.modules():
-                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for module in self.frozen_statistics:
+            module.eval()
         step = self._sequential if self.order == "sequential" else self._simultaneous
-        return train_epoch(self.batches, step, self.update.is_finite, index, scale)
+        with around_cpu_faults(self.students):
+            return train_epoch(self.batches, step, self.update.is_finite, index, scale)
 
     def _sequential(self, batch: Batch, scale: float) -> Tensor:
         """One network after the other; each update changes what its successors learn from."""
@@ -190,7 +187,7 @@ class MutualLoop:
 def train_students(
     students: Students,
     config: MutualConfig,
-    task: ClassificationTask,
+    task: Task,
     device: torch.device,
     seed: int,
     resume: FilePath | None = None,
@@ -217,23 +214,27 @@ def train_students(
     """
     kind, settings = kind_of(task), config.training
     students.to(device)
-    networks = [students.student(number).network for number in range(len(students))]
+    numbers = range(len(students))
+    networks = [students.student(number).network for number in numbers]
+    whole = [students.whole(number) for number in numbers]
     peers = _peers(students, config, task, seed)
     for number in config.learning:
         teachings = [Teaching(distiller=one) for own, one in peers.each() if own == number]
         for teaching in teachings or [Teaching()]:
-            kind.check(networks[number], task, settings, teaching)
+            kind.check(whole[number], task, settings, teaching)
     batches = kind.batches(task, settings, Teaching(), device, derive(seed, "batches"))
     monitors = kind.monitors(settings)
+    told = tuple(dict.fromkeys([*(monitor.name for monitor in monitors), *kind.figures[:1]]))
 
     def scores() -> dict[str, float]:
-        cards = [kind.score(network, task, "validation", device).figures for network in networks]
+        cards = [kind.score(network, task, "validation", device) for network in whole]
+        figures = [{**card.figures, QUALITY: kind.quality(card)} for card in cards]
         each = {
-            f"{name} {monitor.name}": card[monitor.name]
-            for name, card in zip(students.names, cards, strict=True)
-            for monitor in monitors
+            f"{name} {key}": found[key]
+            for name, found in zip(students.names, figures, strict=True)
+            for key in told
         }
-        means = {m.name: statistics.fmean(card[m.name] for card in cards) for m in monitors}
+        means = {key: statistics.fmean(found[key] for found in figures) for key in told}
         return means | each
 
     def begin() -> None:
@@ -249,17 +250,21 @@ def train_students(
             students=students,
             batches=batches,
             loss=config.loss,
-            task=_task_loss(config, task, device),
+            task=mutual_kind(task.kind).task_loss(config, task, device),
             update=MutualUpdate(
                 {
                     number: kind.update(networks[number], settings, Teaching(), device)
                     for number in config.learning
                 },
-                _companions(students, peers, config),
+                _companions(students, peers, config, kind, device),
             ),
             order=config.order,
             precision=settings.precision,
-            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_statistics=tuple(
+                module
+                for network in networks
+                for module in kind.frozen_statistics(network, settings)
+            ),
             map_weight=config.adapters.map_weight if config.adapters else 0.0,
             peers=peers if config.peer_losses else None,
         ),
@@ -273,32 +278,40 @@ def train_students(
         companions={"peers": peers} if config.peer_losses else {},
         begin=begin,
         advance=peers.advance,
-        burn_in=settings.burn_in,
+        # Not every kind's settings have it.
+        burn_in=getattr(settings, "burn_in", 0),
         patience=settings.patience,
     )
     with frozen([network for n, network in enumerate(networks) if n not in config.learning]):
         return run(training, resume, on_epoch)
 
 
-def _peers(
-    students: Students, config: MutualConfig, task: ClassificationTask, seed: int
-) -> PeerLosses:
+def _peers(students: Students, config: MutualConfig, task: Task, seed: int) -> PeerLosses:
     with seeded(seed, "peers"):
         return PeerLosses(config.peer_losses or (), students, task, config.learning)
 
 
-def _companions(students: Students, peers: PeerLosses, config: MutualConfig) -> list[Companion]:
+def _companions(
+    students: Students,
+    peers: PeerLosses,
+    config: MutualConfig,
+    kind: AnyKind,
+    device: torch.device,
+) -> list[Companion]:
     found = [
         Companion(distiller, _update_of(distiller, config.training), frozenset([number]))
         for number, distiller in peers.each()
         if any(True for _ in distiller.parameters())
     ]
+    if students.decoder is not None:
+        update = kind.update(students.decoder, config.training, Teaching(), device)
+        found.append(Companion(students.decoder, update, frozenset(config.learning)))
     if config.adapters is None:
         return found
     for (_, sender, receiver), adapter in students.adapters.each():
         turns = {"both": (sender, receiver), "sender": (sender,), "receiver": (receiver,)}
-        update = _update_of(adapter, config.training)
-        found.append(Companion(adapter, update, frozenset(turns[config.adapters.trained_by])))
+        beside = _update_of(adapter, config.training)
+        found.append(Companion(adapter, beside, frozenset(turns[config.adapters.trained_by])))
     return found
 
 
@@ -311,15 +324,3 @@ def _update_of(module: nn.Module, settings: ClassifierFitSettings) -> Update:
         settings.momentum,
     )
     return Update([group], settings.clip, settings.polyak)
-
-
-def _task_loss(config: MutualConfig, task: ClassificationTask, device: torch.device) -> TaskLoss:
-    settings, labels = config.training, task.dataset("train").targets
-    weights = class_weights(settings.class_weights, labels, task.num_classes, _NO_CLASS, device)
-
-    def loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(
-            logits, targets, weight=weights, label_smoothing=settings.label_smoothing
-        )
-
-    return loss

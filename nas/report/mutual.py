@@ -12,10 +12,10 @@ from nas.mutual_learning.run import MutualSummary
 
 
 def paths_table(summary: MutualSummary) -> Table:
-    """Every path with its accuracy and costs, the most accurate first."""
+    """Every path with its figure and costs, the best first."""
     table = Table(title=_title("Paths", summary), title_justify="left")
     table.add_column("path, first part first")
-    for name in ("accuracy", "parameters", "MACs"):
+    for name in (_figure(summary), "parameters", "MACs"):
         table.add_column(name, justify="right")
     measured = [cost for cost in next(iter(summary.costs.values())) if "latency" in cost]
     for cost in measured:
@@ -33,7 +33,7 @@ def ensembles_table(summary: MutualSummary) -> Table:
     """The ensembles of the networks and of all paths."""
     table = Table(title=_title("Ensembles", summary), title_justify="left")
     table.add_column("members, and the mean of what")
-    table.add_column("accuracy", justify="right")
+    table.add_column(_figure(summary), justify="right")
     for name, values in summary.ensembles.items():
         table.add_row(name, _told(values))
     return table
@@ -54,6 +54,10 @@ def exits_table(network: Anytime) -> Table:
             f"{exit.temperature:.2f}",
         )
     return table
+
+
+def _figure(summary: MutualSummary) -> str:
+    return {"mean_iou": "mean IoU"}.get(summary.figure, summary.figure)
 
 
 def _title(what: str, summary: MutualSummary) -> str:

@@ -364,8 +364,24 @@ class TableSearchConfig(SearchConfig):
         return located(table) or table
 
 
+class SweepSearchConfig(SearchConfig):
+    """A search that trains one network with every combination of the values of some settings.
+
+    Its space has a decision for each of these settings; see `nas.sweeping`.
+
+    Attributes:
+        experiment: Settings of the training, which those of the space replace in part.
+        seeds: Trainings of each combination.
+    """
+
+    experiment: dict[str, Any]
+    seeds: int = Field(default=1, ge=1)
+
+
 def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
     """The configuration that raw values are meant for: told by a table, the task or the space."""
+    if values.get("experiment") is not None:
+        return SweepSearchConfig
     if values.get("table") is not None:
         return TableSearchConfig
     if values.get(TASK_KIND) is not None:

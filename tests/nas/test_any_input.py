@@ -28,8 +28,8 @@ from nas.cli.values import assignments
 from nas.errors import UserError
 from nas.experiments.config import experiment_config
 from nas.kinds.network_file import describe
-from nas.mutual_learning.networks_file import StudentsDescription
-from nas.mutual_learning.settings import MutualConfig
+from nas.mutual_learning.networks_file import ClassifiersDescription
+from nas.mutual_learning.settings import ClassificationMutualConfig
 from nas.retraining.options import RetrainStages
 from nas.searching.config import image_config, load_config
 from nas.searching.run_folder import RunFolder
@@ -380,7 +380,7 @@ def test_what_a_run_folder_holds(folder, value, info, study):
         (experiment_config("classification"), TRAINING),
         (experiment_config("segmentation"), TRAINING),
         (image_config("antispoofing"), SEARCH),
-        (MutualConfig, STUDENTS),
+        (ClassificationMutualConfig, STUDENTS),
         (RetrainStages, {"stages": TRAINING["stages"]}),
     ],
 )
@@ -434,7 +434,7 @@ def test_the_description_of_a_network(folder, value):
 @tried
 @given(value=changed(CUT, json_values))
 def test_the_description_of_networks_in_parts(value):
-    answered(lambda: validate(StudentsDescription, value, "networks.safetensors"))
+    answered(lambda: validate(ClassifiersDescription, value, "networks.safetensors"))
 
 
 @tried

@@ -369,6 +369,8 @@ def _forward(network: nn.Module) -> Callable[[Any], tuple[Tensor, list[Tensor]]]
 
 def _rates(network: nn.Module, settings: SegmentationFitSettings) -> list[tuple[nn.Module, float]]:
     """The parts of a network with their learning rates."""
+    if isinstance(network, Encoder):
+        return [(network, settings.encoder_learning_rate)]
     if not isinstance(network, SegmentationNetwork):
         return [(network, settings.learning_rate)]
     return [

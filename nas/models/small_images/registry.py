@@ -15,7 +15,9 @@ from nas.models.small_images.wide_resnet import wide_resnet
 _NARROW, _FOUR_TIMES = (16, 16, 32, 64), (32, 64, 128, 256)
 
 _NETWORKS: dict[str, Callable[[int, int], StagedNetwork]] = {
+    "resnet8": partial(resnet, 8, _NARROW),
     "resnet8x4": partial(resnet, 8, _FOUR_TIMES),
+    "resnet14": partial(resnet, 14, _NARROW),
     "resnet20": partial(resnet, 20, _NARROW),
     "resnet32x4": partial(resnet, 32, _FOUR_TIMES),
     "resnet56": partial(resnet, 56, _NARROW),

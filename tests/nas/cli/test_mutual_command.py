@@ -32,6 +32,7 @@ def test_the_command_prints_every_path_and_the_ensembles(tmp_path: Path) -> None
     [
         (["--task", "digits"], "--models is missing"),
         (["--models", "resnet20,resnet32"], "--task is missing"),
+        ([*TINY, "--models", "resnet20"], "--models resnet20: name two networks or more"),
         ([*TINY, "--models", "resnet20,resnet32", "--method", "both"], "method"),
     ],
 )

@@ -9,6 +9,7 @@ from nas.models import small_images
 PAIRS = [
     ("resnet32x4", "resnet8x4"),
     ("resnet56", "resnet20"),
+    ("resnet14", "resnet8"),
     ("wrn_40_2", "wrn_16_2"),
     ("vgg13", "vgg8"),
     ("convnet_wide", "convnet_small"),
@@ -64,7 +65,9 @@ def plain_network(depth, widths, classes, bias):
 
 VGG = (64, 128, 256, 512, 512)
 FORMULAS = {
+    "resnet8": lambda classes: residual_network(1, 16, (16, 32, 64), classes),
     "resnet8x4": lambda classes: residual_network(1, 32, (64, 128, 256), classes),
+    "resnet14": lambda classes: residual_network(2, 16, (16, 32, 64), classes),
     "resnet20": lambda classes: residual_network(3, 16, (16, 32, 64), classes),
     "resnet32x4": lambda classes: residual_network(5, 32, (64, 128, 256), classes),
     "resnet56": lambda classes: residual_network(9, 16, (16, 32, 64), classes),
@@ -203,5 +206,5 @@ def test_the_spelling_of_papers_is_known():
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match=r"is called 'resnet9'; known: resnet8x4, resnet20, .*wide"):
+    with pytest.raises(UserError, match=r"is called 'resnet9'; known: resnet8, .*resnet20, .*wide"):
         small_images.create("resnet9", 10)

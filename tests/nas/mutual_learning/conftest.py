@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import nas.tasks
-from nas.mutual_learning.settings import MutualConfig
+from nas.mutual_learning.settings import ClassificationMutualConfig, MutualConfig
 from nas.tasks import ClassificationTask
 
 
@@ -87,7 +87,7 @@ def make_config() -> MakeConfig:
             "device": "cpu",
             "training": training,
         }
-        return MutualConfig.model_validate(values | changes)
+        return ClassificationMutualConfig.model_validate(values | changes)
 
     return make
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from nas.mutual_learning.alignment import align
 from nas.mutual_learning.folding import fold
+from nas.mutual_learning.kinds import create_students
 from nas.mutual_learning.run import run_mutual
 from nas.mutual_learning.settings import MatchingSettings
-from nas.mutual_learning.students import Forward, Students, create_students
+from nas.mutual_learning.students import Forward, Students
 from nas.tasks import ClassificationTask
 
 

@@ -23,9 +23,8 @@ from nas.mutual_learning.anytime import (
     times_of,
 )
 from nas.mutual_learning.exits import ExitHead
-from nas.mutual_learning.networks_file import describe_students
+from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.run import run_mutual
-from nas.mutual_learning.students import create_students
 from nas.tasks import ClassificationTask
 
 # Cuts before the first network's end (0, 0) and the second's; crossed paths between.
@@ -63,7 +62,7 @@ def network(make_config: Any, digits: ClassificationTask) -> Anytime:
     )
     parts = {path: [took] for path, took in PARTS.items()}
     times = times_of(students, "none", parts, {path: [0.5] for path in PARTS})
-    networks = describe_students(students, config, digits)
+    networks = mutual_kind("classification").description(students, config, digits)
     description = AnytimeDescription(networks=networks, exits=exits, times=times)
     return Anytime(AnytimeModules(students, heads), description)
 

@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from nas.errors import UserError
 from nas.mutual_learning.adapters import map_loss
+from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.losses import MutualLoss, all_paths
-from nas.mutual_learning.networks_file import describe_students, load_students, save_students
-from nas.mutual_learning.students import Forward, Students, create_students
+from nas.mutual_learning.networks_file import load_students, save_students
+from nas.mutual_learning.students import Forward, Students
 from nas.mutual_learning.training import Companion, MutualLoop, MutualUpdate, train_students
 from nas.tasks import ClassificationTask
 from nas.training.loop import Batch
@@ -136,7 +137,8 @@ def test_networks_of_unequal_width_are_trained_and_saved(
     train_students(students, config, digits, torch.device("cpu"), 0)
     assert not torch.equal(weights(students, 0, 1), before)
     path = tmp_path / "networks.safetensors"
-    save_students(students, describe_students(students, config, digits), path)
+    description = mutual_kind("classification").description(students, config, digits)
+    save_students(students, description, path)
     loaded, _ = load_students(path)
     assert torch.equal(weights(loaded, 0, 1), weights(students, 0, 1))
 

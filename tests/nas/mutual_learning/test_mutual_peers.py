@@ -9,9 +9,10 @@ from torch import Tensor
 
 from nas.distillation.terms import OUTPUT, TermSettings
 from nas.errors import UserError
+from nas.mutual_learning.kinds import create_students
 from nas.mutual_learning.losses import all_paths, divergence
 from nas.mutual_learning.peers import PeerLosses
-from nas.mutual_learning.students import Forward, Students, create_students
+from nas.mutual_learning.students import Forward, Students
 from nas.mutual_learning.training import train_students
 from nas.tasks import ClassificationTask
 

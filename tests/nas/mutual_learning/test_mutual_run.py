@@ -157,9 +157,18 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
         evaluate_mutual(tmp_path, "test")
 
 
-def test_a_task_of_pixels_is_refused(make_config: Any, tmp_path: Path) -> None:
-    config = make_config(task="faces", task_options={})
-    with pytest.raises(UserError, match=r"classification alone|no such|images"):
+def test_settings_for_another_kind_of_task_are_refused(make_config: Any, tmp_path: Path) -> None:
+    options = {"size": 32, "train": 2, "validation": 1, "test": 1}
+    config = make_config(task="faces", task_options=options)
+    with pytest.raises(UserError, match="'faces' is one of segmentation, and the settings are not"):
+        run_mutual(config, tmp_path / "run")
+
+
+def test_a_training_that_diverges_says_which_rate_to_lower(
+    make_config: Any, tmp_path: Path
+) -> None:
+    config = make_config(training={"learning_rate": 1e30})
+    with pytest.raises(UserError, match=r"seed-0 diverged: .*training.learning_rate=1e\+29"):
         run_mutual(config, tmp_path / "run")
 
 

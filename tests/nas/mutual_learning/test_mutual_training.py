@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.mutual_learning.kinds import create_students
 from nas.mutual_learning.losses import MutualLoss, all_paths
 from nas.mutual_learning.settings import MutualConfig
-from nas.mutual_learning.students import Forward, Students, create_students
+from nas.mutual_learning.splitting import split
+from nas.mutual_learning.students import Forward, Students
 from nas.mutual_learning.training import MutualLoop, MutualUpdate, train_students
 from nas.tasks import ClassificationTask
 from nas.training.loop import Batch
@@ -54,12 +56,25 @@ def loop_of(students: Students, images: Tensor, **options: Any) -> MutualLoop:
     groups = [Group(students.student(n), "sgd", 0.1) for n in range(len(students))]
     return MutualLoop(
         students=students,
-        batches=OneBatch(images),
+        batches=options.pop("batches", None) or OneBatch(images),
         loss=options.pop("loss", MutualLoss("xml")),
         task=nn.functional.cross_entropy,
         update=MutualUpdate({n: Update([group]) for n, group in enumerate(groups)}),
         **options,
     )
+
+
+class Watched(OneBatch):
+    """Notes what of some modules is changed while a batch is trained on."""
+
+    def __init__(self, images: Tensor, modules: list[nn.Module]):
+        super().__init__(images)
+        self._modules = modules
+        self.changed: list[bool] = []
+
+    def epoch(self, index: int) -> list[Batch]:
+        self.changed += ["forward" in vars(module) for module in self._modules]
+        return super().epoch(index)
 
 
 def three(config: MutualConfig) -> MutualConfig:
@@ -249,3 +264,17 @@ def test_paths_go_by_name(config: MutualConfig, digits: ClassificationTask) -> N
     assert students.name((1, 0)) == "shallow/deep"
     with pytest.raises(UserError, match=r"name 2 networks with '/' between them.*deep, shallow"):
         students.path("shallow")
+
+
+def test_networks_are_trained_around_the_faults_of_convolutions_on_a_cpu(images: Tensor) -> None:
+    def network() -> nn.Module:
+        early = nn.Sequential(nn.Conv2d(3, 4, 1, stride=2), nn.BatchNorm2d(4))
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+        return nn.Sequential(early, head)
+
+    students = Students({name: split(network(), ["0"]) for name in "ab"}, (1, 3, 8, 8))
+    strided = [m for m in students.modules() if isinstance(m, nn.Conv2d)]
+    batches = Watched(images, strided)
+    loop_of(students, images, batches=batches).epoch(0)
+    assert batches.changed == [True, True]
+    assert not any("forward" in vars(module) for module in strided)

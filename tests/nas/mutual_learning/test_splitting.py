@@ -86,7 +86,7 @@ def test_the_state_keeps_its_names() -> None:
 
 def test_interfaces_tells_the_shape_at_every_cut() -> None:
     network = split(outline("resnet18", 10, "standard"), ["layer1", "layer2"])
-    assert interfaces(network, (1, 3, 64, 64)) == ((64, 16, 16), (128, 8, 8))
+    assert interfaces(network, (1, 3, 64, 64)) == (((64, 16, 16),), ((128, 8, 8),))
 
 
 def test_interfaces_keeps_training_mode_and_statistics() -> None:
