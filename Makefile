@@ -4,15 +4,17 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 
 VENV := .venv
 BIN := $(VENV)/bin
+NNI := .venv-nni
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := nas search_spaces rewards latency open_registry user_folders examples scripts tests benchmarks
 # What computes, and takes minutes at most.
 NUMERICAL_TESTS := tests/rewards tests/search_spaces tests/nas/distillation tests/nas/models \
 	tests/nas/training tests/nas/kinds tests/nas/experiments
 MADE_FROM := setup.cfg pyproject.toml constraints.txt
+TESTED := .[test,postgresql,ray]
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-portable demo lint docs format hooks clean clean-all
+.PHONY: help install test test-portable test-nni demo lint docs format hooks clean clean-all
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +27,9 @@ test: $(VENV)/.installed-test ## Run the tests
 test-portable: $(VENV)/.installed-test ## Run the numerical tests with other instructions
 	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default NAS_NATIVE=0 \
 		$(BIN)/python -m pytest $(PYTEST_FLAGS) $(NUMERICAL_TESTS)
+
+test-nni: $(NNI)/.installed ## Run the tests that need NNI, in an environment of their own
+	OMP_NUM_THREADS=1 $(NNI)/bin/python -m pytest tests/nas/searching/test_nni_experiment.py
 
 demo: ## Install, search on drawn faces, plot the front, retrain the best
 	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" NAS="$(BIN)/nas" bash scripts/demo.sh
@@ -51,7 +56,7 @@ clean: ## Remove caches and build outputs; runs stay
 	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Remove .venv as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(NNI)
 
 # $(1): what to install, $(2): more options. The metadata that an editable install leaves beside the
 # sources is of no use once it is done.
@@ -72,7 +77,17 @@ $(VENV)/.installed: $(MADE_FROM)
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(call pip_install,.[test])
+	$(call pip_install,$(TESTED))
+	@touch $@
+
+# NNI wants older packages than the rest: they lie before those of .venv, which serve otherwise.
+$(NNI)/.installed: $(VENV)/.installed-test requirements-nni.txt
+	@$(BIN)/python -m venv $(NNI)
+	@echo "Installing NNI into $(NNI)"
+	@$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
+		> $$($(NNI)/bin/python -c 'import site; print(site.getsitepackages()[0])')/nas.pth
+	@$(NNI)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps \
+		--requirement requirements-nni.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

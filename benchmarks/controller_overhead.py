@@ -34,11 +34,12 @@ import nas.controllers
 from nas.evaluation.evaluation import Decide, Evaluation, go_on
 from nas.searching.assembly import Parts, make_controller
 from nas.searching.config import SearchConfig
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.reward import make_reward
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch
-from nas.searching.storage import MemoryStorage, TrialStorage
+from nas.searching.storage import TrialStorage
 from nas.searching.study import create_memory_study, create_study, open_study, working_storage
 from nas.searching.trial import TrialRunner, origin_of
 from nas.searching.worker import work

@@ -1,11 +1,12 @@
 """Injects faults into searches and counts what they cost: trials, processes, words.
 
 Every case is a search of its own with a tiny evaluator, started as a user starts one, by the
-command line. A fault hits it on its way; if it ends, it is continued with ``--resume`` until its
-number of trials is reached. What was complete before the fault must be there afterwards, nothing
-may be counted twice, no process may be left, and whatever ended must have said why. Linux only.
+command line. A fault hits it on its way, as often as ``--times`` says; if it ends, it is continued
+with ``--resume`` until its number of trials is reached. What was complete before a fault must be
+there afterwards, nothing may be counted twice, no process may be left, and whatever ended must have
+said why. Linux only. ``--postgresql`` uses a server of its own instead of SQLite files.
 
-Results are appended to a JSON file, and cases that are in it are not run again.
+The result of a case is a line that is added to a file, and cases that are in it are not run again.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
+SERVER = ROOT / "scripts" / "postgresql.sh"
+PASSWORD = "only-for-tests"
 # Imported by every process that trains: candidates take a while, and one does as it is told.
 CANDIDATES = """
 import json, math, os, subprocess, sys, time
@@ -105,6 +109,8 @@ class Outcome:
         fault: Its kind.
         workers: Number of workers.
         repeat: Number of the repetition.
+        database: "sqlite" or "postgresql".
+        faults: How often it was hit.
         lost: Trials that were complete before the fault and are not afterwards.
         twice: Trials beyond the number asked for.
         reached: Whether the number asked for was reached in the end.
@@ -119,6 +125,8 @@ class Outcome:
     fault: str
     workers: int
     repeat: int
+    database: str
+    faults: int = 0
     lost: int = 0
     twice: int = 0
     reached: bool = False
@@ -130,9 +138,119 @@ class Outcome:
     words: list[str] = field(default_factory=list)
 
     @property
-    def key(self) -> tuple[str, int, int]:
+    def key(self) -> tuple[str, int, int, str]:
         """What tells it apart from the others."""
-        return self.fault, self.workers, self.repeat
+        return self.fault, self.workers, self.repeat, self.database
+
+
+class Database:
+    """Where the study of a case is kept: looked at and broken not by way of what is tested."""
+
+    url: str
+
+    def rows(self, query: str) -> list[tuple[int, str]]:
+        """What a query finds; OSError while the database is away."""
+        raise NotImplementedError
+
+    def lock(self, seconds: float) -> None:
+        """Keeps everybody else from writing."""
+        raise NotImplementedError
+
+    def leave(self, seconds: float) -> None:
+        """Goes away for a while."""
+        raise NotImplementedError
+
+    def move_clock(self, hours: int) -> None:
+        """Changes all heartbeats."""
+        raise NotImplementedError
+
+
+class Sqlite(Database):
+    """A file in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "storage" / "study.db"
+        self._file.parent.mkdir()
+        self.url = f"sqlite:///{self._file}"
+
+    def rows(self, query: str) -> list[tuple[int, str]]:
+        if not self._file.is_file():
+            raise FileNotFoundError(self._file)
+        connection = sqlite3.connect(self._file, timeout=5)
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+
+    def lock(self, seconds: float) -> None:
+        connection = sqlite3.connect(self._file, timeout=30)
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        connection.rollback()
+        connection.close()
+
+    def leave(self, seconds: float) -> None:
+        away = self._file.parent.with_name("away")
+        self._file.parent.rename(away)
+        time.sleep(seconds)
+        shutil.rmtree(self._file.parent, ignore_errors=True)
+        away.rename(self._file.parent)
+
+    def move_clock(self, hours: int) -> None:
+        connection = sqlite3.connect(self._file, timeout=30)
+        with connection:
+            connection.execute(
+                "UPDATE trial_heartbeats SET heartbeat = datetime('now', ?)", (f"{hours} hours",)
+            )
+        connection.close()
+
+
+class Postgresql(Database):
+    """A database of a server that runs for the campaign."""
+
+    def __init__(self, server: Path, name: str) -> None:
+        self._server = server
+        base = self._ask("start")
+        self._connected(base).execute(f'CREATE DATABASE "{name}"').connection.close()
+        self.url = f"{base.rpartition('/')[0]}/{name}"
+
+    def _connected(self, url: str) -> Any:
+        import psycopg
+
+        return psycopg.connect(url, password=PASSWORD, autocommit=True, connect_timeout=5)
+
+    def _ask(self, command: str) -> str:
+        done = subprocess.run([SERVER, command, self._server], check=True, stdout=subprocess.PIPE)
+        return done.stdout.decode().strip()
+
+    def rows(self, query: str) -> list[tuple[int, str]]:
+        import psycopg
+
+        try:
+            with self._connected(self.url) as connection:
+                # Not behind a lock of ours.
+                connection.execute("SET lock_timeout = '2s'")
+                return list(connection.execute(query).fetchall())
+        except psycopg.Error as error:
+            raise OSError(str(error)) from error
+
+    def lock(self, seconds: float) -> None:
+        with self._connected(self.url) as connection, connection.transaction():
+            connection.execute("LOCK TABLE trials IN ACCESS EXCLUSIVE MODE")
+            time.sleep(seconds)
+
+    def leave(self, seconds: float) -> None:
+        self._ask("stop")
+        time.sleep(seconds)
+        self._ask("start")
+
+    def move_clock(self, hours: int) -> None:
+        with self._connected(self.url) as connection:
+            connection.execute(
+                f"UPDATE trial_heartbeats SET heartbeat = now() + interval '{hours} hours'"
+            )
 
 
 class Case:
@@ -143,10 +261,14 @@ class Case:
         self.asked: int = options.trials
         self.patience: float = options.patience
         self.run = folder / "run"
-        self.database = folder / "storage" / "study.db"
-        self.words: list[str] = []
         self.process: subprocess.Popen[str] | None = None
-        self.database.parent.mkdir(parents=True)
+        folder.mkdir(parents=True)
+        self.database: Database = (
+            Postgresql(options.postgresql, f"{folder.name}-{time.time_ns()}")
+            if options.postgresql
+            else Sqlite(folder)
+        )
+        self._complete: dict[int, str] = {}
         text = CANDIDATES.replace("SECONDS", str(options.seconds))
         (folder / "candidates.py").write_text(text)
         self.table = options.folder / "table.npz"
@@ -159,7 +281,7 @@ class Case:
         else:
             command += ["--table", str(self.table), "--controller", "random"]
             command += ["--trials", str(self.asked), "--workers", str(self.workers)]
-            command += ["--storage", f"sqlite:///{self.database}"]
+            command += ["--storage", self.database.url]
             settings = {
                 "imports": [str(self.folder / "candidates.py")],
                 "heartbeat": 1,
@@ -178,26 +300,21 @@ class Case:
                 **os.environ,
                 "NAS_CAMPAIGN": str(self.folder),
                 "NAS_CACHE": str(self.folder / "cache"),
+                "NAS_STORAGE_PASSWORD": PASSWORD,
                 "OMP_NUM_THREADS": "1",
                 "PYTHONPATH": str(ROOT),
             },
         )
 
     def complete(self) -> dict[int, str]:
-        """Genotypes of the complete trials by number, not by way of what is tested."""
-        for place in (self.database, self.database.with_name("study.away")):
-            if place.is_file():
-                with contextlib.suppress(sqlite3.OperationalError):
-                    connection = sqlite3.connect(place, timeout=5)
-                    try:
-                        query = (
-                            "SELECT number, value_json FROM trials JOIN trial_user_attributes "
-                            "USING (trial_id) WHERE state = 'COMPLETE' AND key = 'genotype'"
-                        )
-                        return dict(connection.execute(query).fetchall())
-                    finally:
-                        connection.close()
-        return {}
+        """Genotypes of the complete trials by number, as far as the database can be reached."""
+        query = (
+            "SELECT number, value_json FROM trials JOIN trial_user_attributes "
+            "USING (trial_id) WHERE state = 'COMPLETE' AND key = 'genotype'"
+        )
+        with contextlib.suppress(OSError):
+            self._complete = dict(self.database.rows(query))
+        return self._complete
 
     def wait_for(self, number: int) -> bool:
         """Waits until so many trials are complete; False if the search ended or nothing moves."""
@@ -261,28 +378,12 @@ def stopped_for_a_while(case: Case) -> None:
 
 def locked_for(seconds: float) -> Callable[[Case], None]:
     """Another program holds the lock of the database."""
-
-    def fault(case: Case) -> None:
-        connection = sqlite3.connect(case.database, timeout=30)
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        connection.rollback()
-        connection.close()
-
-    return fault
+    return lambda case: case.database.lock(seconds)
 
 
 def away_for(seconds: float) -> Callable[[Case], None]:
-    """The folder of the database is gone for a while."""
-
-    def fault(case: Case) -> None:
-        away = case.database.parent.with_name("away")
-        case.database.parent.rename(away)
-        time.sleep(seconds)
-        shutil.rmtree(case.database.parent, ignore_errors=True)
-        away.rename(case.database.parent)
-
-    return fault
+    """The folder of the database, or its server, is gone for a while."""
+    return lambda case: case.database.leave(seconds)
 
 
 def run_gone(case: Case) -> None:
@@ -296,13 +397,8 @@ def run_gone(case: Case) -> None:
 
 def clock_moved(case: Case) -> None:
     """Heartbeats as a host writes them whose clock is two hours off."""
-    for offset in ("+2 hours", "-2 hours"):
-        connection = sqlite3.connect(case.database, timeout=30)
-        with connection:
-            connection.execute(
-                "UPDATE trial_heartbeats SET heartbeat = datetime('now', ?)", (offset,)
-            )
-        connection.close()
+    for hours in (2, -2):
+        case.database.move_clock(hours)
         time.sleep(1)
 
 
@@ -344,20 +440,20 @@ FAULTS: dict[str, Callable[[Case], None]] = {
 _SPEECHLESS = ("SIGKILL parent",)
 
 
-def carry_out(case: Case, outcome: Outcome) -> None:
+def carry_out(case: Case, outcome: Outcome, times: int) -> None:
     """Runs a case to its end and counts."""
     started = time.monotonic()
     case.start()
-    hung = not case.wait_for(max(2, case.asked // 3))
-    before = case.complete()
-    FAULTS[case.fault](case)
-    while not hung:
-        hung = not _ended(case)
-        if hung or len(case.complete()) >= case.asked or outcome.resumed >= 3:
+    before: dict[int, str] = {}
+    hung = False
+    for time_ in range(1, times + 1):
+        hung = not _reaches(case, outcome, max(2, round(case.asked * time_ / (times + 1))))
+        if hung:
             break
-        outcome.silent += _said_nothing(case) and case.fault not in _SPEECHLESS
-        outcome.resumed += 1
-        case.start(resume=True)
+        before |= case.complete()
+        FAULTS[case.fault](case)
+        outcome.faults += 1
+    hung = hung or not _reaches(case, outcome, case.asked) or not _ended(case)
     outcome.hung = hung
     after = case.complete()
     outcome.lost = sum(after.get(number) != genotype for number, genotype in before.items())
@@ -376,6 +472,24 @@ def carry_out(case: Case, outcome: Outcome) -> None:
             os.kill(process, signal.SIGKILL)
     outcome.seconds = round(time.monotonic() - started, 1)
     outcome.words = (case.folder / "stderr").read_text().splitlines()[-6:]
+
+
+def _reaches(case: Case, outcome: Outcome, number: int) -> bool:
+    """Waits until so many trials are complete, and continues the search where it ends before.
+
+    Returns:
+        False if nothing moves, or it cannot be continued.
+    """
+    for _ in range(4):
+        if case.wait_for(number):
+            return True
+        assert case.process is not None
+        if case.process.poll() is None:
+            return False
+        outcome.silent += _said_nothing(case) and case.fault not in _SPEECHLESS
+        outcome.resumed += 1
+        case.start(resume=True)
+    return False
 
 
 def _ended(case: Case) -> bool:
@@ -418,7 +532,7 @@ def make_table(path: Path) -> None:
 def show(outcomes: list[Outcome]) -> None:
     """Prints a row for every fault, and their sums."""
     figures = ("lost", "twice", "not reached", "orphans", "hangs", "silent", "by hand")
-    print(f"{'fault':<30}{'cases':>7}" + "".join(f"{name:>13}" for name in figures))
+    print(f"{'fault':<30}{'searches':>9}{'faults':>7}" + "".join(f"{name:>13}" for name in figures))
     names = [name for name in FAULTS if any(one.fault == name for one in outcomes)]
     for name in [*names, "all"]:
         some = [one for one in outcomes if name in ("all", one.fault)]
@@ -428,7 +542,8 @@ def show(outcomes: list[Outcome]) -> None:
             *(sum(one.hung for one in some), sum(one.silent for one in some)),
             sum(one.resumed for one in some),
         )
-        print(f"{name:<30}{len(some):>7}" + "".join(f"{one:>13}" for one in sums))
+        hits = sum(one.faults for one in some)
+        print(f"{name:<30}{len(some):>9}{hits:>7}" + "".join(f"{one:>13}" for one in sums))
 
 
 def main() -> None:
@@ -436,25 +551,25 @@ def main() -> None:
     options = parse_arguments()
     options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
-    results = options.json or options.folder / "results.json"
-    known = json.loads(results.read_text()) if results.exists() else []
-    outcomes = [Outcome(**one) for one in known]
+    results = options.results or options.folder / "results.jsonl"
+    known = results.read_text().splitlines() if results.exists() else []
+    outcomes = [Outcome(**json.loads(line)) for line in known]
     if not (options.folder / "table.npz").exists():
         make_table(options.folder / "table.npz")
+    kind = "postgresql" if options.postgresql else "sqlite"
     for repeat, fault, workers in itertools.product(
         range(options.repeats), options.faults, options.workers
     ):
-        outcome = Outcome(fault, workers, repeat)
+        outcome = Outcome(fault, workers, repeat, kind)
         if outcome.key in {one.key for one in outcomes}:
             continue
-        folder = options.folder / f"{fault.replace(' ', '-').replace(':', '')}-{workers}-{repeat}"
+        name = f"{fault.replace(' ', '-').replace(':', '')}-{workers}-{repeat}"
+        folder = options.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        case = Case(folder, fault, workers, options)
-        carry_out(case, outcome)
+        carry_out(Case(folder, fault, workers, options), outcome, options.times)
         outcomes.append(outcome)
-        temporary = results.with_suffix(".tmp")
-        temporary.write_text(json.dumps([asdict(one) for one in outcomes], indent=1))
-        temporary.rename(results)
+        with results.open("a") as file:
+            file.write(f"{json.dumps(asdict(outcome))}\n")
         print(outcome, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
     show(outcomes)
@@ -467,11 +582,13 @@ def parse_arguments() -> argparse.Namespace:
     add("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS), metavar="NAME")
     add("--workers", nargs="+", type=int, default=[1, 2, 4])
     add("--repeats", type=int, default=1, help="cases of each fault and number of workers")
+    add("--times", type=int, default=1, help="faults in each search (default 1)")
     add("--trials", type=int, default=12, help="candidates of each search (default 12)")
     add("--seconds", type=float, default=0.5, help="of each candidate (default 0.5)")
     add("--patience", type=float, default=240.0, help="seconds without a trial that are a hang")
     add("--folder", type=Path, default=Path("fault-campaign"), help="where searches run")
-    add("--json", type=Path, help="results; default: results.json in --folder")
+    add("--postgresql", type=Path, help="folder of a server to be made, below no private folder")
+    add("--results", type=Path, help="default: results.jsonl in --folder")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
 """Neural architecture search with distillation, from images to the Pareto front.
 
 `search` finds small networks for a task, `open` gives an earlier search, `retrain` trains a
-candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `pretrain`
-makes encoders for one, and `mutual` trains networks that learn from each other; `load` gives back
-a network, `anytime` one that answers within a budget, `describe` says how to feed it, and `predict`
-what it says of new images.
+candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `sweep` trains
+with every value of a setting, `pretrain` makes encoders for a search, and `mutual` trains networks
+that learn from each other; `load` gives back a network, `anytime` one that answers within a budget,
+`describe` says how to feed it, and `predict` what it says of new images.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.api.pretraining import pretrain
     from nas.api.results import Retrained, Run, TrainedRun
     from nas.api.searches import open, retrain, search
+    from nas.api.sweeps import SweepRun, sweep
     from nas.api.trainings import distill, ensemble, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
@@ -29,6 +30,7 @@ __all__ = [
     "Records",
     "Retrained",
     "Run",
+    "SweepRun",
     "TrainedRun",
     "UserError",
     "anytime",
@@ -43,6 +45,7 @@ __all__ = [
     "pretrain",
     "retrain",
     "search",
+    "sweep",
     "train",
 ]
 
@@ -51,6 +54,7 @@ _MODULES = {
     "Records": "nas.results",
     "Retrained": "nas.api.results",
     "Run": "nas.api.results",
+    "SweepRun": "nas.api.sweeps",
     "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
     "anytime": "nas.mutual_learning.anytime",
@@ -65,6 +69,7 @@ _MODULES = {
     "pretrain": "nas.api.pretraining",
     "retrain": "nas.api.searches",
     "search": "nas.api.searches",
+    "sweep": "nas.api.sweeps",
     "train": "nas.api.trainings",
 }
 

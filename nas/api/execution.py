@@ -66,11 +66,11 @@ def run_search(
 
 
 def _finish(config: SearchConfig, run: Path, show: Any, say: Any) -> None:
-    from nas.searching.config import TableSearchConfig
+    from nas.searching.config import SweepSearchConfig, TableSearchConfig
     from nas.searching.run_folder import RunFolder
 
-    if isinstance(config, TableSearchConfig):
-        # Nothing is trained there, and training need not be imported.
+    if isinstance(config, TableSearchConfig | SweepSearchConfig):
+        # Neither has finalists, and training need not be imported.
         return
     from nas.searching.finalists import train_finalists
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from nas.benchmarking.board import Board
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
 from nas.searching.config import TableSearchConfig
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.records import complete_records
 from nas.searching.reward import with_bases, with_reward
 from nas.searching.stop import FailureWatch
-from nas.searching.storage import MemoryStorage
 from nas.searching.study import create_memory_study
 from nas.searching.table import parts_in
 from nas.searching.trial import TrialRunner, origin_of

@@ -74,6 +74,16 @@ def distill(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE for any setting.")
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUES: train with every value of a setting, such as "
+            "distill.weight=0.1:0.9:0.1; repeat for combinations."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Local worker processes of a sweep; default: 1.")
+    ] = None,
     list_losses: Annotated[
         bool, typer.Option("--list", help="List the losses with their papers.")
     ] = False,
@@ -115,8 +125,9 @@ def distill(
         raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
     # Of an import path, the name alone.
-    folder = run or default_run("-".join([network, *(name.split(":")[-1] for name in methods)]))
-    run_experiment(values, folder, _NEEDED, config)
+    parts = [network, *(name.split(":")[-1] for name in methods), *(["sweep"] if sweep else [])]
+    folder = run or default_run("-".join(parts))
+    run_experiment(values, folder, _NEEDED, config, sweep=sweep or (), workers=workers)
 
 
 def _require_one_method(methods: list[str], single: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def search(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Local worker processes.", rich_help_panel=_COMMON)
+        int | None, typer.Option(help="Worker processes.", rich_help_panel=_COMMON)
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu or cuda:N.", rich_help_panel=_COMMON)
@@ -146,6 +146,18 @@ def search(
             "--best is taken from them. Default: 0.",
             rich_help_panel=_COURSE,
         ),
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="in_process, local_processes, ray, nni or an import path; default: in_process for "
+            "one worker, else local_processes.",
+            rich_help_panel=_COURSE,
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(help="GPUs of each Ray worker, for example 0.5.", rich_help_panel=_COURSE),
     ] = None,
     table: Annotated[
         Path | None,
@@ -238,6 +250,8 @@ def search(
             "trials": trials,
             "finalists.count": finalists,
             "workers": workers,
+            "executor": executor,
+            "gpus_per_worker": gpus_per_worker,
             "seed": seed,
             "device": device,
             "storage": storage,

@@ -42,6 +42,16 @@ def train(
             "--set", help="KEY=VALUE, for example training.batch_size=16 or task_options.size=64."
         ),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUES: train with every value of a setting, such as "
+            "training.learning_rate=[0.01, 0.001]; repeat for combinations."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Local worker processes of a sweep; default: 1.")
+    ] = None,
 ) -> None:
     """Train a network, such as a teacher; an interrupted training is resumed."""
     from nas.cli.experiments import run as run_experiment
@@ -60,5 +70,6 @@ def train(
         }
     )
     values = with_assigned(values, assignments(settings or ()))
-    folder = run or default_run(str(values.get("model.name", "network")))
-    run_experiment(values, folder, _NEEDED)
+    name = str(values.get("model.name", "network"))
+    folder = run or default_run(f"{name}-sweep" if sweep else name)
+    run_experiment(values, folder, _NEEDED, sweep=sweep or (), workers=workers)

@@ -36,6 +36,28 @@ def assignments(texts: Iterable[str], option: str = "--set") -> dict[str, Any]:
     return values
 
 
+def swept(texts: Iterable[str]) -> dict[str, str]:
+    """Reads ``KEY=VALUES`` of ``--sweep``; the values are read by `nas.sweeping.ranges`.
+
+    Args:
+        texts: The pairs.
+
+    Raises:
+        UserError: If a text has no key or no values, or a key comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, _, values = (part.strip() for part in text.partition("="))
+        if not key or not values:
+            raise UserError(
+                f"--sweep {text!r}: expected KEY=VALUES, for example distill.weight=0.1:0.9:0.1."
+            )
+        if key in found:
+            raise UserError(f"--sweep {key} is given twice; list all its values in one.")
+        found[key] = values
+    return found
+
+
 def with_assigned(typed: Mapping[str, Any], assigned: Mapping[str, Any]) -> dict[str, Any]:
     """Values of options together with those of ``--set``, in the order to apply them.
 

@@ -28,8 +28,8 @@ def worker(
     """Join a search from another process or machine until it is complete."""
     from nas import allowed
     from nas.searching.assembly import standard
+    from nas.searching.databases import without_password
     from nas.searching.run_folder import RunFolder
-    from nas.searching.storage import without_password
     from nas.searching.study import join_study, require_allowed
     from nas.searching.worker import run_worker
 

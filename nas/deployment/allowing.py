@@ -12,8 +12,8 @@ from nas.models.weights import FILE, network_file, read_described
 from nas.mutual_learning.anytime import allow_anytime
 from nas.mutual_learning.networks_file import FILE as STUDENTS
 from nas.mutual_learning.run import CONFIG as MUTUAL
+from nas.searching.databases import without_password
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import without_password
 from nas.settings import read_yaml
 from nas.tasks.registry import FILE as TASK
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from optuna import Study
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
-
+from nas.controllers.every_candidate import EveryCandidate
 from search_spaces.decision import Decision
 from search_spaces.space import SearchSpace, SpaceError
+
+__all__ = ["CONTROLLER", "SPACE", "EveryCandidate", "PathSpace"]
 
 SPACE = f"{__name__}:PathSpace"
 CONTROLLER = f"{__name__}:EveryCandidate"
@@ -39,38 +36,3 @@ class PathSpace(SearchSpace):
         self.decisions = tuple(
             Decision(f"part{number}", tuple(networks)) for number in range(1, parts + 1)
         )
-
-
-class EveryCandidate(BaseSampler):
-    """Draws the candidates of a space one after the other, in the order of their options."""
-
-    def __init__(self, space: SearchSpace):
-        self._space = space
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Nothing: each decision follows from the number of the trial."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """The option of a decision for the number of the trial, the last decision fastest."""
-        assert isinstance(param_distribution, CategoricalDistribution)
-        rest = trial.number
-        for decision in reversed(self._space.decisions):
-            rest, option = divmod(rest, len(decision.options))
-            if decision.name == param_name:
-                return decision.options[option]
-        raise ValueError(f"the space has no decision {param_name!r}")

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from nas.errors import UserError
 from nas.report.run_list import size
+from nas.searching.databases import without_password
 from nas.searching.provenance import available_cpus, provenance
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import without_password
 from nas.searching.study import read_study
 from nas.terminal import visible
 from search_spaces.native import choices, library

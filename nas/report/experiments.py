@@ -28,6 +28,11 @@ _NAMES = {
 _VIEWS = {"none": "", "flip": ", flipped too", "ten_crop": ", ten crops"}
 
 
+def figure_name(key: str) -> str:
+    """What tables call a figure."""
+    return _NAMES.get(key, key)
+
+
 def summary_table(summary: Summary) -> Table:
     """The figures of the trainings of a run on the validation split."""
     table = _table("Validation", summary.seeds)

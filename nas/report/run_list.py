@@ -11,8 +11,8 @@ from rich.text import Text
 
 from nas.errors import UserError
 from nas.report.runs import Snapshot, read_snapshot
+from nas.searching.databases import without_password
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import without_password
 from nas.terminal import visible
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from optuna.samplers import BaseSampler
 
@@ -14,7 +14,7 @@ from nas import controllers
 from nas.errors import UserError
 from nas.evaluation.evaluation import Decide, EvaluationError, go_on
 from nas.kinds.ahead import Announce
-from nas.searching.config import SearchConfig, TableSearchConfig
+from nas.searching.config import SearchConfig, SweepSearchConfig, TableSearchConfig
 from nas.searching.continuing import StudyData
 from nas.searching.reward import reward_of
 from nas.searching.run_folder import RunFolder
@@ -26,6 +26,8 @@ from search_spaces.space import SearchSpace
 
 _IMAGES = ("nas.searching.images", "ImageAssembly")
 _TABLE = ("nas.searching.table", "TableAssembly")
+# Of a floor above, which is why it is named and not imported.
+_SWEEP = ("nas.sweeping.assembly", "SweepAssembly")
 
 IMPORT_PATH = f"{__name__}:standard"
 """Where worker processes find `standard`."""
@@ -120,7 +122,7 @@ class Assembly(Protocol):
 
 
 class StandardAssembly:
-    """Leaves each configuration to the assembly for images or for tables.
+    """Leaves each configuration to the assembly for images, for tables or for sweeps.
 
     Task, encoder and teacher are read once, however often they are asked for.
 
@@ -170,9 +172,9 @@ class StandardAssembly:
         Raises:
             UserError: If no space has networks within the limits.
         """
-        if isinstance(config, TableSearchConfig) or not config.limits:
+        if isinstance(config, TableSearchConfig | SweepSearchConfig) or not config.limits:
             return None
-        # A table has one space, so that only the assembly for images chooses one.
+        # A table and a sweep have one space, so that only the assembly for images chooses one.
         images: Any = self._of(config)
         found: str | None = images.space_within(config, with_space)
         return found
@@ -187,7 +189,11 @@ class StandardAssembly:
 
     def _of(self, config: SearchConfig) -> Assembly:
         # A search on a table need not import what one on images needs.
-        module, name = _TABLE if isinstance(config, TableSearchConfig) else _IMAGES
+        module, name = _IMAGES
+        if isinstance(config, TableSearchConfig):
+            module, name = _TABLE
+        elif isinstance(config, SweepSearchConfig):
+            module, name = _SWEEP
         if name not in self._assemblies:
             made = getattr(import_module(module), name)(self._announce, self._say)
             self._assemblies[name] = made
@@ -229,3 +235,9 @@ def make_controller(config: SearchConfig, space: SearchSpace, reward: Reward) ->
     """
     name, settings = config.controller.name, config.controller.settings
     return controllers.create(name, space, reward_of(reward), config.seed, **settings)
+
+
+def load_assembly(path: str) -> Assembly:
+    """Imports an assembly by its path ``package.module:name``."""
+    module, _, attribute = path.partition(":")
+    return cast(Assembly, getattr(import_module(module), attribute))

@@ -34,6 +34,8 @@ from open_registry import load_modules
 
 TASK_KIND = "task_kind"
 """The key of the kind of the task, where it differs from that of the search space."""
+# Executors whose workers take the GPUs of a machine in turn.
+_WITHOUT_GPUS = (None, "in_process", "local_processes", "nni")
 
 
 def _own_cost(cost: Any, imports: list[Any]) -> Any:
@@ -86,6 +88,8 @@ class SearchConfig(Settings):
         failures_in_a_row: Consecutive failing candidates that end the search.
         executor: What starts the workers, by its name or import path; null works in this process
             with one worker, and in local processes with several.
+        gpus_per_worker: GPUs of each worker, or a fraction of one, for the executor `ray`; null is
+            one where the cluster has any and `device` is not the CPU.
         imports: Modules and files that register what the other settings name; they are imported
             first, by workers too. A cost that is given by an import path adds its own.
         beyond_in_a_row: Consecutive candidates beyond the limits that end the search.
@@ -107,6 +111,7 @@ class SearchConfig(Settings):
     failures_in_a_row: int = Field(default=5, ge=1)
     beyond_in_a_row: int = Field(default=200, ge=1)
     executor: str | None = None
+    gpus_per_worker: float | None = Field(default=None, ge=0)
     imports: tuple[str, ...] = ()
 
     @field_validator("imports")
@@ -156,6 +161,12 @@ class SearchConfig(Settings):
             if not (limit > 0 and math.isfinite(limit)):
                 raise ValueError(f"the limit of {cost} must be a number above 0, not {limit}")
         return limits
+
+    @model_validator(mode="after")
+    def _gpus_are_given(self) -> Self:
+        if self.gpus_per_worker is not None and self.executor in _WITHOUT_GPUS:
+            raise ValueError("gpus_per_worker needs the executor ray")
+        return self
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -353,8 +364,24 @@ class TableSearchConfig(SearchConfig):
         return located(table) or table
 
 
+class SweepSearchConfig(SearchConfig):
+    """A search that trains one network with every combination of the values of some settings.
+
+    Its space has a decision for each of these settings; see `nas.sweeping`.
+
+    Attributes:
+        experiment: Settings of the training, which those of the space replace in part.
+        seeds: Trainings of each combination.
+    """
+
+    experiment: dict[str, Any]
+    seeds: int = Field(default=1, ge=1)
+
+
 def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
     """The configuration that raw values are meant for: told by a table, the task or the space."""
+    if values.get("experiment") is not None:
+        return SweepSearchConfig
     if values.get("table") is not None:
         return TableSearchConfig
     if values.get(TASK_KIND) is not None:

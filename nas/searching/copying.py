@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from nas.errors import UserError
+from nas.searching.databases import merge_log
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import merge_log
 
 # The database is copied by SQLite, and process ids mean nothing elsewhere.
 _LEFT_OUT = ("study.db", "study.db-*", "study.json", "workers.json")

@@ -78,6 +78,8 @@ EXECUTORS: Registry[Callable[[int, Assembly, str], Executor]] = Registry(
     {
         "in_process": "nas.searching.executors:InProcess",
         "local_processes": "nas.searching.local_processes:LocalPythonProcesses",
+        "nni": "nas.searching.nni_experiment:NniTrials",
+        "ray": "nas.searching.ray_tasks:RayTasks",
     },
     _complaint,
 )

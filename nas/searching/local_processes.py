@@ -7,7 +7,6 @@ people use ``nas worker``.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import signal
@@ -17,28 +16,25 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import optuna
 
 from nas.errors import UserError
 from nas.files import write_json
 from nas.searching import ends, interrupts
-from nas.searching.assembly import Assembly
+from nas.searching.assembly import Assembly, load_assembly
 from nas.searching.ends import Deaths, ExitCode, Word, cause_of
-from nas.searching.places import Places, completed, is_suspended, trials_asked
+from nas.searching.places import Places, is_suspended
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
-from nas.searching.stop import SearchError, check_beyond, check_failures
-from nas.searching.study import first_trial
-from nas.searching.worker import run_worker
+from nas.searching.stop import check_outcome, is_reached, must_replace
+from nas.searching.worker import YIELDING, run_worker, word_of
 
 # Seconds that a worker has to record that it was interrupted.
-_PATIENCE = 15.0
+PATIENCE = 15.0
 # Seconds that a worker has to end by itself once the number of trials is reached.
-_FAREWELL = 5.0
-# Seconds that workers leave the death of another one to this module, which knows its signal.
-_YIELDING = 5.0
+FAREWELL = 5.0
 # Seconds between two searches for workers that are alive and silent.
 _ROUND = 5.0
 
@@ -115,16 +111,18 @@ class LocalProcesses:
                     word = process.word()
                     ends.note(process.pid, cause_of(code))
                     places.release_lost()
-                    if _must_respawn(run, study, index, code, word, deaths):
+                    told = (
+                        f"worker {index} keeps dying ({cause_of(code)}: "
+                        f"{_last_line(_log(run, index))}); see {_log(run, index)}"
+                    )
+                    if must_replace(study, deaths, code, word, told):
                         running[index] = self._launch(run, index)
                     _write_ids(run, running)
-                if farewell is None and _is_reached(study):
+                if farewell is None and is_reached(study):
                     # Nothing is left to do, whatever a worker that hangs may think.
-                    farewell = time.monotonic() + _FAREWELL
+                    farewell = time.monotonic() + FAREWELL
             look(study)
-            trials, first = study.get_trials(deepcopy=False), first_trial(study)
-            check_failures(trials, first, config.failures_in_a_row)
-            check_beyond(trials, first, config.beyond_in_a_row)
+            check_outcome(study, config)
         finally:
             _end(running)
             places.release_lost()
@@ -223,41 +221,27 @@ def main(arguments: list[str]) -> int:
 
 
 def _work(run: RunFolder, index: int, assembly: str, orphaned: Callable[[], bool]) -> Word:
-    try:
+    def work() -> None:
         with interrupts.handled():
             # Without the parent, nobody shows progress or replaces dead workers.
             threading.Thread(target=_end_with_parent, args=(orphaned,), daemon=True).start()
             found = load_assembly(assembly)
             run_worker(
-                RunFolder.open(run.path), index, found, should_stop=orphaned, yielding=_YIELDING
+                RunFolder.open(run.path), index, found, should_stop=orphaned, yielding=YIELDING
             )
-    except UserError as error:
-        return Word(ExitCode.WRONG_USE, str(error))
-    except SearchError as error:
-        return Word(ExitCode.STOPPED, str(error))
-    except KeyboardInterrupt:
-        return Word(ExitCode.INTERRUPTED)
-    return Word(ExitCode.INTERRUPTED if orphaned() else ExitCode.DONE)
+
+    word = word_of(work)
+    return Word(ExitCode.INTERRUPTED) if word.code == ExitCode.DONE and orphaned() else word
 
 
 def _end_with_parent(orphaned: Callable[[], bool]) -> None:
     while not orphaned():
         time.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_PATIENCE)
+    time.sleep(PATIENCE)
     # The candidate hangs where no signal reaches it.
     leads = os.getpgrp() == os.getpid()
     os.killpg(os.getpgrp(), signal.SIGKILL) if leads else os._exit(ExitCode.INTERRUPTED)
-
-
-def load_assembly(name: str) -> Assembly:
-    """Imports an assembly by its path ``package.module:name``."""
-    module, _, attribute = name.partition(":")
-    return cast(Assembly, getattr(importlib.import_module(module), attribute))
-
-
-def _is_reached(study: optuna.Study) -> bool:
-    return completed(study.get_trials(deepcopy=False)) >= trials_asked(study)
 
 
 class _Silence:
@@ -289,21 +273,6 @@ class _Silence:
         return [process for process in running.values() if process.pid in stopped | silent]
 
 
-def _must_respawn(
-    run: RunFolder, study: optuna.Study, index: int, code: int, word: Word | None, deaths: Deaths
-) -> bool:
-    if word is not None and word.code == ExitCode.WRONG_USE:
-        raise UserError(word.sentence)
-    if word is not None and word.code in (ExitCode.DONE, ExitCode.STOPPED):
-        return False
-    if deaths.too_many(code, completed(study.get_trials(deepcopy=False))):
-        raise SearchError(
-            f"worker {index} keeps dying ({cause_of(code)}: {_last_line(_log(run, index))}); "
-            f"see {_log(run, index)}, and continue with --resume."
-        )
-    return True
-
-
 def _ended(running: dict[int, WorkerProcess]) -> dict[int, int]:
     codes = {index: process.poll() for index, process in running.items()}
     return {index: code for index, code in codes.items() if code is not None}
@@ -312,7 +281,7 @@ def _ended(running: dict[int, WorkerProcess]) -> dict[int, int]:
 def _end(running: dict[int, WorkerProcess]) -> None:
     for process in running.values():
         process.terminate()
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     for process in running.values():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))

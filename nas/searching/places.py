@@ -41,7 +41,8 @@ def has_place(trials: Sequence[FrozenTrial], number: int, asked: int) -> bool:
 
 def trials_asked(study: optuna.Study) -> int:
     """Number of complete trials asked for; it may be raised while workers run."""
-    return int(study.user_attrs["trials"])
+    # Several times in every trial: `user_attrs` would copy all of them.
+    return int(study._storage.get_study_user_attrs(study._study_id)["trials"])
 
 
 def completed(trials: Sequence[FrozenTrial]) -> int:
@@ -188,10 +189,15 @@ class Places:
         places_left = trials_asked(self._study) - complete_before
         return has_place(self._running, trial.number, places_left)
 
-    def release_lost(self) -> None:
-        """Marks running trials of dead workers as failed, which frees their places."""
+    def release_lost(self, cause: str | None = None) -> None:
+        """Marks running trials of dead workers as failed, which frees their places.
+
+        Args:
+            cause: What ended workers of this machine of whose end `nas.searching.ends` knows
+                nothing, for an executor that does not know the processes of its workers.
+        """
         self._fail_silent()
-        self._without_lost()
+        self._without_lost(cause)
 
     def _fail_silent(self) -> None:
         # Optuna does this before every trial, but a waiting worker starts none.
@@ -199,7 +205,7 @@ class Places:
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)
 
-    def _without_lost(self) -> list[FrozenTrial]:
+    def _without_lost(self, cause: str | None = None) -> list[FrozenTrial]:
         """All trials, once those of dead workers on this machine are marked as failed."""
         trials = self._look()
         self._unclaimed_since = {
@@ -209,7 +215,7 @@ class Places:
         }
         lost = [trial for trial in self._running if self._is_lost(trial)]
         for trial in lost:
-            self._fail(trial)
+            self._fail(trial, cause)
         return self._look() if lost else trials
 
     def _look(self) -> list[FrozenTrial]:
@@ -239,9 +245,9 @@ class Places:
         since = self._unclaimed_since.get(trial.number, math.inf)
         return now - since > self._grace
 
-    def _fail(self, trial: FrozenTrial) -> None:
+    def _fail(self, trial: FrozenTrial, cause: str | None) -> None:
         here = [worker for worker in _worker_of(trial) if worker.is_known_dead()]
-        cause = ends.known_cause(here[0].pid) if here else None
+        cause = ends.known_cause(here[0].pid) or cause if here else None
         try:
             if cause is not None and _network_of(trial):
                 again = _network_of(trial) <= self._deadly

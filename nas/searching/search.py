@@ -21,12 +21,12 @@ from nas.searching.continuing import (
     check_settings,
     is_among,
 )
+from nas.searching.databases import without_password
 from nas.searching.executors import create_executor
 from nas.searching.locations import LOCATIONS
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import SearchError
-from nas.searching.storage import without_password
 from nas.searching.study import (
     check_storage,
     create_study,

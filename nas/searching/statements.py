@@ -37,7 +37,7 @@ _VALUES: Any = models.TrialValueModel.__table__
 _STEPS: Any = models.TrialIntermediateValueModel.__table__
 _BEATS: Any = models.TrialHeartbeatModel.__table__
 
-# Databases limit the number of values in a statement.
+# Trials that are named one by one; of more, a whole study is read.
 _MOST = 500
 
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
@@ -57,12 +57,18 @@ _STATE = (
     .with_for_update()
 )
 _ROWS = sql.select(
-    *(_TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state),
+    *(_TRIALS.c.study_id, _TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state),
     *(_TRIALS.c.datetime_start, _TRIALS.c.datetime_complete),
-).where(_TRIALS.c.study_id == _STUDY)
-_ROWS_AFTER = _ROWS.where(_TRIALS.c.trial_id > _TRIAL)
-_ROWS_AMONG = _ROWS.where(_TRIALS.c.trial_id.in_(_IDS))
-_STUDY_OF = sql.select(_TRIALS.c.study_id).where(_TRIALS.c.trial_id == _TRIAL)
+)
+_ROW = _ROWS.where(_TRIALS.c.trial_id == _TRIAL)
+# One statement, and no "or" in it: SQLite would go through all trials of the study.
+_ROWS_CHANGED = sql.union_all(
+    _ROWS.where(_TRIALS.c.study_id == _STUDY, _TRIALS.c.trial_id > _TRIAL),
+    _ROWS.where(
+        *(_TRIALS.c.study_id == _STUDY, _TRIALS.c.trial_id <= _TRIAL),
+        _TRIALS.c.trial_id.in_(_IDS),
+    ),
+)
 _OF_TRIAL = {table: table.c.trial_id == _TRIAL for table in (_TRIALS, _VALUES, _BEATS)}
 _SET_NUMBER = _TRIALS.update().where(_OF_TRIAL[_TRIALS]).values(number=sql.bindparam("new_number"))
 _BEAT = _BEATS.update().where(_OF_TRIAL[_BEATS]).values(heartbeat=sql.func.now())
@@ -261,12 +267,8 @@ def study_attributes(connection: Connection, study: int) -> dict[str, Any]:
 
 def read_trial(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """One trial, or None if there is none of that id."""
-    study = connection.execute(_STUDY_OF, {"of_trial": trial_id}).scalar()
-    if study is None:
-        return None
-    # No id is as large as this.
-    (trial,) = read_trials(connection, study, [trial_id], 2**31 - 1)
-    return trial
+    row = connection.execute(_ROW, {"of_trial": trial_id}).first()
+    return None if row is None else _Details(connection, row.study_id, [trial_id]).trial(row)
 
 
 def read_trials(
@@ -285,14 +287,13 @@ def read_trials(
         after: All trials with a larger id are read, too.
         own: The running trial of this process, whose details are known here.
     """
-    rows = list(connection.execute(_ROWS_AFTER, {"of_study": study, "of_trial": after}))
-    for some in _parts(sorted(one for one in included if one <= after)):
-        rows += connection.execute(_ROWS_AMONG, {"of_study": study, "ids": some})
-    rows.sort(key=lambda row: int(row.trial_id))
+    wanted = {"of_study": study, "of_trial": after, "ids": [*included]}
+    rows = sorted(connection.execute(_ROWS_CHANGED, wanted), key=lambda row: int(row.trial_id))
+    mine = None if own is None else own._trial_id
     running = {row.trial_id for row in rows if row.state == TrialState.RUNNING}
-    mine = own._trial_id if own is not None and own._trial_id in running else None
-    details = _Details(connection, study, [row.trial_id for row in rows if row.trial_id != mine])
-    return [own if own is not None and row.trial_id == mine else details.trial(row) for row in rows]
+    known = {mine: own} if own is not None and mine in running else {}
+    details = _Details(connection, study, [r.trial_id for r in rows if r.trial_id not in known])
+    return [known.get(row.trial_id) or details.trial(row) for row in rows]
 
 
 class _Details:
@@ -338,14 +339,15 @@ class _Details:
 
     def _by_trial(self, of_some: Any, of_all: Any) -> defaultdict[int, list[Any]]:
         found: defaultdict[int, list[Any]] = defaultdict(list)
-        parts: list[tuple[Any, dict[str, Any]]]
-        parts = [(of_some, {"ids": some}) for some in _parts(self._trials)]
+        if not self._trials:
+            return found
+        statement = of_some
+        values: dict[str, Any] = {"ids": self._trials}
         if len(self._trials) > _MOST:
             # A study that is opened: all of it, in one pass.
-            parts = [(of_all, {"of_study": self._study})]
-        for statement, values in parts:
-            for trial_id, *rest in self._connection.execute(statement, values):
-                found[trial_id].append(rest)
+            statement, values = of_all, {"of_study": self._study}
+        for trial_id, *rest in self._connection.execute(statement, values):
+            found[trial_id].append(rest)
         return found
 
 
@@ -401,7 +403,3 @@ def _distribution(text: str) -> BaseDistribution:
 
 def _local(time: datetime | None) -> datetime | None:
     return None if time is None else time.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
-
-
-def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
-    return [ids[start : start + _MOST] for start in range(0, len(ids), _MOST)]

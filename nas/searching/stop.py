@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.failures import failure_of, is_candidate_failure, is_empty
 from nas.controllers.finished import FinishedTrials
+from nas.errors import UserError
 from nas.evaluation.evaluation import DIVERGED
+from nas.searching.config import SearchConfig
+from nas.searching.ends import Deaths, ExitCode, Word
 from nas.searching.limits import breaches_of, strictest
+from nas.searching.places import completed, trials_asked
 from nas.searching.records import is_beyond_limits
+from nas.searching.study import first_trial
 
 
 class SearchError(Exception):
@@ -52,6 +58,47 @@ class FailureWatch:
         self._tried = _last_tried([*self._tried, *finished], self._first, self._beyond)
         check_failures(self._trained, self._first, self._limit)
         check_beyond(self._tried, self._first, self._beyond)
+
+
+def must_replace(
+    study: optuna.Study, deaths: Deaths, code: int, word: Word | None, told: str
+) -> bool:
+    """Whether a worker that has ended is to be replaced by another one.
+
+    Args:
+        study: The study.
+        deaths: Those of the executor so far.
+        code: How its process ended, as `subprocess` gives it.
+        word: What it said of its end, or None where something else ended it.
+        told: Which worker it was and what ended it, for the message.
+
+    Raises:
+        UserError: If it found the configuration wrong.
+        SearchError: If workers keep dying.
+    """
+    if word is not None and word.code == ExitCode.WRONG_USE:
+        raise UserError(word.sentence)
+    if word is not None and word.code in (ExitCode.DONE, ExitCode.STOPPED):
+        return False
+    if deaths.too_many(code, completed(study.get_trials(deepcopy=False))):
+        raise SearchError(f"{told}, and continue with --resume.")
+    return True
+
+
+def is_reached(study: optuna.Study) -> bool:
+    """Whether the number of trials asked for is complete."""
+    return completed(study.get_trials(deepcopy=False)) >= trials_asked(study)
+
+
+def check_outcome(study: optuna.Study, config: SearchConfig) -> None:
+    """Checks a study that nobody works on any more; see `check_failures` and `check_beyond`.
+
+    Raises:
+        SearchError: If it shows why the search has made no progress.
+    """
+    trials, first = study.get_trials(deepcopy=False), first_trial(study)
+    check_failures(trials, first, config.failures_in_a_row)
+    check_beyond(trials, first, config.beyond_in_a_row)
 
 
 def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:

@@ -19,11 +19,7 @@ from nas.errors import UserError
 from nas.files import naming_full_disks
 from nas.searching.config import SearchConfig, config_class
 from nas.searching.continuing import StudyData, check_data, record_data
-from nas.searching.run_folder import RunFolder
-from nas.searching.storage import (
-    MemoryStorage,
-    TrialCache,
-    TrialStorage,
+from nas.searching.databases import (
     connect,
     merge_log,
     refuse_password,
@@ -31,6 +27,9 @@ from nas.searching.storage import (
     sqlite_path,
     without_password,
 )
+from nas.searching.memory_storage import MemoryStorage
+from nas.searching.run_folder import RunFolder
+from nas.searching.storage import TrialCache, TrialStorage
 from search_spaces.space import SearchSpace
 
 

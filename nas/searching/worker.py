@@ -12,15 +12,17 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from nas.controllers.failures import is_lost
+from nas.errors import UserError
 from nas.searching import ends, interrupts
 from nas.searching.allowance import Allowance
 from nas.searching.assembly import Assembly
 from nas.searching.config import ImageSearchConfig
 from nas.searching.continuing import check_data, check_settings
+from nas.searching.ends import ExitCode, Word
 from nas.searching.places import Places, WorkerIdentity, completed
 from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
-from nas.searching.stop import FailureWatch
+from nas.searching.stop import FailureWatch, SearchError
 from nas.searching.study import (
     first_trial,
     open_study,
@@ -31,6 +33,9 @@ from nas.searching.trial import TrialError, TrialRunner, origin_of
 from nas.training.device import resolve_device
 
 _logger = logging.getLogger(__name__)
+
+YIELDING = 5.0
+"""Seconds for which workers leave the death of another one to their executor, which knows more."""
 
 
 @interrupts.handled()
@@ -94,6 +99,23 @@ def run_worker(
             after_trial(study)
 
         work(study, places, runner, failures, should_stop=should_stop, after_trial=remember)
+
+
+def word_of(work: Callable[[], None]) -> Word:
+    """Lets a worker work, and returns what it has to say of its end to its executor.
+
+    Args:
+        work: Calls `run_worker`. What it raises beyond that is raised here.
+    """
+    try:
+        work()
+    except UserError as error:
+        return Word(ExitCode.WRONG_USE, str(error))
+    except SearchError as error:
+        return Word(ExitCode.STOPPED, str(error))
+    except KeyboardInterrupt:
+        return Word(ExitCode.INTERRUPTED)
+    return Word(ExitCode.DONE)
 
 
 def work(

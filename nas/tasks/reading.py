@@ -429,6 +429,10 @@ def _opened(path: Path) -> Image.Image:
             f"{path}: the image is too large to be read, with more than {most:.0f} megapixels; "
             "scale it down."
         ) from error
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path}: no such image; bring the file, or take it off the list."
+        ) from error
     # Pillow raises SyntaxError for a broken PNG and ValueError for damaged chunks.
     except (OSError, SyntaxError, ValueError) as error:
         if _is_pointer(path):

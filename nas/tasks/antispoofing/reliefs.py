@@ -21,6 +21,7 @@ SEQUENCE = (LIVE_FACE, "print", LIVE_FACE, "screen", "mask", "cutout")
 
 _BACKGROUND_DEPTH = 0.12
 _PAPER_IR, _SCREEN_IR, _SKIN_IR = (0.4, 0.8), 0.12, 0.62
+_PRINT_RASTER, _SCREEN_RASTER = 1.4, 1.6  # radians for each pixel
 
 
 @dataclass(frozen=True)
@@ -167,16 +168,21 @@ def _hole(head: _Head, rng: np.random.Generator, x: Map, y: Map) -> Map:
 
 
 def _reproduced(photograph: Map, shown: str, rng: np.random.Generator) -> Map:
-    """A photograph as paper or a screen shows it: slightly paler, with its raster."""
+    """A photograph as paper or a screen shows it: paler, with its raster.
+
+    Cameras and lamps change contrast as much, so that a network has to find the raster.
+    """
     size = photograph.shape[-1]
     rows, columns = np.mgrid[:size, :size]
     phase = rng.uniform(0, 2 * np.pi, 2)
     if shown == "screen":
-        raster = np.sin(columns * 2.4 + phase[0])[None] * np.array([1.0, -0.5, 0.5])[:, None, None]
+        waves = np.sin(columns * _SCREEN_RASTER + phase[0])
+        raster = waves[None] * np.array([1.0, -0.5, 0.5])[:, None, None]
     else:
-        raster = (np.sin(rows * 2.1 + phase[0]) * np.sin(columns * 2.1 + phase[1]))[None]
-    pale = rng.uniform(0.9, 1.0)
-    shown_again = 0.5 + pale * (photograph - 0.5) + rng.uniform(0.015, 0.04) * raster
+        waves = np.sin(rows * _PRINT_RASTER + phase[0])
+        raster = (waves * np.sin(columns * _PRINT_RASTER + phase[1]))[None]
+    pale = rng.uniform(0.75, 0.95)
+    shown_again = 0.5 + pale * (photograph - 0.5) + rng.uniform(0.04, 0.1) * raster
     return np.clip(shown_again, 0, 1)
 
 

@@ -21,6 +21,7 @@ from nas.tasks.classification.source import ImageInspection
 from nas.tasks.task import SPLITS
 
 _INPUTS = {"rgb": 3, "depth": 1, "ir": 1}
+_LABELS = 1 << 31  # no subject has this number
 
 
 class SpoofingSettings(Settings):
@@ -33,6 +34,8 @@ class SpoofingSettings(Settings):
         validation: Number of subjects that guide a search.
         test: Number of subjects to test on.
         captures: Images of each subject: live, print, live, screen, mask, cutout, and so on.
+        mislabelled: Share of the faces of train with the wrong label, as in lists that people have
+            made. What depth shows is learned in spite of them, what colour shows hardly is.
     """
 
     seed: int = Field(default=0, ge=0)
@@ -41,6 +44,7 @@ class SpoofingSettings(Settings):
     validation: int = Field(default=15, ge=1)
     test: int = Field(default=40, ge=1)
     captures: int = Field(default=12, ge=6)
+    mislabelled: float = Field(default=0.1, ge=0, lt=0.5)
 
 
 class DrawnFaces(FaceSource):
@@ -52,6 +56,7 @@ class DrawnFaces(FaceSource):
         subjects: Number of subjects.
         captures: Images of each.
         size: Side of the images in pixels.
+        mislabelled: Share of the images with the wrong label.
         rows: Positions of the images to take; all unless given.
     """
 
@@ -62,9 +67,10 @@ class DrawnFaces(FaceSource):
         subjects: int,
         captures: int,
         size: int,
+        mislabelled: float = 0.0,
         rows: np.ndarray | None = None,
     ) -> None:
-        self._all = (split, seed, subjects, captures, size)
+        self._all = (split, seed, subjects, captures, size, mislabelled)
         self._rows = np.arange(subjects * captures) if rows is None else rows
         self._pairs = [divmod(int(row), captures) for row in self._rows]
         shown = [reliefs.SEQUENCE[capture % len(reliefs.SEQUENCE)] for _, capture in self._pairs]
@@ -72,10 +78,15 @@ class DrawnFaces(FaceSource):
             f"{split}{subject:03d}-{capture:02d}-{what}"
             for (subject, capture), what in zip(self._pairs, shown, strict=True)
         )
-        self.labels = np.array(
-            [LIVE if what == reliefs.LIVE_FACE else ATTACK for what in shown], np.int64
+        is_live = np.array([what == reliefs.LIVE_FACE for what in shown], bool)
+        # A generator of their own, so that the images are the same with any share of wrong labels.
+        chances = np.random.default_rng([*seed, _LABELS]).random(subjects * captures)
+        is_wrong = chances[self._rows] < mislabelled
+        self.labels = np.where(is_live ^ is_wrong, LIVE, ATTACK).astype(np.int64)
+        self.attacks = tuple(
+            what if label == ATTACK and what != reliefs.LIVE_FACE else UNKNOWN
+            for what, label in zip(shown, self.labels, strict=True)
         )
-        self.attacks = tuple(UNKNOWN if what == reliefs.LIVE_FACE else what for what in shown)
         self.subjects = tuple(f"{split}{subject:03d}" for subject, _ in self._pairs)
         self.absent = ((),) * len(shown)
 
@@ -87,12 +98,12 @@ class DrawnFaces(FaceSource):
         return DrawnFaces(*self._all, rows=self._rows[rows])
 
     def read(self) -> tuple[Tensor, Tensor]:
-        _, seed, _, _, size = self._all
+        _, seed, _, _, size, _ = self._all
         images = [reliefs.draw_capture(seed, *pair, size) for pair in self._pairs]
         return torch.from_numpy(np.stack(images)), torch.from_numpy(self.labels)
 
     def inspect(self) -> Iterator[ImageInspection]:
-        size = self._all[-1]
+        size = self._all[4]
         for _ in self.names:
             yield ImageInspection((size, size))
 
@@ -107,7 +118,8 @@ def load_spoofing(**options: Any) -> AntiSpoofingTask:
     """Builds the task; the faces are drawn when they are first used.
 
     Colour alone is ambiguous here: attacks show photographs of faces, and what gives them away is
-    fainter than the noise of the camera. Depth and infrared tell them.
+    a faint raster, which a network hardly finds where labels are wrong. Depth and infrared tell
+    them.
 
     Args:
         **options: Fields of `SpoofingSettings`.
@@ -123,6 +135,8 @@ def load_spoofing(**options: Any) -> AntiSpoofingTask:
             getattr(settings, split),
             settings.captures,
             settings.size,
+            # Whoever scores knows the truth.
+            settings.mislabelled if split == "train" else 0.0,
         )
         for number, split in enumerate(SPLITS)
     }

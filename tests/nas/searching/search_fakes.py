@@ -151,8 +151,11 @@ def _hook(settings: Mapping[str, Any]) -> Callable[[Genotype], None]:
         if "trained" in settings:
             with Path(settings["trained"]).open("a") as file:
                 file.write(f"{genotype}\n")
+                file.flush()
+                own_end = file.tell()
             ends = dict(settings.get("exits", []))
-            number = len(Path(settings["trained"]).read_text().splitlines())
+            # Another worker may have written behind it already.
+            number = Path(settings["trained"]).read_bytes()[:own_end].count(b"\n")
             if number in ends:
                 os._exit(ends[number])
         if "error" in settings:

@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.searching import interrupts
 from nas.searching.allowance import Allowance
 from nas.searching.assembly import Parts
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.records import read_records
 from nas.searching.sections import CandidateSettings
-from nas.searching.storage import MemoryStorage
 from nas.searching.study import create_memory_study
 from nas.searching.trial import TrialError, TrialRunner, origin_of
 from search_spaces.genotype import Genotype

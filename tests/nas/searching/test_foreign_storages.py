@@ -10,11 +10,11 @@ from search_fakes import FakeAssembly
 
 from nas import allowed
 from nas.errors import UserError
-from nas.searching import storage as storages
+from nas.searching import databases
 from nas.searching.config import load_config
+from nas.searching.databases import connect, refuse_password, without_password
 from nas.searching.run_folder import RunFolder
 from nas.searching.search import resume, start
-from nas.searching.storage import connect, refuse_password, without_password
 from nas.searching.study import join_study, read_study
 
 SECRET = "s3cret"
@@ -80,7 +80,7 @@ def test_the_password_of_the_environment_goes_to_the_driver_alone(monkeypatch):
     def storage(url, outages, engine_kwargs, **options):
         given.update(url=url, **engine_kwargs)
 
-    monkeypatch.setattr(storages, "TrialStorage", storage)
+    monkeypatch.setattr(databases, "TrialStorage", storage)
     connect("postgresql://me@server/studies")
     assert given["connect_args"] == {"password": SECRET}
     assert SECRET not in given["url"]

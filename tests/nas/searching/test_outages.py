@@ -16,8 +16,9 @@ from sqlalchemy.exc import OperationalError
 
 from nas.errors import UserError
 from nas.searching import outages as module
+from nas.searching.databases import connect, serialise_sqlite
 from nas.searching.outages import Outages, is_outage
-from nas.searching.storage import TrialCache, TrialStorage, connect, serialise_sqlite
+from nas.searching.storage import TrialCache, TrialStorage
 
 AWAY = OperationalError("SELECT", {}, ConnectionRefusedError("connection refused"))
 
@@ -80,7 +81,7 @@ def test_other_errors_are_raised_at_once() -> None:
 
 @pytest.fixture(name="storage")
 def _storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrialStorage]:
-    monkeypatch.setattr("nas.searching.storage._SQLITE_TIMEOUT", 0.05)
+    monkeypatch.setattr("nas.searching.databases._SQLITE_TIMEOUT", 0.05)
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         storage = connect(tmp_path / "study.db", patience=60, heartbeat_interval=1, grace_period=6)
     serialise_sqlite(storage.engine)

@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.failures import LOST, failure_of, is_candidate_failure
 from nas.searching import ends
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import LIVE, Places, WorkerIdentity, completed, has_place
 from nas.searching.run_folder import RunFolder
-from nas.searching.storage import MemoryStorage
 from nas.searching.study import create_memory_study, create_study, working_storage
 
 RUNNING, COMPLETE, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL

@@ -4,8 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.repeats import Keys, Repeats
-from nas.searching.storage import MemoryStorage
 
 
 @pytest.fixture(name="study")

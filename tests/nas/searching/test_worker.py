@@ -10,11 +10,11 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 
 from nas.searching.assembly import Parts
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import Places, WorkerIdentity
 from nas.searching.records import read_records
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch, SearchError
-from nas.searching.storage import MemoryStorage
 from nas.searching.study import create_memory_study, create_study, read_study, working_storage
 from nas.searching.trial import TrialRunner, origin_of
 from nas.searching.worker import run_worker, work

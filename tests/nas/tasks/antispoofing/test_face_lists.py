@@ -139,7 +139,9 @@ def problems(folder):
 def test_a_missing_file_is_named(folder):
     (folder / "train/1-depth.png").unlink()
     (problem,) = problems(folder)
-    assert "train/1-depth.png" in problem
+    assert problem.endswith(
+        "train/1-depth.png: no such image; bring the file, or take it off the list."
+    )
 
 
 def test_a_modality_of_another_size_is_named_with_both_sizes(folder):

@@ -1,0 +1,207 @@
+"""Milliseconds of processor time that a trial takes in a small and in a large study.
+
+A search on a table, where nothing is trained, works on a study that already has so many trials.
+`ours` is the storage of a search, `optuna` the one that it is built on, used as it comes: both keep
+the same tables, and run the same trials by turns, each on a copy of the study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy as sql
+from fault_campaign import make_table
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+
+from nas.searching.config import TableSearchConfig
+from nas.searching.databases import serialise_sqlite
+from nas.searching.places import Places, WorkerIdentity
+from nas.searching.search import start
+from nas.searching.stop import FailureWatch
+from nas.searching.storage import TrialCache
+from nas.searching.study import working_storage
+from nas.searching.table import TableAssembly
+from nas.searching.trial import TrialRunner, origin_of
+from nas.searching.worker import work
+
+# Tables whose rows belong to a trial.
+_DETAILS = (
+    models.TrialUserAttributeModel,
+    models.TrialSystemAttributeModel,
+    models.TrialParamModel,
+    models.TrialValueModel,
+)
+_TEMPLATES = 50
+_MANY = 10**9
+
+
+class Plain(RDBStorage):
+    """Optuna's storage with what a worker calls beyond its interface."""
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        yield
+
+
+def enlarge(storage: RDBStorage, name: str, size: int) -> None:
+    """Copies the trials of a study until there are so many; takes seconds."""
+    trials = models.TrialModel.__table__
+    of_study = trials.c.study_id == storage.get_study_id_from_name(name)
+    with storage.engine.begin() as connection:
+        found = connection.execute(sql.select(trials).where(of_study).order_by(trials.c.number))
+        rows = [dict(row._mapping) for row in found]
+        first = connection.execute(sql.select(sql.func.max(trials.c.trial_id))).scalar_one() + 1
+        wanted = range(len(rows), size)
+        if not wanted:
+            return
+        new = [
+            {**rows[number % len(rows)], "trial_id": first + index, "number": number}
+            for index, number in enumerate(wanted)
+        ]
+        connection.execute(trials.insert(), new)
+        known = [row["trial_id"] for row in rows]
+        for model in _DETAILS:
+            table = model.__table__
+            (key,) = table.primary_key.columns.keys()
+            found = connection.execute(sql.select(table).where(table.c.trial_id.in_(known)))
+            details: dict[int, list[dict[str, Any]]] = {}
+            for row in found:
+                values = {name: value for name, value in row._mapping.items() if name != key}
+                details.setdefault(values["trial_id"], []).append(values)
+            copied = [
+                {**values, "trial_id": first + index}
+                for index, number in enumerate(wanted)
+                for values in details.get(known[number % len(known)], [])
+            ]
+            if copied:
+                connection.execute(table.insert(), copied)
+        if storage.engine.name == "postgresql":
+            last = first + len(wanted) - 1
+            connection.execute(sql.text(f"SELECT setval('trials_trial_id_seq', {last})"))
+
+
+class Subject:
+    """One storage at work on a study of its own.
+
+    Args:
+        kind: "ours" or "optuna".
+        folder: Where its run folder is made.
+        size: Trials in its study.
+        address: URL of a database, or None for SQLite.
+        controller: Its name.
+    """
+
+    def __init__(
+        self, kind: str, folder: Path, size: int, address: str | None, controller: str
+    ) -> None:
+        name = f"{kind}-{size}-{time.time_ns()}"
+        self.opened = contextlib.ExitStack()
+        config = TableSearchConfig.model_validate(
+            {
+                "table": str(folder / "table.npz"),
+                "dataset": "shapes",
+                "trials": _TEMPLATES,
+                "storage": address,
+                "controller": {"name": controller},
+                "device": "cpu",
+            }
+        )
+        assembly = TableAssembly()
+        run = start(config, folder / name, assembly, "")
+        saved = run.config()
+        origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", saved.seed)
+        ours = self.opened.enter_context(working_storage(run, saved, origin))
+        enlarge(ours, run.study_name, size)
+        storage: Any = ours
+        if kind == "optuna":
+            url = address or f"sqlite:///{run.study_path}"
+            storage = Plain(url, heartbeat_interval=saved.heartbeat, grace_period=saved.grace)
+            self.opened.callback(storage.engine.dispose)
+            if address is None:
+                # Correct with several workers, and without a wait for the disk, as ours.
+                serialise_sqlite(storage.engine)
+        parts = assembly.parts(run, saved, "cpu")
+        began = time.process_time()
+        self.study = optuna.load_study(
+            study_name=run.study_name,
+            storage=TrialCache(ours) if kind == "ours" else storage,
+            sampler=parts.controller,
+        )
+        self.study.set_user_attr("trials", _MANY)
+        self.places = Places(self.study, storage, saved.grace)
+        self.runner = TrialRunner(
+            *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits)
+        )
+        self.failures = FailureWatch(size, _MANY, _MANY)
+        self.run(1)
+        self.opening = time.process_time() - began
+
+    def run(self, trials: int) -> float:
+        """Runs trials; seconds of processor time of this process for each."""
+        began = time.process_time()
+        answers = iter([False] * trials)
+        work(
+            *(self.study, self.places, self.runner, self.failures),
+            should_stop=lambda: next(answers, True),
+        )
+        return (time.process_time() - began) / trials
+
+
+def main() -> None:
+    """Prints a row for every size."""
+    options = parse_arguments()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    where = "PostgreSQL" if options.storage else "SQLite"
+    print(
+        f"{where}, controller {options.controller}, ms of processor time per trial: median (range)"
+    )
+    print(f"{'trials':>8}{'ours':>24}{'optuna':>26}{'ratio':>8}   opening, s: ours, optuna")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_table(folder / "table.npz")
+        for size in options.sizes:
+            subjects = {
+                kind: Subject(kind, folder, size, options.storage, options.controller)
+                for kind in ("ours", "optuna")
+            }
+            seconds: dict[str, list[float]] = {kind: [] for kind in subjects}
+            for _ in range(options.rounds):
+                for kind, subject in subjects.items():
+                    seconds[kind].append(1e3 * subject.run(options.trials))
+            for subject in subjects.values():
+                subject.opened.close()
+            told = {
+                kind: f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})"
+                for kind, found in seconds.items()
+            }
+            ratio = statistics.median(seconds["optuna"]) / statistics.median(seconds["ours"])
+            opening = ", ".join(f"{subject.opening:.1f}" for subject in subjects.values())
+            print(
+                f"{size:>8}{told['ours']:>22}{told['optuna']:>22}{ratio:>8.1f}   {opening}",
+                flush=True,
+            )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    add = parser.add_argument
+    add("--sizes", nargs="+", type=int, default=[100, 5000, 10000])
+    add("--storage", help="URL of a database; default: SQLite")
+    add("--controller", default="random")
+    add("--trials", type=int, default=10, help="of a round (default 10)")
+    add("--rounds", type=int, default=7)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Sweeps: one training repeated with other values of some of its settings."""
