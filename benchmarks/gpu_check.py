@@ -78,8 +78,8 @@ class Sizes:
 TINY = Sizes(
     search={
         "task_options": {"train": 16, "validation": 8, "test": 8, "size": 32},
-        "space.options": {"branches": 2, "cells": 1, "width": 8},
-        "evaluation.encoder": {"name": "mobilenetv3_small_050", "weights": "none"},
+        "space.options": {"encoders": ["lcnet_035"], "sizes": {"branches": 2, "cells": 1}},
+        "evaluation.encoder.weights": "none",
         "evaluation.distillation.enabled": False,
         "evaluation.stage0": {"epochs": 1, "batch_size": 8},
     },

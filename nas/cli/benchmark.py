@@ -66,7 +66,10 @@ def benchmark(
     ] = None,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="Write the results of every search to a .csv or .json file.")
+        Path | None,
+        typer.Option(
+            "--output", "--out", help="Write the results of every search to a .csv or .json file."
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Plot the mean progress as .png, .svg or .pdf.")

@@ -41,7 +41,11 @@ def export(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The ONNX file, or that of --anytime; default: beside the weights."),
+        typer.Option(
+            "--out",
+            "--output",
+            help="The ONNX file, or that of --anytime; default: beside the weights.",
+        ),
     ] = None,
     opset: Opset = _OPSET,
     dynamic_batch: DynamicBatch = False,

@@ -42,7 +42,9 @@ Base = Annotated[
     float | None,
     typer.Option(help="Cost at which that penalty is neutral; default: as in the search."),
 ]
-Output = Annotated[Path | None, typer.Option(help="Folder for the files; default: RUN/plots.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "--out", help="Folder for the files; default: RUN/plots.")
+]
 Formats = Annotated[str, typer.Option(help="Formats of the pictures, separated by commas.")]
 
 

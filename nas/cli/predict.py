@@ -20,7 +20,7 @@ def predict(
         ),
     ],
     images: Annotated[list[str], typer.Argument(help="Images, folders, or patterns.")],
-    out: Annotated[Path, typer.Option(help="Folder for what is predicted.")],
+    out: Annotated[Path, typer.Option("--out", "--output", help="Folder for what is predicted.")],
     centre_crop: Annotated[
         float, typer.Option(help="Share of an image's short side that a classifier sees.")
     ] = 0.875,

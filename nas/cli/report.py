@@ -17,7 +17,8 @@ def report(
         list[Path] | None, typer.Argument(help="Run folders; default: the latest.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The HTML file; default: report.html in the run.")
+        Path | None,
+        typer.Option("--output", "--out", help="The HTML file; default: report.html in the run."),
     ] = None,
     cost: Annotated[
         str | None,

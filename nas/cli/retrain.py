@@ -55,8 +55,10 @@ def retrain(
     out: Annotated[
         Path | None,
         typer.Option(
+            "--out",
+            "--output",
             help="Folder for the network, and for several a folder in it each; default: retrain/ "
-            "of the run."
+            "of the run.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",

@@ -54,7 +54,8 @@ def show(
     task: Annotated[str, typer.Argument(help="Folder of images, YAML file, or built-in task.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The PNG file; default: NAME-sheet.png.")
+        Path | None,
+        typer.Option("--output", "--out", help="The PNG file; default: NAME-sheet.png."),
     ] = None,
 ) -> None:
     """Draw a contact sheet: images with their masks or classes, a legend and numbers."""

@@ -8,6 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import typer
+
+from nas.cli.app import app
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("torch", "torchvision", "timm", "optuna", "matplotlib", "pymoo", "onnx", "numpy")
@@ -129,3 +132,17 @@ def test_options_of_a_search_are_grouped_and_the_common_ones_come_first(nas, mon
     assert titles[:3] == ["Options", "Common options", "What is searched"]
     for common in ("--data", "--trials", "--max-params", "--resume"):
         assert shown.index(f"│ {common} ") < shown.index("What is searched")
+
+
+def test_where_files_go_is_an_option_of_the_same_names_everywhere() -> None:
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else (command,)
+
+    found = {
+        frozenset(option.opts)
+        for command in commands(typer.main.get_command(app))
+        for option in command.params
+        if {"--out", "--output"} & set(option.opts)
+    }
+    assert found == {frozenset({"--out", "--output"})}
