@@ -5,7 +5,7 @@ r"""Tables of mutual learning: methods, crossed paths, ensembles, fronts, and ch
         --models resnet56,resnet20 --cut stage2 --epochs 20 --seeds 4 --work runs/mutual
 
 Networks are trained independently, by DML and by XML; the paths of XML are scored once more with
-batch-norm statistics that are measured anew for each of them. With `--equal-epochs`, independent
+the batch-norm statistics of training, which all paths share. With `--equal-epochs`, independent
 networks are trained once more, for as many epochs as take the time of XML, and the front over the
 paths of XML stands beside theirs. Then the independent networks are crossed: as they are, with each
 matching of their channels, and after XML has gone on from there (`--continued`). What is trained
@@ -15,22 +15,17 @@ already is not trained again, so the script can be stopped and started. It print
 from __future__ import annotations
 
 import argparse
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.api.mutual import run_mutual
 from nas.cli.values import assignments
 from nas.experiments.run import mean_and_spread
-from nas.kinds.registry import kind_of
 from nas.models.weights import save_tensors
 from nas.mutual_learning.alignment import align
-from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import FILE, load_students
 from nas.mutual_learning.run import (
     MutualSummary,
@@ -58,7 +53,6 @@ MATCHINGS: dict[str, dict[str, Any] | None] = {
         for assignment in ("gale_shapley", "hungarian")
     },
 }
-_BATCH = 100
 Rows = Mapping[str, Sequence[float]]
 """Accuracies of each seed, by what they are of."""
 
@@ -75,8 +69,8 @@ def main() -> None:
         {name: _rows(summary) for name, summary in scored.items()},
     )
     _print_table(
-        f"Paths of XML with statistics of their own, {options.split} accuracy in %",
-        {"xml": _with_own_statistics(options, options.work / "xml")},
+        f"Paths of XML with the statistics of training, {options.split} accuracy in %",
+        {"xml": _with_common_statistics(options, options.work / "xml")},
     )
     if options.equal_epochs:
         folder = options.work / f"independent-{options.equal_epochs}"
@@ -185,6 +179,8 @@ def _crossed(options: argparse.Namespace, run: Path) -> dict[str, dict[str, list
         settings = MatchingSettings.model_validate(matching) if matching is not None else None
         for place in trained_seeds(run):
             students, _ = load_students(place / FILE)
+            # Measured ones are of the order of channels that the networks had.
+            students.statistics = None
             students.to(device)
             if settings is not None:
                 align(students, normalise(images[: settings.images], device), settings)
@@ -194,28 +190,16 @@ def _crossed(options: argparse.Namespace, run: Path) -> dict[str, dict[str, list
     return found
 
 
-def _with_own_statistics(options: argparse.Namespace, run: Path) -> dict[str, list[float]]:
-    """Accuracies of paths whose batch norms know the maps of that path alone.
-
-    In training, the batch norms of a lower part gather statistics of the maps of all upper parts.
-    """
+def _with_common_statistics(options: argparse.Namespace, run: Path) -> dict[str, list[float]]:
+    """Accuracies of paths whose batch norms keep the statistics of training, one for all paths."""
     task, device = load_task(read_config(run), options.data), resolve_device(options.device)
-    normalise, images = Normaliser(task.mean, task.std), task.dataset("train").images
     found: dict[str, list[float]] = {}
     for place in trained_seeds(run):
         students, _ = load_students(place / FILE)
-        students.to(device)
-        for path in all_paths(len(students), students.parts):
-            network = copy.deepcopy(students.network(path)).train()
-            for module in network.modules():
-                if isinstance(module, _BatchNorm):
-                    module.reset_running_stats()
-                    module.momentum = None  # the mean over all batches
-            with torch.no_grad():
-                for batch in images.split(_BATCH):
-                    network(normalise(batch, device))
-            card = kind_of(task).score(network.eval(), task, options.split, device)
-            found.setdefault(students.name(path), []).append(card.figures["accuracy"])
+        students.statistics = None
+        scores = score_paths(students.to(device), task, options.split, device)
+        for path, accuracy in scores.paths.items():
+            found.setdefault(path, []).append(accuracy)
     return found
 
 

@@ -19,6 +19,7 @@ from nas.models.weights import load_tensors, read_described, read_tensors, save_
 from nas.mutual_learning.exits import ExitHead
 from nas.mutual_learning.losses import Path, all_paths
 from nas.mutual_learning.networks_file import ClassifiersDescription
+from nas.mutual_learning.statistics import expect_statistics
 from nas.mutual_learning.students import Forward, Students
 from nas.settings import Settings, validate
 
@@ -141,6 +142,9 @@ class Anytime:
         self._exits = {exit.path: exit for exit in description.exits}
         self.description = description
         self._plan_with(description.times)
+        for path in self._exits:
+            # Made at first use otherwise, within the budget of an answer.
+            self._students.part(path)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -344,7 +348,9 @@ def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = Fa
         allowed.require(_code(description), path)
     students = description.networks.build()
     modules = AnytimeModules(students, _untrained_heads(students, description))
-    load_tensors(modules, read_tensors(path, "network"), f"network weights {path}")
+    tensors = read_tensors(path, "network")
+    expect_statistics(students, tensors, "students.")
+    load_tensors(modules, tensors, f"network weights {path}")
     found = Anytime(modules, description)
     if measure or (measure is None and description.times.device != machine()):
         found.measure()

@@ -12,6 +12,7 @@ from nas.models.encoder import NONE
 from nas.models.segmenters import SegmenterSettings
 from nas.models.weights import load_tensors, read_described, read_tensors, save_described
 from nas.mutual_learning.splitting import split, split_encoder
+from nas.mutual_learning.statistics import expect_statistics
 from nas.mutual_learning.students import Students, under_one_decoder
 from nas.settings import Settings, validate
 
@@ -108,7 +109,7 @@ class EncodersDescription(StudentsDescription):
 
 
 def save_students(students: Students, description: StudentsDescription, path: FilePath) -> None:
-    """Writes the weights of all networks and their description into one safetensors file."""
+    """Writes weights, statistics and the description of all networks into one safetensors file."""
     allowed.allow(allowed.code_in(description.model_dump(mode="json")))
     save_described(students, description.model_dump_json(), path)
 
@@ -131,5 +132,7 @@ def load_students(path: FilePath) -> tuple[Students, StudentsDescription]:
     else:
         description = validate(ClassifiersDescription, values, str(path))
     students = description.build()
-    load_tensors(students, read_tensors(path, "network"), f"network weights {path}")
+    tensors = read_tensors(path, "network")
+    expect_statistics(students, tensors)
+    load_tensors(students, tensors, f"network weights {path}")
     return students.eval(), description

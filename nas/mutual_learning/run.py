@@ -34,6 +34,7 @@ from nas.mutual_learning.networks_file import (
 from nas.mutual_learning.scores import score_paths
 from nas.mutual_learning.settings import MutualConfig
 from nas.mutual_learning.space import CONTROLLER, SPACE, PathSpace
+from nas.mutual_learning.statistics import measure_statistics
 from nas.mutual_learning.students import SEPARATOR, Students
 from nas.mutual_learning.training import train_students
 from nas.searching.assembly import IMPORT_PATH, StandardAssembly
@@ -107,6 +108,7 @@ def run_mutual(
     loaded = task or load_task(config)
     if not isinstance(config, mutual_kind(loaded.kind).config):
         raise UserError(f"task {loaded.name!r} is one of {loaded.kind}, and the settings are not.")
+    config = _with_statistics(config, folder)
     students = create_students(config, loaded, config.seed)
     report = nas.tasks.check(loaded)
     report.raise_if_bad()
@@ -254,6 +256,8 @@ class _Training:
                 checkpoint,
                 lambda record: on_epoch(self.folder.name, record, epochs),
             )
+        if self.config.statistics == "own":
+            measure_statistics(students, self.config, self.task, self.device)
         scores = score_paths(students, self.task, "validation", self.device)
         record = {
             "seed": self.seed,
@@ -304,7 +308,7 @@ def _claim(folder: Path, config: MutualConfig, task: Task) -> None:
     search = _search_config(folder, config, task)
     if not path.is_file():
         RunFolder.create(folder, search)
-    elif any(folder.glob("seed-*")):
+    elif _has_begun(folder):
         # Older runs saved relative paths; validated, they are what this configuration has.
         different = different_keys(read_config(folder).identity(), config.identity())
         if different:
@@ -316,6 +320,22 @@ def _claim(folder: Path, config: MutualConfig, task: Task) -> None:
         # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
         RunFolder.open(folder).save_config(search)
     write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))
+
+
+def _with_statistics(config: MutualConfig, folder: Path) -> MutualConfig:
+    """Says which statistics a run uses, where that is left to the method or to older seeds."""
+    if _has_begun(folder):
+        found = read_config(folder).statistics
+        # Runs of older versions, whose statistics are common, do not say so.
+        is_open = config.statistics is None or (config.statistics == "common" and found is None)
+    else:
+        found = "own" if config.method == "xml" else "common"
+        is_open = config.statistics is None
+    return config.model_copy(update={"statistics": found}) if is_open else config
+
+
+def _has_begun(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() and any(folder.glob("seed-*"))
 
 
 def _costs(students: Students, task: Task, device: str | None) -> dict[str, dict[str, float]]:

@@ -20,6 +20,7 @@ from nas.settings import Settings
 
 Order = Literal["sequential", "simultaneous"]
 TrainedBy = Literal["both", "sender", "receiver"]
+StatisticsOf = Literal["own", "common"]
 
 
 class StudentSettings(Settings):
@@ -107,6 +108,9 @@ class MutualConfig(Settings):
         adapters: Between networks whose maps at a cut differ in width; null refuses such networks.
         peer_losses: Losses of distillation by which each network learns from each of its peers,
             beside the method's; see `PeerLosses`.
+        statistics: Of batch norms: own ones are measured for each path after the training, see
+            `measure_statistics`; common ones are those of training. Null takes own for xml and
+            common otherwise, and in a folder with trained networks what they have.
         training: How each is trained, with an optimiser of its own. The monitored scores are the
             means over the networks.
         latency: Device on which every path is measured, such as cpu; null measures none.
@@ -115,7 +119,7 @@ class MutualConfig(Settings):
         device: auto, cpu or cuda:N.
     """
 
-    later = ("adapters", "peer_losses")
+    later = ("adapters", "peer_losses", "statistics")
 
     task: str
     data: str | None = None
@@ -130,6 +134,7 @@ class MutualConfig(Settings):
     matching: MatchingSettings | None = None
     adapters: AdapterSettings | None = None
     peer_losses: tuple[TermSettings, ...] | None = None
+    statistics: StatisticsOf | None = None
     training: Any
     latency: str | None = None
     seed: int = Field(0, ge=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from nas.models.segmentation import PlainDecoder, resize
 from nas.mutual_learning.adapters import Adapters
 from nas.mutual_learning.losses import Path
 from nas.mutual_learning.splitting import SplitNetwork, interfaces
+
+if TYPE_CHECKING:
+    from nas.mutual_learning.statistics import Statistics
 
 SEPARATOR = "/"
 """Between the networks in the name of a path."""
@@ -36,6 +39,7 @@ class Students(nn.Module):
         shapes: Of each network, what it hands over at its cuts.
         adapters: Those between networks, with random weights.
         decoder: As given; None where every network ends in a classifier.
+        statistics: Of batch norms, for each path; None where all paths share those of training.
 
     Raises:
         UserError: If the parts do not fit each other; the sentence tells the shapes.
@@ -54,6 +58,7 @@ class Students(nn.Module):
         self.shapes = tuple(interfaces(network, shape) for network in networks.values())
         self.adapters = Adapters(self.shapes, self.names, adapted)
         self.decoder = decoder
+        self.statistics: Statistics | None = None
         self._image_size = shape[-2:]
 
     def __len__(self) -> int:
@@ -72,9 +77,28 @@ class Students(nn.Module):
         return network
 
     def part(self, path: Path) -> nn.Module:
-        """The last part of the beginning of a path."""
-        module: nn.Module = self.student(path[-1]).parts[len(path) - 1]
-        return module
+        """The last part of the beginning of a path, with its statistics there."""
+        return self._placed(_place(path), self._last(path))
+
+    def decoder_behind(self, path: Path) -> nn.Module | None:
+        """The decoder with its statistics behind a path."""
+        if self.decoder is None:
+            return None
+        return self._placed(_place(path, "decoder"), self.decoder)
+
+    def running(self, path: Path) -> dict[str, nn.Module]:
+        """What runs at the end of the beginning of a path, as it learned, by place."""
+        found = {_place(path): self._last(path)}
+        if self.decoder is not None and len(path) == self.parts:
+            found[_place(path, "decoder")] = self.decoder
+        return found
+
+    def _last(self, path: Path) -> nn.Module:
+        part: nn.Module = self.student(path[-1]).parts[len(path) - 1]
+        return part
+
+    def _placed(self, place: str, module: nn.Module) -> nn.Module:
+        return module if self.statistics is None else self.statistics.placed(place, module)
 
     def network(self, path: Path) -> nn.Module:
         """A path as a network of its own, which shares the weights."""
@@ -84,13 +108,14 @@ class Students(nn.Module):
             modules += (
                 [self.part(path[:end])] if adapter is None else [adapter, self.part(path[:end])]
             )
-        if self.decoder is not None:
-            modules.append(_Decoding(self.decoder, self._image_size))
+        decoder = self.decoder_behind(path)
+        if decoder is not None:
+            modules.append(_Decoding(decoder, self._image_size))
         return nn.Sequential(*modules)
 
     def whole(self, number: int) -> nn.Module:
         """A network by itself, which gives logits."""
-        if self.decoder is None:
+        if self.decoder is None and self.statistics is None:
             return self.student(number).network
         return self.network((number,) * self.parts)
 
@@ -112,6 +137,10 @@ class Students(nn.Module):
                 f"one of {', '.join(self.names)}."
             )
         return tuple(self.names.index(step) for step in steps)
+
+
+def _place(path: Path, *within: str) -> str:
+    return "-".join([*map(str, path), *within])
 
 
 class _Decoding(nn.Module):
@@ -153,8 +182,10 @@ class Forward:
 
         Those of a decoder have its own size.
         """
-        decoder = self._students.decoder
-        if decoder is None or len(path) < self._students.parts:
+        if len(path) < self._students.parts:
+            return self._output(path)
+        decoder = self._students.decoder_behind(path)
+        if decoder is None:
             return self._output(path)
         if path not in self._decoded:
             self._decoded[path] = decoder(self._output(path))

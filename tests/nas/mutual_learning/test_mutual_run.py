@@ -67,7 +67,7 @@ def test_a_whole_network_scores_as_any_classifier(
 ) -> None:
     students, _ = load_students(trained[0] / "seed-0" / "networks.safetensors")
     card = kind_of(all_digits).score(
-        students.student(1).network, all_digits, "validation", torch.device("cpu")
+        students.network((1, 1)), all_digits, "validation", torch.device("cpu")
     )
     assert card.figures["accuracy"] == trained[2].paths["shallow/shallow"][0]
 
@@ -88,7 +88,7 @@ def test_other_settings_are_refused(trained: Any, make_config: Any) -> None:
 
 def test_a_saved_configuration_is_read_back(trained: Any) -> None:
     folder, config, _ = trained
-    assert read_config(folder).identity() == config.identity()
+    assert read_config(folder).identity() == {**config.identity(), "statistics": "own"}
     assert "seeds" not in yaml.safe_load((folder / "mutual.yaml").read_text())
 
 
