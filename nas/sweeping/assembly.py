@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -149,7 +150,7 @@ class PointEvaluator:
             raise
         except UserError as error:
             raise EvaluationError(str(error)) from error
-        cards = [_scores(folder / f"seed-{number}") for number in summary.seeds]
+        cards = [scores_of(folder / f"seed-{number}") for number in summary.seeds]
         scores = {
             metric: {name: statistics.fmean(card[metric][name] for card in cards) for name in found}
             for metric, found in cards[0].items()
@@ -185,6 +186,19 @@ def read_point(
     return validate(experiment_config(kind), merged, f"sweep, {told}")
 
 
-def _scores(folder: Path) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = read_json(folder / METRICS)["validation"]["scores"]
-    return found
+def scores_of(folder: Path) -> dict[str, dict[str, float]]:
+    """Scores of a trained network on the validation split, by metric and class.
+
+    Args:
+        folder: Of one seed of a run.
+    """
+    scores = read_json(folder / METRICS)["validation"]["scores"]
+    return {
+        metric: {name: number(value) for name, value in found.items()}
+        for metric, found in scores.items()
+    }
+
+
+def number(value: float | None) -> float:
+    """A figure as a file has it, which writes null for what is not defined."""
+    return math.nan if value is None else value

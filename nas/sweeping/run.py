@@ -27,7 +27,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.search import resume, start
 from nas.searching.study import read_study
 from nas.settings import validate
-from nas.sweeping.assembly import read_point
+from nas.sweeping.assembly import number, read_point
 from nas.sweeping.points import POINTS, all_points, check_key, described, point_folder
 from nas.sweeping.space import CONTROLLER, SPACE, SettingsSpace
 
@@ -249,7 +249,9 @@ def _point(
     folder = point_folder(run, space, values)
     path = folder / METRICS
     figures = read_json(path)["validation"] if path.is_file() else {}
-    validation = {key: list(found["values"]) for key, found in figures.items()}
+    validation = {
+        key: [number(value) for value in found["values"]] for key, found in figures.items()
+    }
     return SweepPoint(
         dict(values), folder, validation, failures.get(str(space.genotype_of(values)), "")
     )
