@@ -14,7 +14,7 @@ MADE_FROM := setup.cfg pyproject.toml constraints.txt
 TESTED := .[test,postgresql,ray]
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-portable test-nni demo lint docs format hooks clean clean-all
+.PHONY: help install test test-portable test-nni demo lint docs wheel format hooks clean clean-all
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 docs: $(VENV)/.installed-docs ## Build the documentation into build/site
 	$(BIN)/python scripts/docs_pages.py
 	$(BIN)/zensical build --clean --strict
+
+wheel: ## Build the wheel and use it from an empty folder, in an environment of its own
+	@PYTHON="$(PYTHON)" bash scripts/check_wheel.sh
 
 format: $(VENV)/.installed-dev ## Format the code and fix lint errors
 	$(BIN)/ruff check --fix
