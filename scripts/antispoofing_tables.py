@@ -5,7 +5,8 @@ r"""Tables of face anti-spoofing: missing modalities, methods, rules of checkpoi
     scripts/antispoofing_tables.py --task spoofing --seeds 4 --work runs/spoofing \
         --task-options '{size: 32}' --teacher '{name: "scripts/antispoofing_tables.py:strided"}' \
         --student '{name: "scripts/antispoofing_tables.py:strided"}' \
-        --classifier network.classifier --training '{epochs: 20, batch_size: 20, learning_rate: 0.003}'
+        --classifier network.classifier \
+        --training '{epochs: 20, batch_size: 20, learning_rate: 0.003}'
 
 A teacher takes all inputs, the students those of --inputs. What is trained already is not trained
 again, so the script can be stopped and started with the same options. All figures are of the test

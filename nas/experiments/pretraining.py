@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import nas.tasks
+from nas import allowed
 from nas.errors import UserError
 from nas.experiments.config import CONFIG
 from nas.experiments.folder import different_keys
@@ -384,8 +385,13 @@ def _claim(folder: Path, config: PretrainingConfig) -> None:
         UserError: If the folder holds anything else.
     """
     path = folder / CONFIG
-    if path.is_file():
-        known = validate(PretrainingConfig, read_values(path), str(path))
+    # Whoever trains has named what is in the settings.
+    allowed.allow(allowed.code_in(config.identity()))
+    # Where nothing is trained yet, the last attempt failed, and its settings may be corrected.
+    if (folder / _CHECKPOINT).is_file() or (folder / METRICS).is_file():
+        values = read_values(path)
+        allowed.require(allowed.code_in(values), folder)
+        known = validate(PretrainingConfig, values, str(path))
         different = different_keys(known.identity(), config.identity())
         if different:
             raise UserError(
@@ -393,7 +399,7 @@ def _claim(folder: Path, config: PretrainingConfig) -> None:
                 "folder."
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - {path}):
         raise UserError(f"{folder}: the folder is in use; choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(config.identity(), sort_keys=False))

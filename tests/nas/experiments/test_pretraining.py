@@ -179,6 +179,13 @@ def test_other_settings_need_another_folder(config, tmp_path):
         run(config | {"epochs": 2}, tmp_path / "run")
 
 
+def test_settings_of_an_attempt_that_failed_may_be_corrected(config, tmp_path):
+    wrong = config | {"teacher": {"name": TEACHER, "weights": str(tmp_path / "nowhere")}}
+    with pytest.raises(UserError, match="nowhere"):
+        run(wrong, tmp_path / "run")
+    assert run(config | {"epochs": 1}, tmp_path / "run").explained.keys() == {PUPIL}
+
+
 def _encoder(name):
     with seeded(0, name):
         return untrained_encoder(EncoderSettings(name=name)).eval()
