@@ -172,10 +172,12 @@ def pretrain(
     _claim(folder, config)
     if (folder / METRICS).is_file():
         return read_pretrained(folder)
+    # Before the teacher, which may come from the hub.
+    images = _read(source, say)
     teacher = Encoder(config.teacher, in_channels=source.channels).to(device).eval()
     with seeded(config.seed, "adapters"):
         pupils = Pupils(encoders, teacher.channels).to(device)
-    training = _training(config, source, pupils, teacher, augmentation, device, say)
+    training = _training(config, source, images, pupils, teacher, augmentation, device)
     with naming_diverged("the pretraining", "learning_rate", config):
         best = run(
             training, folder / _CHECKPOINT, lambda r: on_epoch("encoders", r, config.epochs)
@@ -299,25 +301,31 @@ def _source(config: PretrainingConfig) -> _Source:
     return _Source(task.channels, task.is_rgb, Normaliser(task.mean, task.std), read)
 
 
+def _read(source: _Source, say: Callable[[str], None]) -> Tensor:
+    images, notes = source.read()
+    if len(images) < _FEWEST:
+        raise UserError(f"{len(images)} images are too few to learn from; give {_FEWEST} and more.")
+    apart = len(images) // _APART
+    height, width = images.shape[-2:]
+    say(
+        f"{len(images) - apart} images of {height}x{width} pixels to learn from and {apart} apart"
+        + "".join(f"; {note}" for note in notes)
+    )
+    return images
+
+
 def _training(
     config: PretrainingConfig,
     source: _Source,
+    images: Tensor,
     pupils: Pupils,
     teacher: Encoder,
     augmentation: Augmentation,
     device: torch.device,
-    say: Callable[[str], None],
 ) -> Training[Loop]:
-    images, notes = source.read()
-    if len(images) < _FEWEST:
-        raise UserError(f"{len(images)} images are too few to learn from; give {_FEWEST} and more.")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
     apart, taken = order[: len(order) // _APART], order[len(order) // _APART :]
     height, width = images.shape[-2:]
-    say(
-        f"{len(taken)} images of {height}x{width} pixels to learn from and {len(apart)} apart"
-        + "".join(f"; {note}" for note in notes)
-    )
     training = ImageBatches(
         images[taken],
         # The augmentation moves masks along, of which there are none here.

@@ -186,6 +186,12 @@ def test_settings_of_an_attempt_that_failed_may_be_corrected(config, tmp_path):
     assert run(config | {"epochs": 1}, tmp_path / "run").explained.keys() == {PUPIL}
 
 
+def test_a_folder_that_is_not_there_does_not_wait_for_the_teacher(config, tmp_path):
+    wrong = {"images": "nowhere", "teacher": {"name": TEACHER, "weights": "missing"}}
+    with pytest.raises(UserError, match="no such folder of images"):
+        run(config | wrong, tmp_path / "run")
+
+
 def _encoder(name):
     with seeded(0, name):
         return untrained_encoder(EncoderSettings(name=name)).eval()
