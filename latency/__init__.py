@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from latency.exporting.export import check_onnx, export_onnx
+    from latency.exporting.formats import create_format, format_names
     from latency.exporting.int8 import quantise_onnx, signal_to_noise
     from latency.exporting.simplifying import simplify_onnx
     from latency.exporting.stem import StemExporter
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from latency.measuring.energy import Energy, measure_energy, measure_onnx_energy
     from latency.measuring.int8_comparison import Comparison, Variant, compare_quantised
     from latency.measuring.latency import Latency
-    from latency.measuring.measure import measure, measure_onnx
+    from latency.measuring.measure import measure, measure_exported, measure_onnx
     from latency.measuring.noise import Noise
     from latency.onnx_files.batches import predictor
 
@@ -67,14 +68,17 @@ __all__ = [
     "count_onnx_memory",
     "create_cost",
     "create_engine",
+    "create_format",
     "cross_check",
     "device_lock",
     "engine_names",
     "export_onnx",
+    "format_names",
     "identify",
     "measure",
     "measure_cuda_memory",
     "measure_energy",
+    "measure_exported",
     "measure_onnx",
     "measure_onnx_energy",
     "parse_device",
@@ -101,9 +105,10 @@ _MODULES = {
         "UnavailableError",
     ),
     "exporting.export": ("check_onnx", "export_onnx"),
+    "exporting.formats": ("create_format", "format_names"),
     "measuring.latency": ("Latency",),
     "devices.identity": ("DeviceIdentity", "identify", "same_device"),
-    "measuring.measure": ("measure", "measure_onnx"),
+    "measuring.measure": ("measure", "measure_exported", "measure_onnx"),
     "counting.peak_memory": ("Memory", "count_memory"),
     "measuring.noise": ("Noise",),
     "onnx_files.batches": ("predictor",),

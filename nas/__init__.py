@@ -4,7 +4,8 @@
 candidate in full; `train`, `distill`, `evaluate` and `ensemble` do without a search, `sweep` trains
 with every value of a setting, `pretrain` makes encoders for a search, and `mutual` trains networks
 that learn from each other; `load` gives back a network, `anytime` one that answers within a budget,
-`describe` says how to feed it, and `predict` what it says of new images.
+`describe` says how to feed it, `predict` what it says of new images, and `export` brings it to
+other runtimes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api.exports import export
     from nas.api.mutual import MutualRun, mutual
     from nas.api.predictions import predict
     from nas.api.pretraining import pretrain
@@ -38,6 +40,7 @@ __all__ = [
     "distill",
     "ensemble",
     "evaluate",
+    "export",
     "load",
     "mutual",
     "open",
@@ -62,6 +65,7 @@ _MODULES = {
     "distill": "nas.api.trainings",
     "ensemble": "nas.api.trainings",
     "evaluate": "nas.api.trainings",
+    "export": "nas.api.exports",
     "load": "nas.kinds.network_file",
     "mutual": "nas.api.mutual",
     "open": "nas.api.searches",

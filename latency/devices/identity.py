@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 import onnxruntime
 import torch
@@ -17,6 +18,8 @@ FLOAT32 = "float32"
 INT8 = "int8"
 ONNXRUNTIME = "onnxruntime"
 _BY_ONNXRUNTIME = {ONNXRUNTIME, "tensorrt"}
+_PACKAGES = {"openvino": "openvino", "litert": "ai-edge-litert", "executorch": "executorch"}
+"""The package of each engine that is neither onnxruntime's nor PyTorch's."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class DeviceIdentity:
         cudnn: Version of cuDNN; None on a CPU.
         max_mhz: Highest clock of the processor that the system allows; None where it does not tell.
         governor: What chooses that clock; None where the system does not tell.
+        runtime: Version of the engine, where it is neither onnxruntime's nor PyTorch's.
     """
 
     kind: str
@@ -56,6 +60,7 @@ class DeviceIdentity:
     cudnn: int | None = None
     max_mhz: int | None = None
     governor: str | None = None
+    runtime: str | None = None
 
     def to_dict(self) -> dict[str, str | int | None]:
         """A JSON-serialisable record; `DeviceIdentity(**record)` reads it back."""
@@ -83,6 +88,8 @@ class DeviceIdentity:
         return ", ".join(parts)
 
     def _software(self) -> list[str]:
+        if self.runtime is not None:
+            return [f"{self.engine} {self.runtime}"]
         library, version = "torch", self.torch
         if self.engine in _BY_ONNXRUNTIME:
             library, version = ONNXRUNTIME, self.onnxruntime
@@ -132,7 +139,16 @@ def identify(
         cudnn=torch.backends.cudnn.version() if is_cuda else None,
         max_mhz=None if is_cuda else hardware.clock_limit(),
         governor=None if is_cuda else hardware.governor(),
+        runtime=_version(_PACKAGES.get(engine)),
     )
+
+
+def _version(package: str | None) -> str | None:
+    try:
+        return None if package is None else version(package)
+    except PackageNotFoundError:
+        # Whether that is an error, the engine knows.
+        return None
 
 
 def same_device(first: DeviceIdentity, second: DeviceIdentity) -> bool:

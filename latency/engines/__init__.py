@@ -41,6 +41,9 @@ ENGINES: Registry[type[Engine]] = Registry(
         "torch": "latency.engines.eager:Eager",
         "torch.compile": "latency.engines.compiled:Compiled",
         "cuda-graphs": "latency.engines.cuda_graphs:CudaGraphs",
+        "openvino": "latency.engines.openvino:OpenVino",
+        "litert": "latency.engines.litert:LiteRt",
+        "executorch": "latency.engines.executorch:ExecuTorch",
     },
     _complaint,
 )

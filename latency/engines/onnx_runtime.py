@@ -33,7 +33,9 @@ class OnnxRuntime:
                 yield bound(open_on(provider, path, placement), input_shape, device, stream)
             return
         session = open_session(path, str(device), placement.threads)
-        feed = {session.get_inputs()[0].name: noise_image(input_shape)}
+        (taken,) = session.get_inputs()
+        dtype = "uint8" if "uint8" in taken.type else "float32"
+        feed = {taken.name: noise_image(input_shape, dtype)}
         yield Prepared(
             run=lambda: session.run(None, feed),
             clock=cpu_clock(placement),

@@ -41,10 +41,11 @@ def export_onnx(
     path: Path | str,
     opset: int = OPSET,
     dynamic_batch: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Writes the network, in evaluation mode, to a single ONNX file.
 
-    The input is called "image" (float32, the given shape), the output "logits". Batch norm is
+    The input is called "image" (of the given shape), the output "logits". Batch norm is
     folded into the convolutions, shapes into constants. The file appears complete or not at all.
 
     Args:
@@ -54,6 +55,8 @@ def export_onnx(
         opset: Version of the ONNX operators, 16 to 20.
         dynamic_batch: Leaves the first size of input and output open, under the name "batch", and
             tries the file on batches of two sizes.
+        dtype: Number format of the input: float32, or uint8 for a network that takes images as
+            they are.
 
     Returns:
         The path.
@@ -66,18 +69,20 @@ def export_onnx(
     if opset not in OPSETS:
         raise ExportError(f"opset {opset} is not known: use {OPSETS[0]} to {OPSETS[-1]}.")
     shape = check_input_shape(input_shape)
+    if dynamic_batch and dtype != torch.float32:
+        raise ExportError("a network that takes images as they are has no open batch.")
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     network = on_cpu(model)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
         if dynamic_batch:
-            _trace(network, (1, *shape[1:]), traced, opset, {0: BATCH_NAME})
+            _trace(network, torch.zeros((1, *shape[1:])), traced, opset, {0: BATCH_NAME})
             fold(traced, folded, onnx_inputs((BATCH_NAME, *shape[1:])))
             open_batch(folded)
             _check_batches(network, folded, shape)
         else:
-            _trace(network, shape, traced, opset, {})
+            _trace(network, torch.zeros(shape, dtype=dtype), traced, opset, {})
             fold(traced, folded, onnx_inputs(shape))
         folded.replace(target)
     return target
@@ -207,13 +212,8 @@ def _check_batches(network: nn.Module, path: Path, shape: tuple[int, ...]) -> No
 
 
 def _trace(
-    network: nn.Module,
-    shape: tuple[int, ...],
-    path: Path,
-    opset: int,
-    open_sizes: dict[int, str],
+    network: nn.Module, image: Tensor, path: Path, opset: int, open_sizes: dict[int, str]
 ) -> None:
-    image = torch.zeros(shape)
     recording = Recording.of(network, image)
     trace_onnx(recording, (image,), path, opset, (INPUT_NAME,), (OUTPUT_NAME,), open_sizes)
 

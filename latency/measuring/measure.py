@@ -19,6 +19,8 @@ from latency.devices.identity import FLOAT32, ONNXRUNTIME, identify
 from latency.engines import create_engine
 from latency.engines.engine import Engine, Prepared, Source, source_for
 from latency.errors import FallbackWarning, LatencyError, NoiseWarning, UnavailableError
+from latency.exporting.formats import create_format
+from latency.exporting.formats.format import Format
 from latency.measuring.latency import Latency, figures_of
 from latency.measuring.noise import noise_of
 from latency.measuring.reference_network import INPUT_SHAPE, reference_network, reference_onnx
@@ -122,7 +124,7 @@ def measure_onnx(
     attempts: int = ATTEMPTS,
     input_shape: Sequence[int] | None = None,
 ) -> Latency:
-    """Measures the latency of an ONNX file with one float32 input, as `measure` does.
+    """Measures the latency of an ONNX file with one image as its input, as `measure` does.
 
     Args:
         path: The ONNX file.
@@ -130,7 +132,7 @@ def measure_onnx(
         runs: Timed runs, at least 20.
         warmup: Runs before them, at least 1; more are made until the times no longer fall.
         threads: CPU threads of one operator.
-        engine: What runs the file: onnxruntime or tensorrt.
+        engine: What runs the file: onnxruntime, tensorrt or openvino.
         allow_fallback: Whether the CPU will do, with a warning, where the device or what the engine
             needs there is missing.
         reference_ms: Quiet time of the reference network, as for `measure`.
@@ -153,6 +155,40 @@ def measure_onnx(
     file = OnnxFile.read(Path(path))
     shape = file.input_shape(input_shape)
     return _or_on_cpu(request, lambda chosen: _measure(file.path, shape, chosen, file.precision))
+
+
+def measure_exported(
+    path: Path | str,
+    kind: Format | str,
+    runs: int = 30,
+    threads: int = 1,
+    attempts: int = ATTEMPTS,
+) -> Latency:
+    """Measures the latency of an exported network on the CPU, as `measure` does.
+
+    Args:
+        path: The file.
+        kind: Its format, or the name of that, one of `format_names()`.
+        runs: Timed runs, at least 20.
+        threads: CPU threads of one operator.
+        attempts: How many times `runs` are made at most, at least 1.
+
+    Raises:
+        UnavailableError: If the runtime of the format is missing, or nothing here measures it.
+        LatencyError: If an argument is wrong, or the file is none of the format.
+
+    Warns:
+        NoiseWarning: If the machine was busy all the time.
+    """
+    file, kind = Path(path), create_format(kind) if isinstance(kind, str) else kind
+    if kind.engine is None:
+        raise UnavailableError(
+            f"{file}: {kind.absent_runtime or f'no engine runs files of {kind.title}'}."
+        )
+    shape = check_input_shape(kind.open(file).shape)
+    placement = Placement(Device("cpu"), threads)
+    request = _Request(create_engine(kind.engine), placement, runs, 10, attempts, None)
+    return _or_on_cpu(request, lambda chosen: _measure(file, shape, chosen, FLOAT32))
 
 
 def _or_on_cpu(request: _Request, measured: Callable[[_Request], Latency]) -> Latency:

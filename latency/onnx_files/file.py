@@ -18,7 +18,7 @@ _QUANTISED = {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"}
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """An ONNX file with one float32 image as its input.
+    """An ONNX file with one image as its input, float32 or uint8.
 
     Attributes:
         path: The file.
@@ -42,9 +42,9 @@ class OnnxFile:
         except DecodeError as error:
             raise LatencyError(f"{path}: this is no ONNX file.") from error
         inputs = [f"{value.name} {_kind(value)}" for value in _inputs(model)]
-        if [_kind(value) for value in _inputs(model)] != ["FLOAT"]:
+        if [_kind(value) for value in _inputs(model)] not in (["FLOAT"], ["UINT8"]):
             found = ", ".join(inputs) or "none"
-            raise LatencyError(f"{path}: expected one float32 input, found {found}.")
+            raise LatencyError(f"{path}: expected one float32 or uint8 input, found {found}.")
         return cls(path, model)
 
     @property

@@ -16,6 +16,7 @@ from nas.results import Records
 if TYPE_CHECKING:
     from torch import nn
 
+    from nas.api.exports import ExportedNetwork
     from nas.experiments.evaluation import RunEvaluation
     from nas.experiments.run import Summary
     from nas.report.agreement import Trust
@@ -301,6 +302,12 @@ class Retrained:
 
         return load(self.path)
 
+    def export(self, to: str | Sequence[str] = "onnx", **options: Any) -> ExportedNetwork:
+        """Exports the network to ONNX or other formats; see `nas.export`."""
+        from nas.api.exports import export
+
+        return export(self, to, **options)
+
     def __repr__(self) -> str:
         test = self.metrics["test"]["quality"]
         params = self.metrics["costs"]["params"]
@@ -339,3 +346,9 @@ class TrainedRun:
         from nas.kinds.teacher import network_path
 
         return load(network_path(self.path))
+
+    def export(self, to: str | Sequence[str] = "onnx", **options: Any) -> ExportedNetwork:
+        """Exports the network that is best on the validation split; see `nas.export`."""
+        from nas.api.exports import export
+
+        return export(self, to, **options)

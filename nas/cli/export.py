@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export_options
+from nas.cli.export_options import (
+    DynamicBatch,
+    Int8,
+    Int8Images,
+    Opset,
+    Preprocess,
+    To,
+    Tolerance,
+    export_options,
+    format_options,
+)
 from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments
 from nas.errors import UserError
 from nas.terminal import say
 
 if TYPE_CHECKING:
+    from nas.deployment.delivery import Delivery, WrittenOnnx
+    from nas.deployment.formats import FormatOptions
     from nas.deployment.onnx_export import ExportOptions
+    from nas.deployment.trained_network import TrainedNetwork
+    from nas.mutual_learning.run import PathNetwork
+    from nas.tasks import Task
 
 _ONNX = ".onnx"
 _OPSET = 18
@@ -44,9 +61,12 @@ def export(
         typer.Option(
             "--out",
             "--output",
-            help="The ONNX file, or that of --anytime; default: beside the weights.",
+            help="The file, or for several formats their folder; default: beside the weights.",
         ),
     ] = None,
+    to: To = None,
+    preprocess: Preprocess = None,
+    tolerance: Tolerance = None,
     opset: Opset = _OPSET,
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
@@ -65,20 +85,19 @@ def export(
         str, typer.Option(help="Device for scoring the float32 network: auto, cpu or cuda:N.")
     ] = "auto",
 ) -> None:
-    """Export a trained network to ONNX, and with --int8 to an int8 version as well."""
+    """Export a trained network to ONNX and other formats, compare the files, measure them."""
     if anytime or budget is not None:
         of_onnx = path is not None or dynamic_batch or int8 or int8_images is not None
+        of_onnx = of_onnx or any(value is not None for value in (to, preprocess, tolerance))
         _check_anytime(anytime, of_onnx or opset != _OPSET, task is not None or bool(settings))
         _export_anytime(network, out, budget, data, device)
         return
-    if out is not None and out.suffix != _ONNX:
-        raise UserError(f"--out {out}: the name has to end in {_ONNX}.")
     options = export_options(opset, dynamic_batch, int8, int8_images, seed)
+    formats = format_options(to, preprocess, tolerance, options)
     if network.suffix == _ONNX:
         raise UserError(f"{network}: this is an ONNX file already; give the folder of the network.")
 
-    from nas.deployment.export import default_path
-    from nas.deployment.export import export as write
+    from nas.deployment.delivery import task_if_known
     from nas.deployment.trained_network import (
         NamedTask,
         file_of,
@@ -88,47 +107,75 @@ def export(
     )
 
     named = NamedTask(task, data, assignments(settings or ()))
+    is_named = named != NamedTask(options={})
     if path is not None:
-        if named != NamedTask(options={}):
+        if is_named:
             raise UserError(
                 "--task, --data and --set are not for --path, whose run tells its task."
             )
-        _export_path(network, path, out, options, device)
+        _export_path(network, path, out, options, formats, device)
         return
     weights = file_of(network)
-    if is_self_contained(weights) and not int8:
-        if named != NamedTask(options={}):
-            raise UserError("--task, --data and --set choose the images for --int8; give that too.")
-        images = None
-    else:
-        images = task_of_training(weights, named)
+    needed = int8 or is_named or not is_self_contained(weights)
+    images = task_of_training(weights, named) if needed else None
     trained = trained_network(weights, images)
-    with latency_sentences():
-        record = write(trained, out or default_path(weights, options), options, images, device)
-    _show(out or default_path(weights, options), record)
+    images = images or task_if_known(trained)
+    _export(trained, weights, out, options, formats, images, device)
 
 
 def _export_path(
-    run: Path, name: str, out: Path | None, options: ExportOptions, device: str
+    run: Path,
+    name: str,
+    out: Path | None,
+    options: ExportOptions,
+    formats: FormatOptions,
+    device: str,
 ) -> None:
-    from nas.deployment.export import default_path
-    from nas.deployment.export import export as write
     from nas.mutual_learning.run import best_path, load_task, read_config
 
     found = best_path(run, name)
     named = found.path.with_name(name.replace("/", "-") + found.path.suffix)
-    target = out or default_path(named, options)
-    task = load_task(read_config(run)) if options.int8 else None
-    with latency_sentences():
-        record = write(found, target, options, task, device)
-    _show(target, record)
+    _export(found, named, out, options, formats, load_task(read_config(run)), device)
+
+
+def _export(
+    trained: TrainedNetwork | PathNetwork,
+    place: Path,
+    out: Path | None,
+    options: ExportOptions,
+    formats: FormatOptions,
+    task: Task | None,
+    device: str,
+) -> None:
+    from nas.deployment.delivery import WrittenOnnx, deliver, targets
+    from nas.deployment.export import default_path
+    from nas.deployment.export import export as write
+    from nas.deployment.formats import ONNX
+
+    paths, onnx = targets(place, formats, out), None
+    if ONNX in paths and formats.layout is None:
+        target = paths[ONNX] if out is not None else default_path(place, options)
+        with latency_sentences():
+            record = write(trained, target, options, task, device)
+        onnx = WrittenOnnx(target, record)
+        _show(onnx)
+    found = deliver(
+        trained,
+        paths,
+        formats,
+        task,
+        onnx=onnx,
+        command=shlex.join(["nas", *sys.argv[1:]]),
+        on_format=lambda title: say(f"{title} …"),
+    )
+    _show_files(found)
 
 
 def _check_anytime(anytime: bool, of_onnx: bool, of_task: bool) -> None:
     if not anytime:
         raise UserError("--budget belongs to --anytime; give both.")
     if of_onnx:
-        raise UserError("--anytime writes no ONNX; leave --path and the options of ONNX out.")
+        raise UserError("--anytime writes no ONNX; leave --path and the options of formats out.")
     if of_task:
         raise UserError("--task and --set are not for --anytime, whose run tells its task.")
 
@@ -164,16 +211,35 @@ def _milliseconds(budget: str) -> float:
     return found
 
 
-def _show(path: Path, record: dict[str, Any]) -> None:
+def _show(onnx: WrittenOnnx) -> None:
     from nas.report.retraining import export_table, int8_table, remarks
     from nas.terminal import plain_console
 
-    console = plain_console()
+    console, record = plain_console(), onnx.record
     console.print(export_table(record))
     if "int8" in record:
         console.print(int8_table(str(record["network"]), record))
     for sentence in remarks(record):
         say(sentence)
-    say(f"onnx: {path}")
-    if "int8" in record:
-        say(f"int8: {path.with_name(record['int8']['file'])}")
+
+
+def _show_files(found: Delivery) -> None:
+    from nas.report.exports import exports_table
+    from nas.terminal import plain_console
+
+    exported = found.exported
+    if exported.files:
+        plain_console().print(exports_table(exported.files.values()))
+    unchecked = (facts["unchecked"] for facts in exported.files.values() if "unchecked" in facts)
+    for sentence in (*exported.notes, *unchecked):
+        say(sentence)
+    if found.card is not None:
+        say(f"card: {found.card}")
+    for path, facts in exported.files.items():
+        say(f"{facts['format']}: {path}")
+    if not exported.failures:
+        return
+    reasons = list(exported.failures.values())
+    for sentence in reasons[:-1]:
+        say(sentence)
+    raise UserError(reasons[-1])

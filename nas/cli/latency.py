@@ -39,7 +39,11 @@ app = typer.Typer(
 
 Device = Annotated[str, typer.Option(help="cpu or cuda:N.")]
 Engine = Annotated[
-    str, typer.Option(help="onnxruntime, torch, torch.compile, cuda-graphs or tensorrt.")
+    str,
+    typer.Option(
+        help="onnxruntime, torch, torch.compile, cuda-graphs, tensorrt, openvino, litert or "
+        "executorch."
+    ),
 ]
 Threads = Annotated[int, typer.Option(help="CPU threads of one operator.")]
 Size = Annotated[

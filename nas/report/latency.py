@@ -179,6 +179,7 @@ def _place_rows(measured: Latency) -> list[tuple[str, str]]:
     device = measured.device
     on_torch = device.engine.startswith(("torch", "cuda"))
     version = f"torch {device.torch}" if on_torch else f"onnxruntime {device.onnxruntime}"
+    version = f"version {device.runtime}" if device.runtime else version
     clock = {"thread": "processor time", "wall": "wall time", "cuda": "the GPU's events"}
     return [
         ("device", f"{device.model}, threads: {device.threads}, {device.precision}"),

@@ -65,7 +65,15 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
         (["--out", "net.pt"], "--out net.pt: the name has to end in .onnx."),
         (["--int8-images", 4], "--int8-images belongs to --int8; give both."),
         (["--int8", "--int8-images", 0], "int8 with 0 calibration images: give at least 1"),
-        (["--task", "faces"], "--task, --data and --set choose the images for --int8"),
+        (["--to", "onnx", "--to", "onnx"], "format 'onnx' is named twice; name each once."),
+        (["--to", "openvin"], "there is no format 'openvin'; did you mean 'openvino'?"),
+        (["--to", "openvino", "--int8"], "--int8 is for ONNX alone; add --to onnx or leave it"),
+        (["--to", "coreml", "--opset", 17], "--opset is for ONNX alone; add --to onnx or leave"),
+        (["--preprocess", "nhwc", "--int8"], "--preprocess goes with neither --dynamic-batch nor"),
+        (["--preprocess", "rgb"], "preprocessing 'rgb': use nhwc or nchw."),
+        (["--tolerance", 0], "tolerance 0: give a share above 0, such as 0.001."),
+        (["--to", "torch.export", "--out", "net.onnx"], "the name has to end in .pt2."),
+        (["--anytime", "--to", "onnx"], "leave --path and the options of formats out."),
         (["--int8"], "no file beside it tells which images it was trained on; give --task."),
         (["--int8", "--task", "digits"], "a network for segmentation, and task 'digits' is one of"),
         (["--int8", "--task", "nowhere"], "no task or file 'nowhere'"),
@@ -73,6 +81,54 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
 )
 def test_wrong_options(refused, made, options, message):
     assert message in refused("export", made, *options, watched=made)
+
+
+def test_several_formats_go_into_a_folder_with_a_card(nas, made, tiny, tmp_path):
+    outcome = nas(
+        *("export", made, "--to", "onnx", "--to", "torch.export", "--out", tmp_path / "phone"),
+        *("--task", "faces", *SET),
+    )
+    assert outcome.code == 0, outcome.err
+    names = {"model.onnx", "model.json", "model.pt2", "exports.json", "model-card.md"}
+    assert {file.name for file in (tmp_path / "phone").iterdir()} == names
+    files = json.loads((tmp_path / "phone/exports.json").read_text())["files"]
+    assert {facts["images"] for facts in files.values()} == {8}
+    assert files["model.onnx"]["command"].startswith("nas ")
+    card = (tmp_path / "phone/model-card.md").read_text()
+    assert "| data | faces (segmentation): 24 train, 8 validation, 8 test images |" in card
+    assert outcome.out.splitlines()[-1] == f"torch.export: {tmp_path / 'phone/model.pt2'}"
+
+
+def test_a_format_that_fails_leaves_the_others(nas, made, tmp_path):
+    failing = tmp_path / "own_format.py"
+    failing.write_text(FAILING)
+    old = tmp_path / "model.bin"
+    old.write_text("of an earlier export")
+    outcome = nas(
+        *("export", made, "--to", f"{failing}:Failing", "--to", "torch.export", "--out", tmp_path)
+    )
+    assert outcome.code == 2
+    assert outcome.err.strip() == "nas: the chip is not there."
+    assert (tmp_path / "model.pt2").is_file()
+    assert old.read_text() == "of an earlier export"
+    assert "files are compared with PyTorch on noise" in outcome.out
+
+
+FAILING = """
+from latency.errors import ExportError
+from latency.exporting.formats.format import Format
+
+
+class Failing(Format):
+    name, title, suffix = "failing", "Failing", ".bin"
+
+    def write(self, network, image, path, metadata):
+        path.write_text("half of it")
+        raise ExportError("the chip is not there.")
+
+    def open(self, path, threads=1):
+        raise NotImplementedError
+"""
 
 
 def test_what_is_no_network(refused, tmp_path):
