@@ -244,7 +244,6 @@ class _Training:
     def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
         students = create_students(self.config, self.task, self.seed)
         matching = self._align(students)
-        epochs = self.config.training.epochs
         checkpoint = self.folder / _CHECKPOINT
         with naming_diverged(str(self.folder), "training.learning_rate", self.config.training):
             result = train_students(
@@ -254,7 +253,7 @@ class _Training:
                 self.device,
                 derive(self.seed, "mutual"),
                 checkpoint,
-                lambda record: on_epoch(self.folder.name, record, epochs),
+                lambda record: on_epoch(self.folder.name, record, record.planned),
             )
         if self.config.statistics == "own":
             measure_statistics(students, self.config, self.task, self.device)
