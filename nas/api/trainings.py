@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.api.arguments import (
     Config,
     given,
+    length,
     module_name,
     split_config,
     task_name,
@@ -36,6 +37,7 @@ def train(
     run: str | Path | None = None,
     weights: str | None = None,
     epochs: int | None = None,
+    time: str | float | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -52,6 +54,7 @@ def train(
             continues there.
         weights: imagenet, none or a file.
         epochs: Passes over the training split.
+        time: What a training may take, for example ``2h``, or seconds, in place of `epochs`.
         seeds: Number of trainings, each with its own seed.
         seed: Seed of the first training.
         device: auto, cpu or cuda:N.
@@ -71,7 +74,7 @@ def train(
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "model.weights": weights,
-        "training.epochs": epochs,
+        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,
@@ -90,6 +93,7 @@ def distill(
     run: str | Path | None = None,
     weights: str | None = None,
     epochs: int | None = None,
+    time: str | float | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -109,6 +113,7 @@ def distill(
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
         weights: As for `train`.
         epochs: As for `train`.
+        time: As for `train`.
         seeds: As for `train`.
         seed: As for `train`.
         device: As for `train`.
@@ -134,7 +139,7 @@ def distill(
         "model.weights": weights,
         "teacher": teacher_run(teacher),
         "losses": None if staged else [dict(loss) for loss in losses],
-        "training.epochs": epochs,
+        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,

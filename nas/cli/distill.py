@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.api.arguments import length
 from nas.api.folders import default_run
 from nas.cli.values import assignments, given, names_in, with_assigned
 from nas.errors import UserError
@@ -66,6 +67,10 @@ def distill(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Folder; default: runs/MODEL-METHOD.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Train for about this long, for example 2h, in place of --epochs."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the first training.")] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Number of trainings, each with its own seed.")
@@ -114,7 +119,7 @@ def distill(
             "teacher": str(teacher) if teacher else None,
             "teacher_model.name": teacher_model,
             "losses": [_loss(name, single) for name in methods] or None,
-            "training.epochs": epochs,
+            **length(epochs, time),
             "seed": seed,
             "seeds": seeds,
             "device": device,

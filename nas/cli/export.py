@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nas.deployment.formats import FormatOptions
     from nas.deployment.onnx_export import ExportOptions
     from nas.deployment.trained_network import TrainedNetwork
-    from nas.mutual_learning.run import PathNetwork
+    from nas.mutual_learning.trained import PathNetwork
     from nas.tasks import Task
 
 _ONNX = ".onnx"
@@ -131,7 +131,7 @@ def _export_path(
     formats: FormatOptions,
     device: str,
 ) -> None:
-    from nas.mutual_learning.run import best_path, load_task, read_config
+    from nas.mutual_learning.trained import best_path, load_task, read_config
 
     found = best_path(run, name)
     named = found.path.with_name(name.replace("/", "-") + found.path.suffix)

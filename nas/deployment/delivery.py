@@ -14,7 +14,7 @@ from nas.deployment.formats import validation_images as images_of
 from nas.deployment.model_card import write_card
 from nas.deployment.trained_network import NamedTask, TrainedNetwork, task_of_training
 from nas.errors import UserError
-from nas.mutual_learning.run import PathNetwork
+from nas.mutual_learning.trained import PathNetwork
 from nas.tasks import Task
 
 

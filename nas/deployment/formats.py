@@ -26,7 +26,7 @@ from nas.deployment.trained_network import TrainedNetwork
 from nas.errors import UserError
 from nas.files import naming_full_disks, read_json, write_json
 from nas.models.face_networks import on_its_own
-from nas.mutual_learning.run import PathNetwork
+from nas.mutual_learning.trained import PathNetwork
 from nas.tasks import Task
 from nas.training.images import Normaliser
 

@@ -14,7 +14,7 @@ from nas.deployment.trained_network import TrainedNetwork
 from nas.files import read_json, write_text
 from nas.kinds.network_file import METRICS
 from nas.models.face_networks import on_its_own
-from nas.mutual_learning.run import PathNetwork
+from nas.mutual_learning.trained import PathNetwork
 from nas.tasks import Task
 
 CARD = "model-card.md"
