@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +75,9 @@ def export(
     )
 
     names = (to,) if isinstance(to, str) else tuple(to)
-    changes = {} if tolerance is None else {"tolerance": tolerance}
-    options = FormatOptions(names, preprocess, **changes)
+    options = FormatOptions(names, preprocess)
+    if tolerance is not None:
+        options = replace(options, tolerance=tolerance)
     place = network if isinstance(network, (str, Path)) else network.path
     weights = file_of(Path(place).expanduser())
     needed = data is not None or not is_self_contained(weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,8 +57,9 @@ def format_options(
     from nas.deployment.onnx_export import DEFAULT_OPSET
 
     names = tuple(to or (ONNX,))
-    changes = {} if tolerance is None else {"tolerance": tolerance}
-    found = FormatOptions(names, preprocess, opset=options.opset, **changes)
+    found = FormatOptions(names, preprocess, opset=options.opset)
+    if tolerance is not None:
+        found = replace(found, tolerance=tolerance)
     if ONNX not in names:
         given = {
             "--opset": options.opset != DEFAULT_OPSET,

@@ -78,14 +78,14 @@ class CoreMl(Format):
             from PIL import Image
 
             size = taken.imageType
-            dtype, shape = np.dtype("uint8"), (1, size.height, size.width, 3)
+            number, shape = "uint8", (1, size.height, size.width, 3)
 
             def given(images: np.ndarray) -> Any:
                 # The layout of an array is that of the preprocessing.
                 pixels = images[0] if images.shape[-1] in (1, 3) else images[0].transpose(1, 2, 0)
                 return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         else:
-            dtype, shape = np.dtype("float32"), tuple(taken.multiArrayType.shape)
+            number, shape = "float32", tuple(taken.multiArrayType.shape)
 
             def given(images: np.ndarray) -> Any:
                 return images
@@ -94,7 +94,7 @@ class CoreMl(Format):
             logits: np.ndarray = model.predict({INPUT_NAME: given(images)})[OUTPUT_NAME]
             return logits
 
-        return Opened(run, shape, dtype)
+        return Opened(run, shape, np.dtype(number))
 
     def _library(self) -> Any:
         with self.imports():
