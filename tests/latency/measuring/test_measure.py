@@ -219,7 +219,8 @@ def test_the_model_keeps_its_training_mode(segmenter):
         (
             {"engine": "tvm"},
             "there is no engine 'tvm'; choose one of onnxruntime, tensorrt, torch, torch.compile, "
-            "cuda-graphs, or give an import path, package.module:Name or path/to/file.py:Name.",
+            "cuda-graphs, openvino, litert, executorch, or give an import path, "
+            "package.module:Name or path/to/file.py:Name.",
         ),
     ],
 )
