@@ -57,9 +57,7 @@ def test_a_second_input_is_refused(onnx_file, tmp_path):
     model.graph.input.append(extra)
     path = tmp_path / "two.onnx"
     onnx.save(model, path)
-    with pytest.raises(
-        LatencyError, match="one float32 or uint8 input, found image FLOAT, mask"
-    ):
+    with pytest.raises(LatencyError, match="one float32 or uint8 input, found image FLOAT, mask"):
         OnnxFile.read(path)
 
 
