@@ -87,7 +87,7 @@ def distill(
     task: str | Path | Task,
     model: str | nn.Module,
     teacher: str | Path | nn.Module | TrainedRun,
-    method: str | Sequence[Mapping[str, Any]] = "dist",
+    method: str | Sequence[Mapping[str, Any]] | None = None,
     *,
     weight: float | None = None,
     run: str | Path | None = None,
@@ -106,8 +106,9 @@ def distill(
         task: As for `search`.
         model: The student, as for `train`.
         teacher: A run of `train`, a network file, or any module that gives the task's logits.
-        method: A loss by its name or import path, or several as the keys of `TermSettings`. Stages
-            in `config` take its place.
+        method: A loss by its name or import path, or several as the keys of `TermSettings`; that of
+            `Run.retrain` for the kind of the task unless given. Losses or stages in `config` take
+            its place.
         weight: Of a single loss; unless given, the published one on logits and a measured one on
             features, see `nas.distillation.TermSettings`.
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
@@ -130,15 +131,19 @@ def distill(
         >>> student.load().training
         False
     """
-    path, values = split_config(config, {})
-    staged = "stages" in (read_values(path) if path else values)
-    losses = [given({"method": method, "weight": weight})] if isinstance(method, str) else method
+    losses: list[dict[str, Any]] | None
+    if isinstance(method, str):
+        losses = [given({"method": method, "weight": weight})]
+    elif weight is not None:
+        raise UserError("weight belongs to a method; give its name, or weights in the losses.")
+    else:
+        losses = None if method is None else [dict(loss) for loss in method]
     options = {
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "model.weights": weights,
         "teacher": teacher_run(teacher),
-        "losses": None if staged else [dict(loss) for loss in losses],
+        "losses": losses,
         **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
@@ -157,14 +162,18 @@ def run_experiment(
     progress: bool = True,
 ) -> TrainedRun:
     """Trains networks whose settings are given by dotted key; see `train` and `distill`."""
-    from nas.experiments.config import experiment_config
+    from nas.experiments.config import experiment_config, with_default_losses
     from nas.experiments.run import run_experiment as run_all
 
     path, values = split_config(config, options)
     merged = overridden(read_values(path), values)
     task = task_of(merged)
-    settings = validate(experiment_config(task.kind), merged, str(path) if path else "settings")
+    complete = with_default_losses(merged, task.kind)
+    settings = validate(experiment_config(task.kind), complete, str(path) if path else "settings")
     with displays(progress) as (epochs, _):
+        if complete != merged:
+            names = ", ".join(loss.method for loss in settings.losses)
+            epochs[1](f"loss towards the teacher: {names}, the default of {task.kind}")
         summary = run_all(settings, folder, task=task, on_epoch=epochs[0], say=epochs[1])
     return TrainedRun(folder, summary)
 

@@ -38,7 +38,11 @@ def distill(
         ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Distillation loss; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="Distillation loss; repeat for several. Default: what nas retrain takes, dist for "
+            "classes and soft_target for masks."
+        ),
     ] = None,
     weight: Annotated[float | None, typer.Option(help="Weight of the loss.")] = None,
     ratio: Annotated[
@@ -126,11 +130,10 @@ def distill(
         }
     )
     values = with_assigned(values, assignments(settings or ()))
-    if config is None and values.get("losses", values.get("stages")) is None:
-        raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
     # Of an import path, the name alone.
-    parts = [network, *(name.split(":")[-1] for name in methods), *(["sweep"] if sweep else [])]
+    names = [name.split(":")[-1] for name in methods] or ([] if config else ["distilled"])
+    parts = [network, *names, *(["sweep"] if sweep else [])]
     folder = run or default_run("-".join(parts))
     run_experiment(values, folder, _NEEDED, config, sweep=sweep or (), workers=workers)
 

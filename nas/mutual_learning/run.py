@@ -221,7 +221,7 @@ def _costs(students: Students, task: Task, device: str | None) -> dict[str, dict
 
 
 def _latency(device: str) -> str:
-    return f"latency_{device.replace(':', '')}"
+    return f"latency_ms_{device.replace(':', '')}"
 
 
 def _log(result: FitResult) -> str:

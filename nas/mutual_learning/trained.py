@@ -38,7 +38,7 @@ class MutualSummary:
         paths: Figures of each path, one for each seed.
         ensembles: Figures of the ensembles, likewise; see `PathScores`.
         costs: Of each path: params, macs, flops, and the latency in milliseconds where it was
-            measured, as ``latency_DEVICE``.
+            measured, as ``latency_ms_DEVICE``.
     """
 
     split: str
