@@ -59,7 +59,7 @@ def export(
     Raises:
         UserError: If there is no such network or format, or no format could be written.
 
-    Example:
+    Examples:
         >>> found = nas.export(folder / "teacher", ["onnx", "torch.export"], preprocess="nhwc")
         >>> [path.name for path in found.files.values()]
         ['model-nhwc.onnx', 'model-nhwc.pt2']

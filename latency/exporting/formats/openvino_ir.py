@@ -38,7 +38,8 @@ class OpenVino(Format):
                 network, tuple(image.shape), Path(folder, "model.onnx"), dtype=image.dtype
             )
             with self.conversion():
-                model = openvino.convert_model(onnx)
+                # `convert_model` does the same, and reports its use to the makers of OpenVINO.
+                model = openvino.Core().read_model(onnx)
                 for key, value in metadata.items():
                     model.set_rt_info(value, ["model_info", key])
                 openvino.save_model(model, path, compress_to_fp16=False)
