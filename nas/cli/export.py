@@ -15,9 +15,12 @@ from nas.terminal import say
 
 if TYPE_CHECKING:
     from nas.deployment.onnx_export import ExportOptions
+    from nas.deployment.qat import FineTuning
 
 _ONNX = ".onnx"
 _OPSET = 18
+_TRAINING = "training."
+"""Begins a key of --set that belongs to the fine-tuning."""
 
 
 def export(
@@ -51,21 +54,40 @@ def export(
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
     int8_images: Int8Images = None,
+    qat: Annotated[
+        bool,
+        typer.Option(
+            "--qat", help="With --int8: fine-tune the int8 version (quantisation-aware training)."
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(help="With --qat: passes over the training images; default: 8.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="The network's task, where no file records it.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE for the task, for example size=64.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for the task, for example size=64, or with --qat for the fine-tuning, "
+            "for example training.learning_rate=1e-4.",
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Random seed for choosing the int8 calibration images.")
+        int, typer.Option(help="Random seed of the int8 calibration images and of --qat.")
     ] = 0,
     device: Annotated[
-        str, typer.Option(help="Device for scoring the float32 network: auto, cpu or cuda:N.")
+        str,
+        typer.Option(help="Device for scoring the float32 network and --qat: auto, cpu or cuda:N."),
     ] = "auto",
 ) -> None:
     """Export a trained network to ONNX, and with --int8 to an int8 version as well."""
+    assigned = assignments(settings or ())
+    tuning = _tuning(qat, int8, epochs, assigned, seed)
+    if tuning is not None and (path is not None or anytime):
+        raise UserError("--qat is not for the networks of nas mutual; leave it out.")
     if anytime or budget is not None:
         of_onnx = path is not None or dynamic_batch or int8 or int8_images is not None
         _check_anytime(anytime, of_onnx or opset != _OPSET, task is not None or bool(settings))
@@ -86,8 +108,9 @@ def export(
         task_of_training,
         trained_network,
     )
+    from nas.report.progress import EpochProgress
 
-    named = NamedTask(task, data, assignments(settings or ()))
+    named = NamedTask(task, data, assigned)
     if path is not None:
         if named != NamedTask(options={}):
             raise UserError(
@@ -103,9 +126,41 @@ def export(
     else:
         images = task_of_training(weights, named)
     trained = trained_network(weights, images)
-    with latency_sentences():
-        record = write(trained, out or default_path(weights, options), options, images, device)
+    with latency_sentences(), EpochProgress() as progress:
+        record = write(
+            trained,
+            out or default_path(weights, options),
+            options,
+            images,
+            device,
+            tuning,
+            progress.show,
+        )
     _show(out or default_path(weights, options), record)
+
+
+def _tuning(
+    qat: bool, int8: bool, epochs: int | None, assigned: dict[str, Any], seed: int
+) -> FineTuning | None:
+    """The fine-tuning that was typed; its settings are taken out of all that were assigned."""
+    changes = {
+        key.removeprefix(_TRAINING): assigned.pop(key)
+        for key in [key for key in assigned if key.startswith(_TRAINING)]
+    }
+    if qat and not int8:
+        raise UserError("--qat belongs to --int8; give both.")
+    if not qat:
+        if epochs is not None or changes:
+            raise UserError("--epochs and --set training.KEY=VALUE belong to --qat; give that too.")
+        return None
+    if epochs is not None:
+        if "epochs" in changes:
+            raise UserError("--epochs and --set training.epochs are the same; give one.")
+        changes["epochs"] = epochs
+
+    from nas.deployment.qat import FineTuning
+
+    return FineTuning(changes, seed)
 
 
 def _export_path(
