@@ -89,7 +89,7 @@ class FakeQuantised(nn.Module):
 
     def write(self, path: Path | str) -> None:
         """Writes the int8 file with weights, biases and scales as they are now."""
-        parts: Iterable[_Part] = (*self.weights, *self.biases, *self.activations)  # type: ignore[assignment]
+        parts: Iterable[_Part] = (*self.weights, *self.biases, *self.activations)
         written: _Constants = {}
         with torch.no_grad():
             for part in parts:

@@ -36,8 +36,8 @@ from nas.training.trainer import EpochRecord
 STAGE = "int8"
 EPOCHS = 8
 RATE_SHARE = 0.1
-"""Of the learning rate that the network was trained with."""
-_OFF = {"freeze_batch_norm": False, "patience": None}
+"""Of the lowest learning rate that a part of the network was trained with."""
+_OFF = {"freeze_batch_norm": False, "patience": None, "time": None}
 _ALIKE = 15.0
 """Decibels by which the outputs of the file are above their difference from PyTorch's."""
 
@@ -66,12 +66,14 @@ class Lesson:
         teacher: A network with the classes of the task.
         losses: Towards the teacher, on logits.
         name: Of the teacher, for the record.
+        task_weight: Weight of the loss on the labels.
     """
 
     training: StageTraining
     teacher: StageTeacher
     losses: tuple[TermSettings, ...]
     name: str
+    task_weight: float
 
 
 def fine_tune(
@@ -87,7 +89,8 @@ def fine_tune(
 ) -> dict[str, Any]:
     """Trains an int8 file, whose scores on the validation split choose the epoch.
 
-    An interrupted training resumes from its last epoch.
+    The file as it was is epoch 0, and stays where no other is better by the first figure of the
+    kind of its task. An interrupted training resumes from its last epoch.
 
     Args:
         original: The float32 file.
@@ -101,7 +104,7 @@ def fine_tune(
         say: Told what is measured before.
 
     Returns:
-        A record: ``epochs``, ``best_epoch`` from 1, ``teacher``, and the settings as ``training``.
+        A record: ``epochs``, ``best_epoch`` from 0, ``teacher``, and the settings as ``training``.
 
     Raises:
         ExportError: If the file has an operator that cannot be trained, or PyTorch computes
@@ -110,24 +113,34 @@ def fine_tune(
     """
     network = FakeQuantised(original, quantised)
     _check_alike(network, quantised, images)
-    folder = quantised.with_suffix(".training")
+    folder, kind = quantised.with_suffix(".training"), kind_of(task)
+
+    def figure() -> float:
+        card = kind.score(network.to(device).eval(), task, "validation", device)
+        found = card.figures[kind.figures[0]]
+        return -found if kind.first_figure_is_an_error else found
+
+    before = figure()
     results = train_stages(
-        Subject(kind_of(task), network, task, lesson.training, device),
-        (StageSettings(name=STAGE, losses=lesson.losses),),
+        Subject(kind, network, task, lesson.training, device),
+        (StageSettings(name=STAGE, losses=lesson.losses, task_weight=lesson.task_weight),),
         seed=derive(seed, "int8"),
         folder=folder,
         teacher=lesson.teacher,
         on_epoch=on_epoch,
         say=say,
     )
-    with replacing(quantised) as temporary:
-        network.cpu().eval().write(temporary)
+    better = figure() > before
+    if better:
+        with replacing(quantised) as temporary:
+            network.cpu().write(temporary)
     shutil.rmtree(folder)
     found = results[-1].fit
     return {
         "epochs": len(found.history),
-        "best_epoch": found.best.epoch + 1,
+        "best_epoch": found.best.epoch + 1 if better else 0,
         "teacher": lesson.name,
+        "task_weight": lesson.task_weight,
         "losses": [loss.model_dump(mode="json") for loss in lesson.losses],
         "training": lesson.training.model_dump(mode="json"),
     }
@@ -138,8 +151,8 @@ def lesson_of(
 ) -> Lesson:
     """What the int8 version of a trained network learns from.
 
-    That is the teacher that the network had, by its losses on logits, else the float network itself
-    (Mishra and Marr, Apprentice, 2018, https://arxiv.org/abs/1711.05852).
+    That is the labels and the teacher that the network had, by its losses on logits, else the float
+    network itself alone (Mishra and Marr, Apprentice, 2018, https://arxiv.org/abs/1711.05852).
 
     Args:
         path: The file of the network's weights.
@@ -160,8 +173,11 @@ def lesson_of(
         training, taught = kind_of(task).retraining_settings(), None
     if taught is None:
         itself = StageTeacher(network.to(device).eval(), fingerprint(network.state_dict()))
-        taught = _Taught(itself, (TermSettings(method="logit_mse"),), "the float32 network")
-    return Lesson(_gentle(training, options), taught.teacher, taught.losses, taught.name)
+        # What rounding has cost is all that there is to learn: labels would only move a network
+        # that has learned from them already.
+        taught = _Taught(itself, (TermSettings(method="logit_mse"),), "the float32 network", 0.0)
+    gentle = _gentle(training, options)
+    return Lesson(gentle, taught.teacher, taught.losses, taught.name, taught.task_weight)
 
 
 @dataclass(frozen=True)
@@ -169,6 +185,7 @@ class _Taught:
     teacher: StageTeacher
     losses: tuple[TermSettings, ...]
     name: str
+    task_weight: float = 1.0
 
     @classmethod
     def by(cls, found: Teacher, losses: tuple[TermSettings, ...]) -> _Taught | None:
@@ -212,7 +229,9 @@ def _gentle(training: StageTraining, options: FineTuning) -> StageTraining:
         UserError: If a setting is wrong.
     """
     known = training.model_dump(mode="json")
-    usual: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": known["learning_rate"] * RATE_SHARE}
+    # One rate for the whole file, which has no parts any more: that of its most careful part.
+    rate = min(known[key] for key in ("learning_rate", "encoder_learning_rate") if key in known)
+    usual: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": rate * RATE_SHARE}
     # A file has no auxiliary heads, and batch norm is a part of its convolutions.
     usual |= {key: value for key, value in _OFF.items() if key in known}
     return validate(type(training), overridden({**known, **usual}, options.changes), "training")

@@ -122,8 +122,14 @@ def export_table(record: Mapping[str, Any]) -> Table:
 
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """Sentences on measurements that were made elsewhere or on a busy machine."""
+    """Sentences on measurements elsewhere or on a busy machine, and on a fine-tuning in vain."""
     sentences = list(metrics.get("notes", ()))
+    tuning = metrics.get("int8", {}).get("fine_tuning")
+    if tuning is not None and tuning["best_epoch"] == 0:
+        sentences.append(
+            "no epoch of the fine-tuning was better on validation than the int8 version before it, "
+            "which stays: try more epochs, or another --set training.learning_rate."
+        )
     records = [metrics.get("latency"), *_int8_latencies(metrics)]
     if any(record is not None and record["noisy"] for record in records):
         sentences.append(

@@ -109,6 +109,13 @@ def test_a_network_that_was_taught_learns_from_its_teacher_again(runs, task) -> 
     assert Path(lesson.name) == runs / "alone" / "seed-0" / "model.safetensors"
     assert isinstance(lesson.teacher, StageTeacher)
     assert [loss.method for loss in lesson.losses] == ["soft_target"]
+    assert lesson.task_weight == 1
+
+
+def test_one_that_was_not_taught_learns_from_itself_alone(runs, task) -> None:
+    path = runs / "alone" / "seed-0" / "model.safetensors"
+    lesson = lesson_of(path, trained_network(path, task).network, task, FineTuning(), CPU)
+    assert (lesson.name, lesson.task_weight) == ("the float32 network", 0)
 
 
 def test_it_is_trained_as_the_network_was_with_a_tenth_of_the_rate(runs, task) -> None:
@@ -121,6 +128,19 @@ def test_it_is_trained_as_the_network_was_with_a_tenth_of_the_rate(runs, task) -
     assert changed.learning_rate == 0.01
     with pytest.raises(UserError, match="training: unknown key 'speed'"):
         lesson_of(path, network, task, FineTuning({"speed": 1}), CPU)
+
+
+def test_an_untuned_file_stays_where_no_epoch_is_better(network, task, tmp_path) -> None:
+    original, int8 = tmp_path / "net.onnx", tmp_path / "net.int8.onnx"
+    latency.export_onnx(network.network, task.input_shape, original)
+    images = calibration_images(task, Int8Options(16))
+    latency.quantise_onnx(original, images, int8)
+    before = int8.read_bytes()
+    ruinous = FineTuning({"epochs": 1, "learning_rate": 10.0, "polyak": None, "clip": None})
+    lesson = lesson_of(network.path, network.network, task, ruinous, CPU)
+    record = fine_tune(original, int8, images, lesson, task, CPU, seed=0)
+    assert (record["epochs"], record["best_epoch"]) == (1, 0)
+    assert int8.read_bytes() == before
 
 
 def test_what_computes_something_else_is_refused(network, task, tmp_path, monkeypatch) -> None:
