@@ -80,6 +80,12 @@ def distill(
         int | None, typer.Option(help="Number of trainings, each with its own seed.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to show it: tensorboard, mlflow, wandb, or an own one; repeat for several.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE for any setting.")
     ] = None,
@@ -127,6 +133,7 @@ def distill(
             "seed": seed,
             "seeds": seeds,
             "device": device,
+            "trackers": tracker,
         }
     )
     values = with_assigned(values, assignments(settings or ()))

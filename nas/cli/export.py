@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from nas.deployment.delivery import Delivery, WrittenOnnx
     from nas.deployment.formats import FormatOptions
     from nas.deployment.onnx_export import ExportOptions
+    from nas.deployment.qat import FineTuning
     from nas.deployment.trained_network import TrainedNetwork
     from nas.mutual_learning.trained import PathNetwork
     from nas.tasks import Task
 
 _ONNX = ".onnx"
 _OPSET = 18
+_TRAINING = "training."
+"""Begins a key of --set that belongs to the fine-tuning."""
 
 
 def export(
@@ -71,21 +74,40 @@ def export(
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
     int8_images: Int8Images = None,
+    qat: Annotated[
+        bool,
+        typer.Option(
+            "--qat", help="With --int8: fine-tune the int8 version (quantisation-aware training)."
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(help="With --qat: passes over the training images; default: 8.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="The network's task, where no file records it.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images, if they moved.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE for the task, for example size=64.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for the task, for example size=64, or with --qat for the fine-tuning, "
+            "for example training.learning_rate=1e-4.",
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Random seed for choosing the int8 calibration images.")
+        int, typer.Option(help="Random seed of the int8 calibration images and of --qat.")
     ] = 0,
     device: Annotated[
-        str, typer.Option(help="Device for scoring the float32 network: auto, cpu or cuda:N.")
+        str,
+        typer.Option(help="Device for scoring the float32 network and --qat: auto, cpu or cuda:N."),
     ] = "auto",
 ) -> None:
     """Export a trained network to ONNX and other formats, compare the files, measure them."""
+    assigned = assignments(settings or ())
+    tuning = _tuning(qat, int8, epochs, assigned, seed)
+    if tuning is not None and (path is not None or anytime):
+        raise UserError("--qat is not for the networks of nas mutual; leave it out.")
     if anytime or budget is not None:
         of_onnx = path is not None or dynamic_batch or int8 or int8_images is not None
         of_onnx = of_onnx or any(value is not None for value in (to, preprocess, tolerance))
@@ -106,7 +128,7 @@ def export(
         trained_network,
     )
 
-    named = NamedTask(task, data, assignments(settings or ()))
+    named = NamedTask(task, data, assigned)
     is_named = named != NamedTask(options={})
     if path is not None:
         if is_named:
@@ -120,7 +142,31 @@ def export(
     images = task_of_training(weights, named) if needed else None
     trained = trained_network(weights, images)
     images = images or task_if_known(trained)
-    _export(trained, weights, out, options, formats, images, device)
+    _export(trained, weights, out, options, formats, images, device, tuning)
+
+
+def _tuning(
+    qat: bool, int8: bool, epochs: int | None, assigned: dict[str, Any], seed: int
+) -> FineTuning | None:
+    """The fine-tuning that was typed; its settings are taken out of all that were assigned."""
+    changes = {
+        key.removeprefix(_TRAINING): assigned.pop(key)
+        for key in [key for key in assigned if key.startswith(_TRAINING)]
+    }
+    if qat and not int8:
+        raise UserError("--qat belongs to --int8; give both.")
+    if not qat:
+        if epochs is not None or changes:
+            raise UserError("--epochs and --set training.KEY=VALUE belong to --qat; give that too.")
+        return None
+    if epochs is not None:
+        if "epochs" in changes:
+            raise UserError("--epochs and --set training.epochs are the same; give one.")
+        changes["epochs"] = epochs
+
+    from nas.deployment.qat import FineTuning
+
+    return FineTuning(changes, seed)
 
 
 def _export_path(
@@ -146,17 +192,19 @@ def _export(
     formats: FormatOptions,
     task: Task | None,
     device: str,
+    tuning: FineTuning | None = None,
 ) -> None:
     from nas.deployment.delivery import WrittenOnnx, deliver, targets
     from nas.deployment.export import default_path
     from nas.deployment.export import export as write
     from nas.deployment.formats import ONNX
+    from nas.report.progress import EpochProgress
 
     paths, onnx = targets(place, formats, out), None
     if ONNX in paths and formats.layout is None:
         target = paths[ONNX] if out is not None else default_path(place, options)
-        with latency_sentences():
-            record = write(trained, target, options, task, device)
+        with latency_sentences(), EpochProgress() as progress:
+            record = write(trained, target, options, task, device, tuning, progress.show)
         onnx = WrittenOnnx(target, record)
         _show(onnx)
     found = deliver(

@@ -72,6 +72,13 @@ def retrain(
     dynamic_batch: DynamicBatch = False,
     int8: Int8 = False,
     int8_images: Int8Images = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to show it: tensorboard, mlflow, wandb, or an own one; repeat for "
+            "several. Default: as the search.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE for the training, for example batch_size=16."),
@@ -80,6 +87,7 @@ def retrain(
     """Train candidates in full, report test scores, export to ONNX and measure latency."""
     export = export_options(opset, dynamic_batch, int8, int8_images, seed)
 
+    import nas.tracking
     from nas.deployment.selection import Selection, select
     from nas.retraining.options import RetrainOptions, image_search, training_of
     from nas.searching.run_folder import RunFolder
@@ -103,6 +111,7 @@ def retrain(
         device=device,
         seed=seed,
         export=export,
+        trackers=None if tracker is None else tuple(map(nas.tracking.address, tracker)),
     )
 
     def placed(choice: Choice) -> RetrainOptions:

@@ -71,6 +71,13 @@ def search(
         str | None, typer.Option(help="auto, cpu or cuda:N.", rich_help_panel=_COMMON)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.", rich_help_panel=_COMMON)] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to show it: tensorboard, mlflow, wandb, or an own one; repeat for several.",
+            rich_help_panel=_COMMON,
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue the search in --run.", rich_help_panel=_COMMON),
@@ -254,6 +261,7 @@ def search(
             "gpus_per_worker": gpus_per_worker,
             "seed": seed,
             "device": device,
+            "trackers": tracker,
             "storage": storage,
             "cache": str(cache) if cache else None,
             "evaluation.inputs": names_in(inputs, "--inputs"),

@@ -41,6 +41,12 @@ def train(
         int | None, typer.Option(help="Number of trainings, each with its own seed; default: 1.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where to show it: tensorboard, mlflow, wandb, or an own one; repeat for several.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,6 +78,7 @@ def train(
             "seed": seed,
             "seeds": seeds,
             "device": device,
+            "trackers": tracker,
         }
     )
     values = with_assigned(values, assignments(settings or ()))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nas.deployment.int8 import int8_version
 from nas.deployment.onnx_export import DEFAULT_OPSET, ExportOptions, about, write_onnx
+from nas.deployment.qat import FineTuning, OnEpoch, fine_tune, lesson_of
 from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
+from nas.errors import UserError
 from nas.files import write_json
 from nas.models.face_networks import on_its_own
 from nas.mutual_learning.trained import PathNetwork
@@ -39,6 +42,8 @@ def export(
     options: ExportOptions,
     task: Task | None = None,
     device: str = "auto",
+    tuning: FineTuning | None = None,
+    on_epoch: OnEpoch = lambda stage, record, epochs: None,
 ) -> dict[str, Any]:
     """Writes a trained network as ONNX file, and an int8 version of it if asked for.
 
@@ -47,7 +52,10 @@ def export(
         path: Where the file goes; a record of the same name ends in ``.json``.
         options: What is written.
         task: Its data; needed for int8.
-        device: Where the float32 network is scored; both files are measured on the CPU.
+        device: Where the float32 network is scored and an int8 one fine-tuned; both files are
+            measured on the CPU.
+        tuning: How the int8 version is fine-tuned, if it is to be.
+        on_epoch: Told of every epoch of that.
 
     Returns:
         The record: what the file takes (``channels`` tells which, where it takes some of the
@@ -56,7 +64,7 @@ def export(
 
     Raises:
         LatencyError: If it cannot be exported or measured, or its int8 version is broken.
-        UserError: If the device is absent.
+        UserError: If the device is absent, or the fine-tuning cannot work.
     """
     where = resolve_device(device)
     description = trained.description
@@ -80,13 +88,32 @@ def export(
     if options.int8 is not None:
         assert task is not None  # the caller knows that int8 needs images
         record |= scores_of(trained.network.to(where), task, where)
-        trained.network.cpu()
+        tune = None
+        if tuning is not None:
+            if channels is not None:
+                raise UserError(
+                    f"{trained.path}: it takes some of the channels of its images alone, and is "
+                    "not fine-tuned as int8; leave --qat out."
+                )
+            lesson = lesson_of(trained.path, trained.network, task, tuning, where)
+            tune = partial(
+                fine_tune,
+                path,
+                lesson=lesson,
+                task=task,
+                device=where,
+                seed=tuning.seed,
+                on_epoch=on_epoch,
+            )
+        else:
+            trained.network.cpu()
         record["int8"] = int8_version(
             path,
             task,
             options.int8,
             lambda network: scores_of(network, task, where),
             channels=channels,
+            tune=tune,
         )
     write_json(path.with_suffix(".json"), record)
     return record

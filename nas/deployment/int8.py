@@ -23,6 +23,9 @@ SUFFIX = ".int8.onnx"
 CALIBRATION_IMAGES = 64
 _CPU = torch.device("cpu")
 
+Tune = Callable[[Path, np.ndarray], dict[str, Any]]
+"""Trains an int8 file, which it replaces, and gives a record; told calibration images too."""
+
 
 @dataclass(frozen=True)
 class Int8Options:
@@ -63,10 +66,12 @@ def int8_version(
     score: Callable[[nn.Module], dict[str, dict[str, Any]]],
     measured: Latency | None = None,
     channels: tuple[int, ...] | None = None,
+    tune: Tune | None = None,
 ) -> dict[str, Any]:
     """Quantises an ONNX file with images of the train split, scores and measures the result.
 
-    Both files are measured on the CPU, whose int8 it is. Nothing is chosen by the scores.
+    Both files are measured on the CPU, whose int8 it is. Nothing is chosen by the scores, but the
+    epoch of a fine-tuning by those of the validation split.
 
     Args:
         path: The float32 file; the int8 file goes beside it.
@@ -75,27 +80,39 @@ def int8_version(
         score: Scores a network whose images are on the CPU.
         measured: The latency of the float32 file on the CPU, if it is known.
         channels: Which of the images' channels the files take; None for all.
+        tune: Trains the int8 file further, if it is to be.
 
     Returns:
         A record: ``file``, ``calibration_images``, the scores by split, and for ``float32`` and
-        ``int8`` the ``latency`` and the ``size`` of the file in bytes.
+        ``int8`` the ``latency`` and the ``size`` of the file in bytes. With a fine-tuning, its
+        record as ``fine_tuning`` and the scores before it as ``before_tuning``.
 
     Raises:
-        ExportError: If the int8 network has little to do with the float32 one.
+        ExportError: If the int8 network has little to do with the float32 one, or cannot be
+            trained.
         LatencyError: If the file does not take the images, or cannot be measured.
     """
     images = calibration_images(task, options)
     if channels is not None:
         images = np.ascontiguousarray(images[:, list(channels)])
     quantised = latency.quantise_onnx(path, images, path.with_name(path.stem + SUFFIX))
-    network = OnnxNetwork(latency.predictor(quantised, threads=torch.get_num_threads()), channels)
+
+    def scores() -> dict[str, dict[str, Any]]:
+        predict = latency.predictor(quantised, threads=torch.get_num_threads())
+        return score(OnnxNetwork(predict, channels))
+
+    tuning = {}
+    if tune is not None:
+        before_tuning = scores()
+        tuning = {"before_tuning": before_tuning, "fine_tuning": tune(quantised, images)}
     shape = (1, *images.shape[1:])
     before = measured or cpu_latency(path, shape)
     after = cpu_latency(quantised, shape)
     return {
         "file": quantised.name,
         "calibration_images": len(images),
-        **score(network),
+        **scores(),
+        **tuning,
         "float32": {"latency": before.to_dict(), "size": path.stat().st_size},
         "int8": {"latency": after.to_dict(), "size": quantised.stat().st_size},
     }

@@ -11,7 +11,7 @@ from torch import nn
 
 import nas.tasks
 from nas.errors import UserError
-from nas.experiments.config import CONFIG, read_experiment
+from nas.experiments.config import CONFIG, ExperimentConfig, read_experiment
 from nas.files import read_json
 from nas.kinds.network_file import (
     FILE,
@@ -131,18 +131,33 @@ def task_of_training(path: Path, named: NamedTask) -> Task:
 
 def _recorded_task(path: Path) -> tuple[str, str | None, dict[str, Any]] | None:
     """Name, data and options of the task of the training, if a file tells them."""
-    outer, beside = path.resolve().parent.parent, path.parent / METRICS
+    beside = path.parent / METRICS
     if beside.is_file() and isinstance(record := read_json(beside), dict) and TRAINED_ON in record:
         known = record[TRAINED_ON]
         return known["name"], known["data"], known["options"]
-    if outer.name == _RETRAINED and (outer.parent / "run.json").is_file():
-        run = RunFolder.open(outer.parent).config()
-        if isinstance(run, ImageSearchConfig):
-            return run.task, run.data, dict(run.task_options)
-    if (outer / CONFIG).is_file() and path.parent.name.startswith("seed-"):
-        config = read_experiment(outer)
-        return config.task, config.data, dict(config.task_options)
-    return None
+    found = search_of_training(path)
+    config = found[1] if found is not None else experiment_of_training(path)
+    if config is None:
+        return None
+    return config.task, config.data, dict(config.task_options)
+
+
+def search_of_training(path: Path) -> tuple[RunFolder, ImageSearchConfig] | None:
+    """The search whose folder a retrained network lies in, or None."""
+    outer = path.resolve().parent.parent
+    if outer.name != _RETRAINED or not (outer.parent / "run.json").is_file():
+        return None
+    run = RunFolder.open(outer.parent)
+    config = run.config()
+    return (run, config) if isinstance(config, ImageSearchConfig) else None
+
+
+def experiment_of_training(path: Path) -> ExperimentConfig | None:
+    """What ``nas train`` or ``nas distill`` made a network with, or None if neither did."""
+    outer = path.resolve().parent.parent
+    if not (outer / CONFIG).is_file() or not path.parent.name.startswith("seed-"):
+        return None
+    return read_experiment(outer)
 
 
 def _of_run(run: RunFolder) -> str:

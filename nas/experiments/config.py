@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import Field, create_model, field_validator, model_validator
 
 import nas.tasks
+import nas.tracking
 from nas import allowed
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
@@ -41,9 +42,10 @@ class ExperimentConfig(Settings):
         seed: Of the first training; the others follow.
         seeds: How many trainings there are.
         device: auto, cpu or cuda:N.
+        trackers: Where the trainings are shown, by names or import paths.
     """
 
-    later = ("teacher_model",)
+    later = ("teacher_model", "trackers")
 
     task: str
     data: str | None = None
@@ -57,6 +59,12 @@ class ExperimentConfig(Settings):
     seed: int = Field(0, ge=0)
     seeds: int = Field(1, ge=1)
     device: str = "auto"
+    trackers: tuple[str, ...] | None = None
+
+    @field_validator("trackers")
+    @classmethod
+    def _find_trackers(cls, trackers: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return trackers and tuple(nas.tracking.address(name) for name in trackers)
 
     @field_validator("task")
     @classmethod
@@ -85,8 +93,8 @@ class ExperimentConfig(Settings):
         return self.stages or (StageSettings(name=WHOLE, losses=self.losses),)
 
     def identity(self) -> dict[str, Any]:
-        """What a folder is tied to: all but where it runs and how many trainings follow."""
-        return self.model_dump(mode="json", exclude={"seeds", "device"})
+        """What a folder is tied to: all but where it runs and is shown, and how many follow."""
+        return self.model_dump(mode="json", exclude={"seeds", "device", "trackers"})
 
 
 @functools.cache

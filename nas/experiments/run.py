@@ -24,7 +24,10 @@ from nas.kinds.kind import AnyKind, Teacher
 from nas.kinds.network_file import FILE, NetworkDescription, save_network
 from nas.kinds.registry import kind_of
 from nas.kinds.teacher import METRICS, load_teacher
+from nas.nested import flattened
 from nas.tasks import Task
+from nas.tracking.session import Tracking
+from nas.tracking.session import check as check_trackers
 from nas.training.device import resolve_device
 from nas.training.loop import naming_diverged
 from nas.training.seeding import derive, seeded
@@ -80,6 +83,7 @@ def run_experiment(
     task = task or nas.tasks.load(config.task, config.data, **config.task_options)
     kind = kind_of(task)
     check_stages(config.resolved_stages, config.teacher is not None)
+    check_trackers(config.trackers or ())
     # A wrong name or option must not wait for the hub, the data or the teacher.
     network = kind.create(kind.without_hub(config.model), task)
     report = nas.tasks.check(task)
@@ -103,7 +107,7 @@ def run_experiment(
         name = f"seed-{seed}"
         experiment = _Experiment(config, task, device, teacher, seed, folder / name)
         on_stage = _named(name, config, on_epoch)
-        records.append(experiment.finished() or experiment.train(on_stage, say))
+        records.append(experiment.finished() or experiment.tracked(on_stage, say))
         experiment.tidy()
     summary = _summary(records, teacher, kind.figures)
     write_json(folder / METRICS, finite_only(_record(summary)))
@@ -187,6 +191,18 @@ class _Experiment:
         for stage in self.config.resolved_stages:
             for path in self.folder.glob(f"{stage.name}.pt*"):
                 path.unlink()
+
+    def tracked(self, on_epoch: OnEpoch, say: Callable[[str], None]) -> dict[str, Any]:
+        """Trains, and shows that in the trackers."""
+        config, path = self.config, self.folder
+        title = f"{path.parent.name}/{path.name}"
+        values = flattened({**config.identity(), "seed": self.seed})
+        with Tracking(config.trackers or (), title, path, values, say) as tracking:
+            many = len(config.resolved_stages) > 1
+            record = self.train(tracking.beside(on_epoch, many), say)
+            figures = kind_of(self.task).figures
+            tracking.finish({f"validation/{key}": record["validation"][key] for key in figures})
+        return record
 
     def train(self, on_epoch: OnEpoch, say: Callable[[str], None]) -> dict[str, Any]:
         task = self.task

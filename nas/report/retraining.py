@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -70,29 +70,35 @@ def int8_table(name: str, metrics: Mapping[str, Any]) -> Table:
 
     Args:
         name: Name of the network.
-        metrics: Its scores by split, and ``int8``: those of the int8 version, and of both the
-            latency on the CPU and the size of the file.
+        metrics: Its scores by split, and ``int8``: those of the int8 version, before and after its
+            fine-tuning if it had one, and of both files the latency on the CPU and the size.
     """
     found = metrics["int8"]
+    tuned = "before_tuning" in found
     table = Table(title=f"Int8 version of {name}", title_justify="left")
-    for column in ("", "float32", "int8", "change"):
+    columns = ("", "float32", "int8", "change")
+    for column in (*columns[:2], *(("untuned",) if tuned else ()), *columns[2:]):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    for label, before, after in _score_pairs(metrics, found):
+    rows = _score_pairs(metrics, found)
+    untuned = [one for _, _, one in _score_pairs(metrics, found["before_tuning"])] if tuned else []
+    for index, (label, before, after) in enumerate(rows):
         if before is not None and after is not None:
-            table.add_row(label, _score(before), _score(after), f"{after - before:+.4f}")
+            between = [_score(untuned[index])] if tuned else []
+            table.add_row(label, _score(before), *between, _score(after), f"{after - before:+.4f}")
     table.add_section()
     pair = [Latency.from_dict(found[kind]["latency"]) for kind in ("float32", "int8")]
     before_ms, after_ms = (measured.median_ms for measured in pair)
     table.add_row(
         "latency on the CPU",
-        *(f"{measured.median_ms:.2f} ms" for measured in pair),
+        *_with_gap((f"{measured.median_ms:.2f} ms" for measured in pair), tuned),
         f"{before_ms / after_ms:.2f} x faster"
         if after_ms <= before_ms
         else f"{after_ms / before_ms:.2f} x slower",
     )
-    table.add_row("95 % interval", *(_interval(measured) for measured in pair), "")
+    table.add_row("95 % interval", *_with_gap(map(_interval, pair), tuned), "")
     sizes = [found[kind]["size"] for kind in ("float32", "int8")]
-    table.add_row("file", *map(BYTES.write, sizes), f"{sizes[1] / sizes[0] - 1:+.0%}")
+    files = _with_gap(map(BYTES.write, sizes), tuned)
+    table.add_row("file", *files, f"{sizes[1] / sizes[0] - 1:+.0%}")
     return table
 
 
@@ -116,8 +122,14 @@ def export_table(record: Mapping[str, Any]) -> Table:
 
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """Sentences on measurements that were made elsewhere or on a busy machine."""
+    """Sentences on measurements elsewhere or on a busy machine, and on a fine-tuning in vain."""
     sentences = list(metrics.get("notes", ()))
+    tuning = metrics.get("int8", {}).get("fine_tuning")
+    if tuning is not None and tuning["best_epoch"] == 0:
+        sentences.append(
+            "no epoch of the fine-tuning was better on validation than the int8 version before it, "
+            "which stays: try more epochs, or another --set training.learning_rate."
+        )
     records = [metrics.get("latency"), *_int8_latencies(metrics)]
     if any(record is not None and record["noisy"] for record in records):
         sentences.append(
@@ -125,6 +137,12 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
             "nas latency when it is idle."
         )
     return sentences
+
+
+def _with_gap(pair: Iterable[str], gap: bool) -> tuple[str, ...]:
+    """Texts of two columns, with an empty one between them where there is a third column."""
+    before, after = pair
+    return (before, "", after) if gap else (before, after)
 
 
 def _int8_latencies(metrics: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

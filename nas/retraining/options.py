@@ -37,10 +37,12 @@ class RetrainOptions(FullTraining):
     Attributes:
         export: What is exported.
         out: Folder of the network; in ``retrain/`` of the run unless given.
+        trackers: Where the training is shown; those of the search unless given.
     """
 
     export: ExportOptions = field(default_factory=ExportOptions)
     out: Path | None = None
+    trackers: tuple[str, ...] | None = None
 
     def folder(self, run: RunFolder, choice: Choice) -> Path:
         """Where the network goes: with and without distillation are kept apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,15 @@ from nas.files import write_json, write_text
 from nas.kinds.ahead import Announce
 from nas.kinds.network_file import FILE
 from nas.models.face_networks import on_its_own
+from nas.nested import flattened
 from nas.retraining.options import RetrainOptions
 from nas.retraining.trust import training_folder
 from nas.searching.config import SearchConfig
 from nas.searching.full_training import FullTrainer, OnEpoch, Trained
 from nas.searching.run_folder import RunFolder
+from nas.tracking.session import FOLDER as TRACKERS
+from nas.tracking.session import Tracking
+from nas.tracking.session import check as check_trackers
 from nas.training.device import resolve_device
 from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
@@ -71,6 +75,7 @@ def retrain(
         UserError: If the folder holds a training with other settings or anything else, there is no
             teacher to learn from, or the device is absent.
     """
+    check_trackers(options.trackers or config.trackers or ())
     folder = options.folder(run, choice)
     identity = _identity(choice, options)
     finished = _finished(folder, identity)
@@ -81,9 +86,35 @@ def retrain(
     try_export(trainer.build(choice.genotype), trainer.task.input_shape, options.export)
     judged = training_folder(run, options.training.epochs, choice.name, options.seed)
     trained = trainer.kept(choice.genotype, judged)
-    if trained is None:
-        with naming_diverged(str(folder), "learning_rate", options.training):
-            trained = trainer.train(choice.genotype, folder, on_epoch, say)
+    names = config.trackers or () if options.trackers is None else options.trackers
+    title = f"{run.path.name}/{folder.name}"
+    with Tracking(names, title, folder, flattened(options.settings()), say) as tracking:
+        if trained is None:
+            with naming_diverged(str(folder), "learning_rate", options.training):
+                listen = tracking.beside(on_epoch, bool(options.stages))
+                trained = trainer.train(choice.genotype, folder, listen, say)
+        metrics = _shipped(trained, trainer, choice, options, folder, identity)
+        tracking.finish(_final(metrics))
+    trainer.forget(folder)
+    return metrics
+
+
+def _final(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """What trackers show at the end: quality on both splits, and the costs."""
+    figures = {split: metrics[split]["quality"] for split in ("validation", "test")}
+    figures = {f"{split}/quality": value for split, value in figures.items() if value is not None}
+    return figures | {f"cost/{name}": value for name, value in metrics["costs"].items()}
+
+
+def _shipped(
+    trained: Trained,
+    trainer: FullTrainer,
+    choice: Choice,
+    options: RetrainOptions,
+    folder: Path,
+    identity: str,
+) -> dict[str, Any]:
+    """Writes the files of a trained network, and returns what ``metrics.json`` holds."""
     trainer.save(trained, choice.genotype, folder / FILE)
     write_text(folder / "genotype.json", choice.genotype.to_json() + "\n")
     write_text(folder / "log.csv", _log(trained))
@@ -105,7 +136,6 @@ def retrain(
         task = {"name": searched.task, "data": searched.data, "options": searched.task_options}
         metrics[TRAINED_ON] = task
     write_json(folder / METRICS, metrics)
-    trainer.forget(folder)
     return metrics
 
 
@@ -193,7 +223,7 @@ def _check_free(folder: Path) -> None:
     Raises:
         UserError: If there is something in it.
     """
-    begun = (FILE, "genotype.json", "log.csv", ONNX)
+    begun = (FILE, "genotype.json", "log.csv", ONNX, TRACKERS)
     if folder.is_file():
         raise UserError(f"{folder}: this is a file; name a folder.")
     others = [path for path in folder.glob("*") if path.suffix != ".pt" and path.name not in begun]

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, create_model, field_validator, model_validator
 
 import nas.tasks
+import nas.tracking
 import search_spaces
 from latency.costs import COSTS
 from nas.distillation.terms import TermSettings
@@ -93,7 +94,10 @@ class SearchConfig(Settings):
         imports: Modules and files that register what the other settings name; they are imported
             first, by workers too. A cost that is given by an import path adds its own.
         beyond_in_a_row: Consecutive candidates beyond the limits that end the search.
+        trackers: Where the search and its retrainings are shown, by names or import paths.
     """
+
+    later = ("trackers",)
 
     space: SpaceSettings = SpaceSettings()
     controller: ControllerSettings = ControllerSettings()
@@ -113,6 +117,12 @@ class SearchConfig(Settings):
     executor: str | None = None
     gpus_per_worker: float | None = Field(default=None, ge=0)
     imports: tuple[str, ...] = ()
+    trackers: tuple[str, ...] | None = None
+
+    @field_validator("trackers")
+    @classmethod
+    def _find_trackers(cls, trackers: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return trackers and tuple(nas.tracking.address(name) for name in trackers)
 
     @field_validator("imports")
     @classmethod

@@ -22,6 +22,7 @@ from nas.searching.locations import LOCATIONS
 CHANGEABLE = (
     *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row", "finalists"),
     *("candidate.seconds", "candidate.memory", "storage_timeout", "executor", "gpus_per_worker"),
+    "trackers",
 )
 """What of a configuration may differ when a search continues."""
 

@@ -34,7 +34,9 @@ from nas.searching.study import (
     require_allowed,
     working_storage,
 )
+from nas.searching.tracking import SearchTracking
 from nas.settings import overridden, validate
+from nas.tracking.session import check as check_trackers
 
 _DATA = "data"
 
@@ -59,6 +61,7 @@ def start(
         UserError: If the folder is in use or the configuration is wrong.
         SearchError: If the number of trials asked for cannot be reached.
     """
+    check_trackers(config.trackers or ())
     assembly.check(config)
     check_storage(config)
     run = RunFolder.create(path, config)
@@ -107,6 +110,7 @@ def resume(
     if study is not None:
         check_settings(study, config, run.config_path)
         check_data(study, assembly.data(config), run.path)
+    check_trackers(config.trackers or ())
     if changes:
         assembly.check(config)
         run.save_config(config)
@@ -153,9 +157,18 @@ def _search(
 ) -> None:
     run.save_config(config)
     executor = create_executor(config.executor, config.workers, assembly, import_path)
+    tracking = SearchTracking(run, config)
+
+    def look_and_track(study: optuna.Study) -> None:
+        look(study)
+        tracking.look(study)
+
     with working_storage(run, config) as storage:
         study = create_study(storage, run, config, assembly.space(config), assembly.data(config))
-        executor.run(run, study, Places(study, storage, config.grace), look)
+        try:
+            executor.run(run, study, Places(study, storage, config.grace), look_and_track)
+        finally:
+            tracking.finish(study)
         _check_complete(study)
 
 

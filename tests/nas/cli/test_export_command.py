@@ -58,6 +58,21 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
     assert outcome.out.splitlines()[-2:] == [f"onnx: {out}", f"int8: {tmp_path / 'net.int8.onnx'}"]
 
 
+def test_the_int8_version_is_fine_tuned(nas, made, tiny, tmp_path):
+    out = tmp_path / "net.onnx"
+    outcome = nas(
+        *("export", made, "--int8", "--qat", "--epochs", 1, "--int8-images", 6, "--out", out),
+        *("--task", "faces", "--device", "cpu", *SET, "--set", "training.batch_size=8"),
+    )
+    assert outcome.code == 0, outcome.err
+    int8 = json.loads(out.with_suffix(".json").read_text())["int8"]
+    assert int8["fine_tuning"]["training"]["batch_size"] == 8
+    (row,) = (line for line in outcome.out.splitlines() if "mean IoU on test" in line)
+    found = [int8[key]["test"] if key else int8["test"] for key in ("before_tuning", "")]
+    cells = [f"{scores['macro']['iou']:.4f}" for scores in found]
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:4] == cells
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -74,6 +89,14 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
         (["--tolerance", 0], "tolerance 0: give a share above 0, such as 0.001."),
         (["--to", "torch.export", "--out", "net.onnx"], "the name has to end in .pt2."),
         (["--anytime", "--to", "onnx"], "leave --path and the options of formats out."),
+        (["--qat"], "--qat belongs to --int8; give both."),
+        (["--int8", "--epochs", 2], "--epochs and --set training.KEY=VALUE belong to --qat"),
+        (["--int8", "--set", "training.epochs=2"], "belong to --qat; give that too."),
+        (
+            ["--int8", "--qat", "--epochs", 2, "--set", "training.epochs=2"],
+            "--epochs and --set training.epochs are the same; give one.",
+        ),
+        (["--int8", "--qat", "--path", "a/b"], "--qat is not for the networks of nas mutual"),
         (["--int8"], "no file beside it tells which images it was trained on; give --task."),
         (["--int8", "--task", "digits"], "a network for segmentation, and task 'digits' is one of"),
         (["--int8", "--task", "nowhere"], "no task or file 'nowhere'"),

@@ -150,3 +150,10 @@ def test_an_exported_file_says_what_it_takes_and_gives() -> None:
         *(["output", "logits of 2 classes"], ["opset", "17"]),
         *(["largest difference", "1.2e-06 from PyTorch's"], ["file", "523 kB"]),
     ]
+
+
+def test_a_fine_tuning_in_vain_is_told() -> None:
+    tuned = {"int8": {"fine_tuning": {"best_epoch": 2}}}
+    assert remarks(tuned) == []
+    tuned["int8"]["fine_tuning"]["best_epoch"] = 0
+    assert "no epoch of the fine-tuning was better" in remarks(tuned)[0]
