@@ -10,6 +10,7 @@ import optuna
 from optuna.exceptions import TrialPruned
 from optuna.trial import TrialState
 
+from nas.searching.memory_storage import MemoryStorage
 from nas.searching.places import Places, completed, trials_asked
 from nas.searching.stop import FailureWatch
 from nas.searching.trial import TrialError, TrialRunner
@@ -40,9 +41,9 @@ class WorkersInFlight(Places):
     """
 
     def __init__(
-        self, study: optuna.Study, storage: optuna.storages.BaseStorage, workers: int, seed: int
+        self, study: optuna.Study, storage: MemoryStorage, workers: int, seed: int
     ) -> None:
-        super().__init__(study, storage, grace=1.0)  # type: ignore[arg-type]
+        super().__init__(study, storage, grace=1.0)
         self._workers = workers
         self._order = np.random.default_rng((seed, workers))
         self._flying: list[_Evaluated] = []
