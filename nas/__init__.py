@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nas.api.trainings import distill, ensemble, evaluate, train
     from nas.errors import UserError
     from nas.kinds.network_file import describe, load
-    from nas.mutual_learning.anytime import anytime
+    from nas.mutual_learning.anytime_file import anytime
     from nas.results import Records
 
 __all__ = [
@@ -57,7 +57,7 @@ _MODULES = {
     "SweepRun": "nas.api.sweeps",
     "TrainedRun": "nas.api.results",
     "UserError": "nas.errors",
-    "anytime": "nas.mutual_learning.anytime",
+    "anytime": "nas.mutual_learning.anytime_file",
     "describe": "nas.kinds.network_file",
     "distill": "nas.api.trainings",
     "ensemble": "nas.api.trainings",

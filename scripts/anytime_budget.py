@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 import nas
-from nas.mutual_learning.run import load_task, read_config
+from nas.mutual_learning.trained import load_task, read_config
 from nas.report.mutual import exits_table
 from nas.terminal import plain_console
 from nas.training.images import Normaliser

@@ -27,16 +27,16 @@ from nas.experiments.run import mean_and_spread
 from nas.models.weights import save_tensors
 from nas.mutual_learning.alignment import align
 from nas.mutual_learning.networks_file import FILE, load_students
-from nas.mutual_learning.run import (
+from nas.mutual_learning.scores import score_paths
+from nas.mutual_learning.settings import MatchingSettings
+from nas.mutual_learning.students import SEPARATOR
+from nas.mutual_learning.trained import (
     MutualSummary,
     evaluate_mutual,
     load_task,
     read_config,
     trained_seeds,
 )
-from nas.mutual_learning.scores import score_paths
-from nas.mutual_learning.settings import MatchingSettings
-from nas.mutual_learning.students import SEPARATOR
 from nas.training.device import resolve_device
 from nas.training.images import Normaliser
 

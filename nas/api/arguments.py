@@ -37,6 +37,24 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
+def length(
+    epochs: int | None, time: str | float | None, section: str = "training."
+) -> dict[str, Any]:
+    """The settings of how long a training takes.
+
+    Args:
+        epochs: Passes over the training split, or None.
+        time: A duration, or None.
+        section: Of the settings, with its dot.
+
+    Raises:
+        UserError: If both are given.
+    """
+    if epochs is not None and time is not None:
+        raise UserError(f"{epochs} epochs and a time of {time}: give one of them.")
+    return given({f"{section}epochs": epochs, f"{section}time": time})
+
+
 def task_name(task: str | Path | Task | None) -> str | None:
     """The name of a task, or the one under which an object is kept."""
     if task is None or isinstance(task, (str, Path)):

@@ -16,7 +16,7 @@ from nas.settings import overridden, read_values, validate
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.mutual_learning.run import MutualSummary
+    from nas.mutual_learning.trained import MutualSummary
     from nas.tasks import Task
 
 
@@ -42,13 +42,13 @@ class MutualRun:
 
     def evaluate(self, split: str = "test", device: str = "auto") -> MutualSummary:
         """Scores every path on a split."""
-        from nas.mutual_learning.run import evaluate_mutual
+        from nas.mutual_learning.trained import evaluate_mutual
 
         return evaluate_mutual(self.path, split, device)
 
     def load(self, path: str) -> nn.Module:
         """A path such as ``resnet18/resnet34`` of the seed where it is best, for evaluation."""
-        from nas.mutual_learning.run import best_path
+        from nas.mutual_learning.trained import best_path
 
         return best_path(self.path, path).network
 

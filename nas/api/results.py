@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.api.arguments import given, penalty_settings
+from nas.api.arguments import given, length, penalty_settings
 from nas.api.execution import run_search
 from nas.api.progress import displays
 from nas.nested import flattened
@@ -170,6 +170,7 @@ class Run:
         which: str | int = "best",
         *,
         epochs: int | None = None,
+        time: str | float | None = None,
         teacher: bool | None = None,
         out: str | Path | None = None,
         seed: int = 0,
@@ -184,6 +185,7 @@ class Run:
         Args:
             which: ``best``, the number of a trial, or a genotype.
             epochs: Passes over the training split.
+            time: What the training may take, for example ``2h``, in place of `epochs`.
             teacher: Whether it learns from the search's teacher; as the search unless given.
             out: Folder of the network; in ``retrain/`` of the run unless given.
             seed: Of weights, order and augmentation.
@@ -211,7 +213,7 @@ class Run:
             else Selection(genotype=which)
         )
         (choice,) = select(self.folder, selection)
-        changes = flattened(config or {}) | given({"epochs": epochs})
+        changes = flattened(config or {}) | length(epochs, time, section="")
         options = RetrainOptions(
             training=training_of(settings, changes),
             distill=settings.has_teacher if teacher is None else teacher,

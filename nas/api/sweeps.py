@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.api.arguments import Config, given, module_name, split_config, task_name, teacher_run
+from nas.api.arguments import (
+    Config,
+    given,
+    module_name,
+    split_config,
+    task_name,
+    task_of,
+    teacher_run,
+)
 from nas.api.folders import default_run
 from nas.api.progress import displays
 from nas.api.results import TrainedRun
+from nas.errors import UserError
 from nas.results import Records
 from nas.settings import overridden, read_values
 
@@ -55,7 +64,7 @@ def sweep(
     settings: Swept,
     *,
     teacher: str | Path | nn.Module | TrainedRun | None = None,
-    method: str | Sequence[Mapping[str, Any]] = "dist",
+    method: str | Sequence[Mapping[str, Any]] | None = None,
     run: str | Path | None = None,
     epochs: int | None = None,
     seeds: int | None = None,
@@ -74,7 +83,7 @@ def sweep(
             ``training.learning_rate``; those of a single loss are ``distill.weight``,
             ``distill.options.temperature`` and so on.
         teacher: As for `distill`; None trains with labels alone.
-        method: As for `distill`; has an effect with a teacher.
+        method: As for `distill`.
         run: Folder; ``runs/MODEL-sweep`` unless given. A sweep that was cut off continues there.
         epochs: Passes over the training split.
         seeds: Number of trainings of each point.
@@ -94,12 +103,14 @@ def sweep(
         >>> len(found.records())
         2
     """
-    losses = [{"method": method}] if isinstance(method, str) else [dict(loss) for loss in method]
+    if method is not None and teacher is None:
+        raise UserError("a method needs a teacher to learn from; give both or neither.")
+    losses = [{"method": method}] if isinstance(method, str) else method
     options = {
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "teacher": teacher_run(teacher),
-        "losses": losses if teacher is not None else None,
+        "losses": None if losses is None else [dict(loss) for loss in losses],
         "training.epochs": epochs,
         "seeds": seeds,
         "seed": seed,
@@ -122,12 +133,14 @@ def run_sweep(
     progress: bool = True,
 ) -> SweepRun:
     """Runs a sweep of trainings whose settings are given by dotted key; see `sweep`."""
+    from nas.experiments.config import with_default_losses
     from nas.report.sweeps import write_sweep
     from nas.sweeping.ranges import sweep_values
     from nas.sweeping.run import run_sweep as run_all
 
     path, values = split_config(config, options)
     merged = overridden(read_values(path), values)
+    merged = with_default_losses(merged, task_of(merged).kind)
     swept = {key: sweep_values(key, given) for key, given in settings.items()}
     with displays(progress) as (epochs, look):
         summary = run_all(

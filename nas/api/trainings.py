@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.api.arguments import (
     Config,
     given,
+    length,
     module_name,
     split_config,
     task_name,
@@ -36,6 +37,7 @@ def train(
     run: str | Path | None = None,
     weights: str | None = None,
     epochs: int | None = None,
+    time: str | float | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -52,6 +54,7 @@ def train(
             continues there.
         weights: imagenet, none or a file.
         epochs: Passes over the training split.
+        time: What a training may take, for example ``2h``, or seconds, in place of `epochs`.
         seeds: Number of trainings, each with its own seed.
         seed: Seed of the first training.
         device: auto, cpu or cuda:N.
@@ -71,7 +74,7 @@ def train(
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "model.weights": weights,
-        "training.epochs": epochs,
+        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,
@@ -84,12 +87,13 @@ def distill(
     task: str | Path | Task,
     model: str | nn.Module,
     teacher: str | Path | nn.Module | TrainedRun,
-    method: str | Sequence[Mapping[str, Any]] = "dist",
+    method: str | Sequence[Mapping[str, Any]] | None = None,
     *,
     weight: float | None = None,
     run: str | Path | None = None,
     weights: str | None = None,
     epochs: int | None = None,
+    time: str | float | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -102,13 +106,15 @@ def distill(
         task: As for `search`.
         model: The student, as for `train`.
         teacher: A run of `train`, a network file, or any module that gives the task's logits.
-        method: A loss by its name or import path, or several as the keys of `TermSettings`. Stages
-            in `config` take its place.
+        method: A loss by its name or import path, or several as the keys of `TermSettings`; that of
+            `Run.retrain` for the kind of the task unless given. Losses or stages in `config` take
+            its place.
         weight: Of a single loss; unless given, the published one on logits and a measured one on
             features, see `nas.distillation.TermSettings`.
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.
         weights: As for `train`.
         epochs: As for `train`.
+        time: As for `train`.
         seeds: As for `train`.
         seed: As for `train`.
         device: As for `train`.
@@ -125,16 +131,20 @@ def distill(
         >>> student.load().training
         False
     """
-    path, values = split_config(config, {})
-    staged = "stages" in (read_values(path) if path else values)
-    losses = [given({"method": method, "weight": weight})] if isinstance(method, str) else method
+    losses: list[dict[str, Any]] | None
+    if isinstance(method, str):
+        losses = [given({"method": method, "weight": weight})]
+    elif weight is not None:
+        raise UserError("weight belongs to a method; give its name, or weights in the losses.")
+    else:
+        losses = None if method is None else [dict(loss) for loss in method]
     options = {
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "model.weights": weights,
         "teacher": teacher_run(teacher),
-        "losses": None if staged else [dict(loss) for loss in losses],
-        "training.epochs": epochs,
+        "losses": losses,
+        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,
@@ -152,14 +162,18 @@ def run_experiment(
     progress: bool = True,
 ) -> TrainedRun:
     """Trains networks whose settings are given by dotted key; see `train` and `distill`."""
-    from nas.experiments.config import experiment_config
+    from nas.experiments.config import experiment_config, with_default_losses
     from nas.experiments.run import run_experiment as run_all
 
     path, values = split_config(config, options)
     merged = overridden(read_values(path), values)
     task = task_of(merged)
-    settings = validate(experiment_config(task.kind), merged, str(path) if path else "settings")
+    complete = with_default_losses(merged, task.kind)
+    settings = validate(experiment_config(task.kind), complete, str(path) if path else "settings")
     with displays(progress) as (epochs, _):
+        if complete != merged:
+            names = ", ".join(loss.method for loss in settings.losses)
+            epochs[1](f"loss towards the teacher: {names}, the default of {task.kind}")
         summary = run_all(settings, folder, task=task, on_epoch=epochs[0], say=epochs[1])
     return TrainedRun(folder, summary)
 

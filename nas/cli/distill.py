@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.api.arguments import length
 from nas.api.folders import default_run
 from nas.cli.values import assignments, given, names_in, with_assigned
 from nas.errors import UserError
@@ -37,7 +38,11 @@ def distill(
         ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Distillation loss; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="Distillation loss; repeat for several. Default: what nas retrain takes, dist for "
+            "classes and soft_target for masks."
+        ),
     ] = None,
     weight: Annotated[float | None, typer.Option(help="Weight of the loss.")] = None,
     ratio: Annotated[
@@ -66,6 +71,10 @@ def distill(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Folder; default: runs/MODEL-METHOD.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Train for about this long, for example 2h, in place of --epochs."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the first training.")] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Number of trainings, each with its own seed.")
@@ -114,18 +123,17 @@ def distill(
             "teacher": str(teacher) if teacher else None,
             "teacher_model.name": teacher_model,
             "losses": [_loss(name, single) for name in methods] or None,
-            "training.epochs": epochs,
+            **length(epochs, time),
             "seed": seed,
             "seeds": seeds,
             "device": device,
         }
     )
     values = with_assigned(values, assignments(settings or ()))
-    if config is None and values.get("losses", values.get("stages")) is None:
-        raise UserError("--method is missing; nas distill --list shows the losses.")
     network = str(values.get("model.name", config.stem if config else "network"))
     # Of an import path, the name alone.
-    parts = [network, *(name.split(":")[-1] for name in methods), *(["sweep"] if sweep else [])]
+    names = [name.split(":")[-1] for name in methods] or ([] if config else ["distilled"])
+    parts = [network, *names, *(["sweep"] if sweep else [])]
     folder = run or default_run("-".join(parts))
     run_experiment(values, folder, _NEEDED, config, sweep=sweep or (), workers=workers)
 

@@ -47,7 +47,7 @@ def evaluate(
     if views is not None and not tta:
         raise UserError("--views belongs to --tta; give both.")
     options = task_options(settings or (), task)
-    from nas.mutual_learning.run import CONFIG
+    from nas.mutual_learning.trained import CONFIG
 
     if (run / CONFIG).is_file():
         for option, given in (
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _evaluate_paths(run: Path, split: str, data: Path | None, device: str) -> None:
-    from nas.mutual_learning.run import evaluate_mutual
+    from nas.mutual_learning.trained import evaluate_mutual
     from nas.report.mutual import ensembles_table, paths_table
     from nas.terminal import plain_console
 

@@ -113,7 +113,7 @@ def _export_path(
 ) -> None:
     from nas.deployment.export import default_path
     from nas.deployment.export import export as write
-    from nas.mutual_learning.run import best_path, load_task, read_config
+    from nas.mutual_learning.trained import best_path, load_task, read_config
 
     found = best_path(run, name)
     named = found.path.with_name(name.replace("/", "-") + found.path.suffix)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.api.arguments import length
 from nas.cli.export_options import DynamicBatch, Int8, Int8Images, Opset, export_options
 from nas.cli.sentences import latency_sentences
 from nas.cli.values import assignments, chosen_run, given, with_assigned
@@ -32,6 +33,10 @@ def retrain(
     genotype: Annotated[str | None, typer.Option(help="Genotype as text.")] = None,
     cost: Annotated[str | None, typer.Option(help="Cost axis of the front.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Train for about this long, for example 2h, in place of --epochs."),
+    ] = None,
     distillation: Annotated[
         bool | None,
         typer.Option(
@@ -83,7 +88,7 @@ def retrain(
     config = image_search(folder, data)
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
     choices = select(folder, selection)
-    values = with_assigned(given({"epochs": epochs}), assignments(settings or ()))
+    values = with_assigned(length(epochs, time, section=""), assignments(settings or ()))
     losses = [
         given({"method": method, "weight": distill_weight}) for method in distill_method or ()
     ]

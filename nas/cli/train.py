@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.api.arguments import length
 from nas.api.folders import default_run
 from nas.cli.values import assignments, given, names_in, with_assigned
 
@@ -29,6 +30,10 @@ def train(
     ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, none or a file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Train for about this long, for example 2h, in place of --epochs."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Random seed of the first training; default: 0.")
     ] = None,
@@ -63,7 +68,7 @@ def train(
             "model.name": model,
             "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
-            "training.epochs": epochs,
+            **length(epochs, time),
             "seed": seed,
             "seeds": seeds,
             "device": device,

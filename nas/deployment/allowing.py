@@ -9,9 +9,9 @@ from nas.experiments.config import CONFIG
 from nas.kinds.network_file import allow_code_of
 from nas.kinds.teacher import seed_folders
 from nas.models.weights import FILE, network_file, read_described
-from nas.mutual_learning.anytime import allow_anytime
+from nas.mutual_learning.anytime_file import allow_anytime
 from nas.mutual_learning.networks_file import FILE as STUDENTS
-from nas.mutual_learning.run import CONFIG as MUTUAL
+from nas.mutual_learning.trained import CONFIG as MUTUAL
 from nas.searching.databases import without_password
 from nas.searching.run_folder import RunFolder
 from nas.settings import read_yaml

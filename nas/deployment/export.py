@@ -11,7 +11,7 @@ from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import TrainedNetwork
 from nas.files import write_json
 from nas.models.face_networks import on_its_own
-from nas.mutual_learning.run import PathNetwork
+from nas.mutual_learning.trained import PathNetwork
 from nas.tasks import Task
 from nas.training.device import resolve_device
 

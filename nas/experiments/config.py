@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -103,6 +104,20 @@ def experiment_config(name: str) -> type[ExperimentConfig]:
         model=(kind.model_settings, ...),
         training=(kind.training_settings, kind.training_settings()),
     )
+
+
+def with_default_losses(values: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The settings of a training with a teacher, with the losses of its kind where none are given.
+
+    Args:
+        values: Nested settings; left as they are.
+        kind: Of the task.
+    """
+    has_losses = values.get("losses") is not None or values.get("stages") is not None
+    if values.get("teacher") is None or has_losses:
+        return dict(values)
+    losses = kind_named(kind).retraining_losses
+    return {**values, "losses": [loss.model_dump(mode="json") for loss in losses]}
 
 
 def read_experiment(folder: Path) -> ExperimentConfig:

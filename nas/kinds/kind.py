@@ -106,7 +106,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             ``enabled`` and ``term``, and ``teacher`` with ``run`` (of ``nas train``, or None),
             ``model`` (what is trained otherwise) and ``training`` (how).
         retraining_settings: How ``nas retrain`` trains.
-        retraining_losses: Losses of ``nas retrain`` towards the teacher.
+        retraining_losses: Losses of ``nas retrain`` and ``nas distill`` towards the teacher.
     """
 
     space_kind: ClassVar[str | None] = None

@@ -159,7 +159,7 @@ def train_teacher(
             device=device,
             seed=derive(seed, "teacher"),
             resume=checkpoint,
-            on_epoch=lambda record: announce("teacher", record, training.epochs),
+            on_epoch=lambda record: announce("teacher", record, record.planned),
         )
     model = kind.as_trained(settings.model, task)
     save_network(network, NetworkDescription.of(model, task), path)

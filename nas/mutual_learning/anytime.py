@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-import latency
 from nas import allowed
 from nas.errors import UserError
-from nas.kinds.network_file import code_named
-from nas.models.weights import load_tensors, read_described, read_tensors, save_described
+from nas.models.weights import save_described
+from nas.mutual_learning.anytime_description import AnytimeDescription, Exit, Times
+from nas.mutual_learning.exit_times import QUANTILE, leads_to, machine, stretch, times_of
 from nas.mutual_learning.exits import ExitHead
-from nas.mutual_learning.losses import Path, all_paths
-from nas.mutual_learning.networks_file import ClassifiersDescription
-from nas.mutual_learning.statistics import expect_statistics
+from nas.mutual_learning.losses import Path
 from nas.mutual_learning.students import Forward, Students
-from nas.settings import Settings, validate
 
 ROUNDS = 200
 """Measurements of each part."""
-_QUANTILE = 0.99
-
-
-class Exit(Settings):
-    """A place where the networks can answer: a classifier at a cut, or the end of a path.
-
-    Attributes:
-        path: Numbers of the networks whose parts lead there; a whole path at its end.
-        accuracy: On the validation split.
-        temperature: That its logits are divided by.
-        macs: Multiply-accumulates to the answer.
-    """
-
-    path: tuple[int, ...]
-    accuracy: float
-    temperature: float
-    macs: float
-
-
-class Times(Settings):
-    """How long it takes to an answer for one image, in milliseconds.
-
-    Of many measurements it is the one that 99 % do not exceed.
-
-    Attributes:
-        device: Processor, and the number of threads.
-        answers: By what has run already and the exit, such as ``resnet18>resnet18/resnet34``;
-            from the image there is nothing before the ``>``.
-        asking: The same where the exits that are passed are asked too.
-    """
-
-    device: str
-    answers: dict[str, float]
-    asking: dict[str, float]
-
-
-class AnytimeDescription(Settings):
-    """How networks with exits are built and fed, and what is known of the exits.
-
-    Attributes:
-        networks: Those that learned together.
-        exits: Every place where they can answer.
-        times: As measured where the file was made.
-        budget: Milliseconds for an image, unless a call says otherwise; None for no limit.
-    """
-
-    networks: ClassifiersDescription
-    exits: tuple[Exit, ...]
-    times: Times
-    budget: float | None = None
+_EXCEEDING = (1 - QUANTILE) / 2
+"""Share of calls beyond their budget that leaves the caution as it is."""
+_STEP = 0.2
+"""Change of the logarithm of the caution by such a call; nearly."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +77,10 @@ class Anytime:
     An answer begins at the exit of the highest accuracy on the validation split that the budget
     allows. After each part it is chosen anew, with the time that is left; where nothing better can
     be reached in time, the exit at hand answers. Whatever runs is not interrupted, so a budget is
-    kept as often as the measured times hold. It runs on the CPU, with the threads that torch has.
+    kept as often as the measured times hold. Where the machine has become slower since, calls that
+    take longer than their budget make the next ones choose as if everything took longer, and calls
+    that keep it take that back little by little: in the long run, one call of a hundred at most
+    exceeds a budget that the fastest exit keeps. It runs on the CPU, with the threads of torch.
 
     Args:
         modules: Networks and classifiers, in evaluation mode.
@@ -141,6 +95,7 @@ class Anytime:
         self._students = modules.students
         self._exits = {exit.path: exit for exit in description.exits}
         self.description = description
+        self._caution = 1.0
         self._plan_with(description.times)
         for path in self._exits:
             # Made at first use otherwise, within the budget of an answer.
@@ -169,7 +124,7 @@ class Anytime:
             gated: Whether the exits that are passed are asked too.
         """
         times = self._times.asking if gated else self._times.answers
-        return times[_stretch(self._students, after, exit.path)]
+        return times[stretch(self._students, after, exit.path)]
 
     def plan(
         self,
@@ -222,9 +177,27 @@ class Anytime:
         if budget is None and macs is None:
             budget = self.description.budget
         gated = confidence is not None
-        chosen = self.plan(budget, macs, gated=gated)
-        if chosen is None:
+        if self.plan(budget, macs, gated=gated) is None:
             raise UserError(self._out_of_reach(budget, macs))
+        answer = self._answer_within(image, budget, macs, confidence, start)
+        if budget is not None:
+            self._learn(exceeded=answer.milliseconds > budget)
+        return answer
+
+    def _answer_within(
+        self,
+        image: Tensor,
+        budget: float | None,
+        macs: float | None,
+        confidence: float | None,
+        start: float,
+    ) -> Answer:
+        gated = confidence is not None
+        chosen = self.plan(self._cautious(budget), macs, gated=gated)
+        if chosen is None:
+            # Within the budget if the measured times hold, which they may not.
+            within = [exit for exit in self._exits.values() if macs is None or exit.macs <= macs]
+            chosen = min(within, key=lambda exit: self.milliseconds(exit, gated=gated))
         forward = Forward(self._students, image)
         path: Path = ()
         while True:
@@ -237,10 +210,18 @@ class Anytime:
             if answer is not None and confidence is not None and answer.confidence >= confidence:
                 return answer
             left = None if budget is None else budget - _since(start)
-            further = self.plan(left, macs, path, gated)
+            further = self.plan(self._cautious(left), macs, path, gated)
             if further is None or further.accuracy <= here.accuracy:
                 return answer if answer is not None else self._answer(here, maps, start)
             chosen = further
+
+    def _cautious(self, budget: float | None) -> float | None:
+        return None if budget is None else budget / self._caution
+
+    def _learn(self, exceeded: bool) -> None:
+        """Follows the share of calls that exceed their budget, as online quantiles are followed."""
+        change = math.exp(_STEP * (exceeded - _EXCEEDING))
+        self._caution = max(1.0, self._caution * change)
 
     def measure(self, rounds: int = ROUNDS) -> Times:
         """Measures the times of this machine and plans with them from now on.
@@ -265,6 +246,7 @@ class Anytime:
                     if number:
                         parts[path].append(took)
                         exits[path].append(_since(start))
+        self._caution = 1.0
         self._plan_with(times_of(self._students, machine(), parts, exits))
         return self._times
 
@@ -280,7 +262,7 @@ class Anytime:
         """
         if budget is not None and self.plan(budget) is None:
             raise UserError(self._out_of_reach(budget, None))
-        allowed.allow(_code(self.description))
+        allowed.allow(self.description.code())
         described = self.description.model_copy(update={"times": self.times, "budget": budget})
         save_described(self._modules, described.model_dump_json(), path)
 
@@ -292,7 +274,7 @@ class Anytime:
             (after, gated): [
                 (exit, self.milliseconds(exit, after, gated))
                 for exit in best_first
-                if _leads_to(after, exit.path)
+                if leads_to(after, exit.path)
             ]
             for after in ((), *self._exits)
             for gated in (False, True)
@@ -321,132 +303,9 @@ class Anytime:
         return f"no exit is within {' and '.join(limits)}."
 
 
-def anytime(path: str | FilePath, *, measure: bool | None = None, own: bool = False) -> Anytime:
-    """Loads what ``nas export --anytime`` made.
-
-    Args:
-        path: The file.
-        measure: Whether to measure the times of this machine first; None does so where the file
-            was measured on another processor or with another number of threads.
-        own: Run the code that the file names to build its networks, although no such network was
-            trained on this machine. Only for files of people whom you trust.
-
-    Returns:
-        Called with a normalised image and a budget in milliseconds, it answers.
-
-    Raises:
-        UserError: If there is no such file, it was not made by this toolkit, or it names code
-            without `own`.
-
-    Examples:
-        >>> network = nas.anytime("runs/mutual/anytime.safetensors")    # doctest: +SKIP
-        >>> answer = network(image, budget=5)                           # doctest: +SKIP
-    """
-    path = FilePath(path)
-    description = read_description(path)
-    if not own:
-        allowed.require(_code(description), path)
-    students = description.networks.build()
-    modules = AnytimeModules(students, _untrained_heads(students, description))
-    tensors = read_tensors(path, "network")
-    expect_statistics(students, tensors, "students.")
-    load_tensors(modules, tensors, f"network weights {path}")
-    found = Anytime(modules, description)
-    if measure or (measure is None and description.times.device != machine()):
-        found.measure()
-    return found
-
-
-def read_description(path: FilePath) -> AnytimeDescription:
-    """How the networks in a file with exits are built.
-
-    Raises:
-        UserError: If there is no such file, or something else made it.
-    """
-    return validate(AnytimeDescription, read_described(path), str(path))
-
-
-def allow_anytime(path: FilePath) -> list[str]:
-    """Allows the code that a file with exits names, and tells its import paths."""
-    names = _code(read_description(path))
-    allowed.allow(names)
-    return names
-
-
-def times_of(
-    students: Students,
-    device: str,
-    parts: Mapping[Path, Sequence[float]],
-    exits: Mapping[Path, Sequence[float]],
-) -> Times:
-    """Times from measurements.
-
-    Args:
-        students: They name the paths.
-        device: Where it was measured.
-        parts: Milliseconds of the last part of the beginning of each path, one for each round.
-        exits: The same of the answer there.
-    """
-    answers, asking = {}, {}
-    for after in ((), *parts):
-        for path in parts:
-            if not _leads_to(after, path):
-                continue
-            run = [path[:end] for end in range(len(after) + 1, len(path) + 1)]
-            # The sum of what 99 % do not exceed would be exceeded far less often.
-            running = np.sum([parts[one] for one in run], axis=0)
-            asked = np.sum([exits[one] for one in run], axis=0)
-            key = _stretch(students, after, path)
-            answers[key] = float(np.quantile(running + exits[path], _QUANTILE))
-            asking[key] = float(np.quantile(running + asked, _QUANTILE))
-    return Times(device=device, answers=answers, asking=asking)
-
-
-def machine() -> str:
-    """What times belong to: the processor and the number of threads."""
-    threads = torch.get_num_threads()
-    return f"{latency.identify('cpu', threads).model}, {threads} threads"
-
-
-def head_channels(students: Students) -> dict[Path, int]:
-    """Channels that the head of every exit at a cut takes, by what leads there.
-
-    Raises:
-        UserError: If a network hands over no maps at a cut.
-    """
-    found: dict[Path, int] = {}
-    for end in range(1, students.parts):
-        for path in all_paths(len(students), end):
-            (shape,) = students.shapes[path[-1]][end - 1]
-            if len(shape) != 3:
-                raise UserError(
-                    f"exits are for networks of maps; {students.names[path[-1]]} hands over "
-                    f"{' x '.join(map(str, shape))} at its cut {end}."
-                )
-            found[path] = shape[0]
-    return found
-
-
-def _untrained_heads(students: Students, description: AnytimeDescription) -> dict[Path, ExitHead]:
-    classes = len(description.networks.classes)
-    return {path: ExitHead(count, classes) for path, count in head_channels(students).items()}
-
-
-def _stretch(students: Students, after: Path, path: Path) -> str:
-    return f"{students.name(after)}>{students.name(path)}"
-
-
-def _leads_to(beginning: Path, path: Path) -> bool:
-    return len(path) > len(beginning) and path[: len(beginning)] == beginning
-
-
 def _key(path: Sequence[int]) -> str:
     return "-".join(map(str, path))
 
 
 def _since(start: float) -> float:
     return 1000 * (time.perf_counter() - start)
-
-
-def _code(description: AnytimeDescription) -> list[str]:
-    return [name for one in description.networks.networks for name in code_named(one.model)]

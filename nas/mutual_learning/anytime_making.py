@@ -14,21 +14,15 @@ import latency
 from nas.errors import UserError
 from nas.kinds.classification.scoring import score_logits
 from nas.kinds.teacher import METRICS
-from nas.mutual_learning.anytime import (
-    ROUNDS,
-    Anytime,
-    AnytimeDescription,
-    AnytimeModules,
-    Exit,
-    Times,
-    head_channels,
-    times_of,
-)
+from nas.mutual_learning.anytime import ROUNDS, Anytime, AnytimeModules
+from nas.mutual_learning.anytime_description import AnytimeDescription, Exit, Times
+from nas.mutual_learning.anytime_file import head_channels
+from nas.mutual_learning.exit_times import times_of
 from nas.mutual_learning.exits import ExitHead, fit_temperature, pooled, train_head
 from nas.mutual_learning.losses import Path, all_paths
 from nas.mutual_learning.networks_file import FILE, ClassifiersDescription, load_students
-from nas.mutual_learning.run import load_task, read_config, trained_seeds
 from nas.mutual_learning.students import Forward, Students
+from nas.mutual_learning.trained import load_task, read_config, trained_seeds
 from nas.tasks import ClassificationTask
 from nas.training.device import resolve_device
 from nas.training.images import Normaliser

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
-from torch import nn
 
 import latency
 import nas.tasks
@@ -27,21 +25,23 @@ from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import (
     FILE,
-    StudentsDescription,
-    load_students,
     save_students,
 )
+from nas.mutual_learning.path_study import fill_study, search_config
 from nas.mutual_learning.scores import score_paths
 from nas.mutual_learning.settings import MutualConfig
-from nas.mutual_learning.space import CONTROLLER, SPACE, PathSpace
 from nas.mutual_learning.statistics import measure_statistics
-from nas.mutual_learning.students import SEPARATOR, Students
+from nas.mutual_learning.students import Students
+from nas.mutual_learning.trained import (
+    CONFIG,
+    MutualSummary,
+    load_task,
+    read_config,
+    record_of,
+    summary_of,
+)
 from nas.mutual_learning.training import train_students
-from nas.searching.assembly import IMPORT_PATH, StandardAssembly
-from nas.searching.config import TableSearchConfig
 from nas.searching.run_folder import RunFolder
-from nas.searching.search import resume
-from nas.settings import read_yaml, validate
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.images import Normaliser
@@ -49,35 +49,9 @@ from nas.training.loop import naming_diverged
 from nas.training.seeding import derive
 from nas.training.trainer import EpochRecord, FitResult
 
-CONFIG = "mutual.yaml"
-TABLE = "paths.npz"
 LOG = "log.csv"
 _CHECKPOINT = "checkpoint.pt"
 OnEpoch = Callable[[str, EpochRecord, int], None]
-
-
-@dataclass(frozen=True)
-class MutualSummary:
-    """What the trainings of a run came to.
-
-    Attributes:
-        split: That the figures are of.
-        figure: What they are: accuracy, or mean_iou for segmentation.
-        seeds: Seed of each training.
-        networks: Names of the networks.
-        paths: Figures of each path, one for each seed.
-        ensembles: Figures of the ensembles, likewise; see `PathScores`.
-        costs: Of each path: params, macs, flops, and the latency in milliseconds where it was
-            measured, as ``latency_DEVICE``.
-    """
-
-    split: str
-    figure: str
-    seeds: tuple[int, ...]
-    networks: tuple[str, ...]
-    paths: dict[str, list[float]]
-    ensembles: dict[str, list[float]]
-    costs: dict[str, dict[str, float]]
 
 
 def run_mutual(
@@ -120,104 +94,10 @@ def run_mutual(
         training = _Training(config, loaded, device, seed, folder / f"seed-{seed}")
         records.append(training.finished() or training.train(on_epoch))
     costs = _costs(students, loaded, config.latency)
-    summary = _summary("validation", loaded, config, records, costs)
-    write_json(folder / METRICS, _record(summary))
-    _search(folder, config, loaded, summary)
+    summary = summary_of("validation", loaded, config, records, costs)
+    write_json(folder / METRICS, record_of(summary))
+    fill_study(folder, config, loaded, summary)
     return summary
-
-
-def read_config(folder: Path) -> MutualConfig:
-    """The configuration that a folder was trained with.
-
-    Raises:
-        UserError: If there is none.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise UserError(f"{folder}: no {CONFIG} there; give the folder of a run of nas mutual.")
-    values = read_yaml(path)
-    allowed.require(allowed.code_in(values), folder)
-    kind = mutual_kind(str(values.get("kind", "classification")))
-    return validate(kind.config, values, str(path))
-
-
-def evaluate_mutual(
-    folder: Path, split: str, device: str = "auto", data: str | None = None
-) -> MutualSummary:
-    """Scores every path of a run on a split.
-
-    Args:
-        folder: Of the run.
-        split: train, validation or test.
-        device: auto, cpu or cuda:N.
-        data: Folder of the images, if they have moved.
-
-    Raises:
-        UserError: If the folder holds no such run, or there is no such split.
-    """
-    config, where, places = read_config(folder), resolve_device(device), trained_seeds(folder)
-    task = load_task(config, data)
-    task.dataset(split)
-    records, costs = [], json.loads((folder / METRICS).read_text(encoding="utf-8"))["costs"]
-    for place in places:
-        students, _ = load_students(place / FILE)
-        scores = score_paths(students.to(where), task, split, where)
-        seed = int(place.name.removeprefix("seed-"))
-        records.append({"seed": seed, "paths": scores.paths, "ensembles": scores.ensembles})
-    summary = _summary(split, task, config, records, costs)
-    write_json(folder / f"evaluation-{split}.json", _record(summary))
-    return summary
-
-
-def trained_seeds(folder: Path) -> list[Path]:
-    """The folders of a run's finished trainings, by seed.
-
-    Raises:
-        UserError: If there is none.
-    """
-    found = {
-        int(place.name.removeprefix("seed-")): place
-        for place in folder.glob("seed-*")
-        if (place / FILE).is_file() and (place / METRICS).is_file()
-    }
-    if not found:
-        raise UserError(f"{folder}: nothing is trained there yet; repeat nas mutual.")
-    return [found[seed] for seed in sorted(found)]
-
-
-@dataclass(frozen=True)
-class PathNetwork:
-    """A path with the weights of its training.
-
-    Attributes:
-        path: The file that holds the weights.
-        network: On the CPU, in evaluation mode.
-        description: How it is fed.
-    """
-
-    path: Path
-    network: nn.Module
-    description: StudentsDescription
-
-
-def best_path(folder: Path, name: str) -> PathNetwork:
-    """A path of the seed where its figure on the validation split is highest.
-
-    Args:
-        folder: Of the run.
-        name: Of the path, for example ``resnet18/resnet34``.
-
-    Raises:
-        UserError: If nothing is trained, or there is no such path.
-    """
-
-    def accuracy(place: Path) -> float:
-        record = json.loads((place / METRICS).read_text(encoding="utf-8"))
-        return float(record["paths"].get(name, 0.0))
-
-    file = max(trained_seeds(folder), key=accuracy) / FILE
-    students, description = load_students(file)
-    return PathNetwork(file, students.network(students.path(name)), description)
 
 
 @dataclass(frozen=True)
@@ -244,7 +124,6 @@ class _Training:
     def train(self, on_epoch: OnEpoch) -> dict[str, Any]:
         students = create_students(self.config, self.task, self.seed)
         matching = self._align(students)
-        epochs = self.config.training.epochs
         checkpoint = self.folder / _CHECKPOINT
         with naming_diverged(str(self.folder), "training.learning_rate", self.config.training):
             result = train_students(
@@ -254,7 +133,7 @@ class _Training:
                 self.device,
                 derive(self.seed, "mutual"),
                 checkpoint,
-                lambda record: on_epoch(self.folder.name, record, epochs),
+                lambda record: on_epoch(self.folder.name, record, record.planned),
             )
         if self.config.statistics == "own":
             measure_statistics(students, self.config, self.task, self.device)
@@ -285,27 +164,12 @@ class _Training:
         return align(students.to(self.device), normalise(images, self.device), settings)
 
 
-def load_task(config: MutualConfig, data: str | None = None) -> Task:
-    """The data of a run.
-
-    Args:
-        config: Of the run.
-        data: Folder of the images, if they have moved.
-
-    Raises:
-        UserError: If it cannot be had.
-    """
-    place = config.task, config.data
-    name, images = nas.tasks.moved(*place, data) if data is not None else place
-    return nas.tasks.load(name, images, **config.task_options)
-
-
 def _claim(folder: Path, config: MutualConfig, task: Task) -> None:
     """Makes the folder of a run, or finds that it is this run's."""
     path = folder / CONFIG
     # Whoever trains has named what is in the settings.
     allowed.allow(allowed.code_in(config.identity()))
-    search = _search_config(folder, config, task)
+    search = search_config(folder, config, task)
     if not path.is_file():
         RunFolder.create(folder, search)
     elif _has_begun(folder):
@@ -357,78 +221,7 @@ def _costs(students: Students, task: Task, device: str | None) -> dict[str, dict
 
 
 def _latency(device: str) -> str:
-    return f"latency_{device.replace(':', '')}"
-
-
-def _summary(
-    split: str,
-    task: Task,
-    config: MutualConfig,
-    records: Sequence[Mapping[str, Any]],
-    costs: dict[str, dict[str, float]],
-) -> MutualSummary:
-    first = records[0]
-    return MutualSummary(
-        split=split,
-        figure=mutual_kind(task.kind).figure,
-        seeds=tuple(record["seed"] for record in records),
-        networks=config.names,
-        paths={name: [r["paths"][name] for r in records] for name in first["paths"]},
-        ensembles={name: [r["ensembles"][name] for r in records] for name in first["ensembles"]},
-        costs=costs,
-    )
-
-
-def _record(summary: MutualSummary) -> dict[str, Any]:
-    return {
-        "split": summary.split,
-        "figure": summary.figure,
-        "seeds": list(summary.seeds),
-        "networks": list(summary.networks),
-        "paths": summary.paths,
-        "ensembles": summary.ensembles,
-        "costs": summary.costs,
-    }
-
-
-def _search_config(folder: Path, config: MutualConfig, task: Task) -> TableSearchConfig:
-    """A search that looks up every path once."""
-    values = {
-        "space": {
-            "name": SPACE,
-            "options": {"networks": list(config.names), "parts": config.parts},
-        },
-        "controller": {"name": CONTROLLER},
-        "table": str((folder / TABLE).resolve()),
-        "dataset": task.name,
-        "trials": len(config.students) ** config.parts,
-        "seed": config.seed,
-    }
-    return validate(TableSearchConfig, values, str(folder))
-
-
-def _search(folder: Path, config: MutualConfig, task: Task, summary: MutualSummary) -> None:
-    """Puts all paths into the study of the folder, in place of what was known before."""
-    space = PathSpace(config.names, config.parts)
-    steps = [name.split(SEPARATOR) for name in summary.paths]
-    columns = {
-        "arch": np.array([str(space.parse(step)) for step in steps]),
-        f"{task.name}_val{config.training.epochs}": 100
-        * np.array([np.mean(values) for values in summary.paths.values()]),
-    }
-    rows = [summary.costs[name] for name in summary.paths]
-    # A table tells MACs alone; FLOPs are twice as many.
-    for cost in rows[0]:
-        if cost != "flops":
-            columns[cost] = np.array([row[cost] for row in rows])
-    np.savez(folder / TABLE, allow_pickle=False, **columns)
-    run = RunFolder.open(folder)
-    # More seeds change every mean.
-    for path in folder.glob("study.db*"):
-        path.unlink()
-    run.memory_path.unlink(missing_ok=True)
-    run.save_config(_search_config(folder, config, task))
-    resume(folder, StandardAssembly(), IMPORT_PATH)
+    return f"latency_ms_{device.replace(':', '')}"
 
 
 def _log(result: FitResult) -> str:

@@ -164,6 +164,8 @@ class MutualConfig(Settings):
                 raise ValueError(f"{key} has an effect with {needed} only; set that too")
         self._check_adapters()
         self._check_peers()
+        if self.training.time is not None:
+            raise ValueError("training.time: mutual learning counts epochs; give training.epochs")
         if self.training.precision == "float16":
             raise ValueError("training.precision float16 is not for several losses; use bfloat16")
         for student in self.students:

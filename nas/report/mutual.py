@@ -8,7 +8,7 @@ from rich.table import Table
 
 from nas.experiments.run import mean_and_spread
 from nas.mutual_learning.anytime import Anytime
-from nas.mutual_learning.run import MutualSummary
+from nas.mutual_learning.trained import MutualSummary
 
 
 def paths_table(summary: MutualSummary) -> Table:

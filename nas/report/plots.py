@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from latency.costs import declared
+from latency.costs import declared, heading
 from nas.errors import UserError
 from nas.files import DiskFullError, is_disk_full
 from nas.pareto.candidates import Series
@@ -92,7 +92,7 @@ def _quantities(searches: Sequence[Series]) -> list[Objective]:
 
 def _label(cost: str) -> str:
     known = declared(cost)
-    return cost if known is None else known.label
+    return heading(cost) if known is None else known.label
 
 
 def plots_of(run: Path) -> Path:

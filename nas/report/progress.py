@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nas.durations import duration
 from nas.terminal import plain_console, visible
 
 if TYPE_CHECKING:
@@ -105,13 +106,3 @@ class CalibrationProgress(Bars):
         if what not in self._bars:
             self._bars[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._bars[what], completed=done)
-
-
-def duration(seconds: float) -> str:
-    """A readable duration, for example "2 min 5 s"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

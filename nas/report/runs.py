@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from rewards import Reward
 QUALITY = Objective("quality", "maximise", "Quality")
 UNPENALISED_COST = "flops"
 """The cost on the other axis of the front where none is penalised or limited."""
+_LONGEST_LABEL = 30
+"""Characters of a genotype that tables and pictures show in place of a number."""
 GROUP_PREFIX = "f1_"
 """Before the name of a group of classes, among the values of a candidate."""
 
@@ -223,7 +226,20 @@ def _candidate(run: Snapshot, record: TrialRecord, cost: str, reward: Reward) ->
             f"{run.path}: trial {record.number} has no cost {cost!r}; "
             f"recorded are: {', '.join(record.costs)}."
         )
-    return Candidate(record.number, record.number, values_of(record, reward))
+    label = _label(record.genotype)
+    return Candidate(record.number, record.number, values_of(record, reward), label)
+
+
+def _label(genotype: str) -> str:
+    """A genotype as people call it, where it is a few words; empty where it is not."""
+    try:
+        words = json.loads(genotype)
+    except ValueError:
+        return ""
+    if not (isinstance(words, list) and words and all(isinstance(one, str) for one in words)):
+        return ""
+    label = "/".join(words)
+    return label if len(label) <= _LONGEST_LABEL else ""
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from latency.costs import amount
 from nas.controllers.failures import SURPLUS
 from nas.controllers.finished import FinishedTrials
-from nas.report.progress import Bars, duration
+from nas.durations import duration
+from nas.report.progress import Bars
 from nas.searching.places import trials_asked
 from nas.searching.records import TrialRecord, record_of
 

@@ -61,11 +61,16 @@ def _front_table(
     table = Table(title=title, title_justify="left")
     if searches:
         table.add_column("search", overflow="fold")
-    for column in ("trial", *map(heading, columns)):
+    table.add_column("trial", justify="right", no_wrap=True)
+    labelled = any(candidate.label for candidate in front)
+    if labelled:
+        table.add_column("candidate", no_wrap=True)
+    for column in map(heading, columns):
         table.add_column(column, justify="right", no_wrap=True)
     for row, candidate in enumerate(front):
         cells = [figure(key, candidate.values.get(key)) for key in columns]
-        table.add_row(*searches[row : row + 1], str(candidate.trial), *cells)
+        names = [candidate.label] if labelled else []
+        table.add_row(*searches[row : row + 1], str(candidate.trial), *names, *cells)
     return table
 
 

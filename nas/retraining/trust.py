@@ -50,6 +50,11 @@ class TrustOptions:
             raise UserError(
                 f"{self.candidates} candidates: a rank correlation needs at least {FEWEST}."
             )
+        if self.how.training.time is not None:
+            raise UserError(
+                "trust compares trainings of equal epochs, and these are given a time; give the "
+                "number of epochs (--epochs)."
+            )
         if self.seeds < 1:
             raise UserError(f"{self.seeds} seeds: give at least 1.")
 

@@ -183,7 +183,7 @@ class _Contest:
         self._study = read_study(run)
         self._trainer: FullTrainer | None = None
         known = config.retraining
-        longer = {**known.model_dump(), "epochs": config.finalists.epochs}
+        longer = {**known.model_dump(), "epochs": config.finalists.epochs, "time": None}
         self._how = FullTraining(
             training=validate(type(known), longer, "finalists"),
             distill=config.has_teacher and bool(config.retraining_losses),

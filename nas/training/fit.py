@@ -123,4 +123,6 @@ def training_of(
         # Not every kind's settings have these.
         burn_in=getattr(settings, "burn_in", 0),
         patience=getattr(settings, "patience", None),
+        seconds=settings.time,
+        say=teaching.say,
     )

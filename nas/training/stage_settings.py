@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from nas.distillation.terms import TermSettings
+from nas.durations import Duration
 from nas.errors import UserError
 from nas.settings import Settings, overridden, validate
 
@@ -20,9 +21,14 @@ class StageTraining(Settings):
 
     Attributes:
         epochs: Passes over the training split.
+        time: What the training may take, for example 2h or 90m, in place of `epochs`: a few steps
+            are timed, and as many epochs made as fit. Null keeps the epochs.
     """
 
+    later: ClassVar[tuple[str, ...]] = ("time",)
+
     epochs: int = Field(30, ge=1)
+    time: Duration | None = Field(None, gt=0)
 
 
 class StageSettings(Settings):

@@ -214,7 +214,7 @@ class _Runner:
             quality=subject.quality,
             teaching=teaching,
             resume=path,
-            on_epoch=lambda record: on_epoch(stage.name, record, settings.epochs),
+            on_epoch=lambda record: on_epoch(stage.name, record, record.planned),
         )
         return result, dict(teaching.distiller.weights) if teaching.distiller else {}
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
+from nas.durations import duration
 from nas.errors import UserError
 from nas.training import checkpoint
 from nas.training.loop import Batches
 from nas.training.schedule import Schedule
 from nas.training.seeding import seeded
+from nas.training.timing import epochs_within
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class EpochRecord:
         scores: Those of all monitors, ``train_loss``, and whatever else was measured.
         improved: Names of the monitors that were never better.
         monitor: Name of the first monitor.
+        planned: Number of epochs of the whole training.
     """
 
     epoch: int
@@ -52,6 +55,7 @@ class EpochRecord:
     scores: dict[str, float] = field(default_factory=dict)
     improved: tuple[str, ...] = ()
     monitor: str = "score"
+    planned: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,9 @@ class Training(Generic[LoopT]):
         advance: Told before every step how much of the training has passed, from 0 to 1.
         burn_in: Initial epochs that cannot become the best.
         patience: Stop after this many epochs without improvement; None never stops early.
+        seconds: What the training may take, in place of the epochs of the schedule; None keeps
+            these.
+        say: Told, in a sentence, how many epochs that is.
     """
 
     network: nn.Module
@@ -140,6 +147,8 @@ class Training(Generic[LoopT]):
     advance: Callable[[float], None] = lambda progress: None
     burn_in: int = 0
     patience: int | None = None
+    seconds: float | None = None
+    say: Callable[[str], None] = lambda sentence: None
 
     def scale(self, step: int) -> float:
         """Tells of a step of the whole training, and gives the factor of its learning rate."""
@@ -162,13 +171,14 @@ def run(
 
     Raises:
         DivergedError: If the loss is no longer finite.
-        UserError: If the checkpoint belongs to another training.
+        UserError: If the checkpoint belongs to another training, or too little time is given.
     """
     state = _State(training)
     if resume is not None:
         state.load(resume)
     if not state.begun:
         training.begin()
+        state.plan()
     while not state.finished:
         record = state.epoch()
         if resume is not None:
@@ -200,6 +210,19 @@ class _State:
             and len(self._history) - 1 - best.epoch >= patience
         )
 
+    def plan(self) -> None:
+        """Finds the number of epochs of a training that is given a time."""
+        training = self._training
+        if training.seconds is None:
+            return
+        epochs = epochs_within(training, training.seconds)
+        self._take_epochs(epochs)
+        training.say(f"{duration(training.seconds)} are enough for about {epochs} epochs here")
+
+    def _take_epochs(self, epochs: int) -> None:
+        schedule = replace(self._training.schedule, epochs=epochs)
+        self._training = replace(self._training, schedule=schedule)
+
     @property
     def _best(self) -> EpochRecord | None:
         return next((record for record in reversed(self._history) if record.best), None)
@@ -217,7 +240,16 @@ class _State:
             self._weights[name] = checkpoint.snapshot(training.network)
         training.loop.update.swap_average()
         first = training.monitors[0].name
-        record = EpochRecord(index, loss, scores[first], first in improved, scores, improved, first)
+        record = EpochRecord(
+            index,
+            loss,
+            scores[first],
+            first in improved,
+            scores,
+            improved,
+            first,
+            training.schedule.epochs,
+        )
         self._history.append(record)
         return record
 
@@ -247,6 +279,7 @@ class _State:
             "best": self._weights,
             "update": training.loop.update.state_dict(),
             "history": [asdict(record) for record in self._history],
+            "epochs": training.schedule.epochs,
         }
         checkpoint.save_checkpoint(state, path)
 
@@ -261,6 +294,8 @@ class _State:
                 f"{path}: this checkpoint belongs to a training with other settings; "
                 "remove it or give the same settings."
             )
+        if training.seconds is not None:
+            self._take_epochs(state["epochs"])
         training.network.load_state_dict(state["network"])
         for name, module in training.companions.items():
             module.load_state_dict(state["companions"][name])

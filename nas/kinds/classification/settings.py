@@ -65,7 +65,7 @@ class ClassifierFitSettings(StageTraining):
         patience: Stop after this many epochs without improvement; null never stops early.
     """
 
-    later = ("cycle_epochs",)
+    later = (*StageTraining.later, "cycle_epochs")
 
     epochs: int = Field(30, ge=1)
     batch_size: int = Field(64, ge=2)
@@ -113,7 +113,7 @@ class ClassifierFitSettings(StageTraining):
 
     @model_validator(mode="after")
     def _nothing_ignored(self) -> Self:
-        if self.burn_in >= self.epochs:
+        if self.time is None and self.burn_in >= self.epochs:
             raise ValueError(
                 f"burn_in {self.burn_in} leaves none of the {self.epochs} epochs; lower it"
             )

@@ -209,7 +209,7 @@ def _pretrain(
                 device=device,
                 seed=derive(seed, "pretraining"),
                 resume=folder / "checkpoint.pt",
-                on_epoch=lambda r: announce(r, training.epochs),
+                on_epoch=lambda r: announce(r, r.planned),
             )
         # With timm's names the file can serve other searches as --encoder-weights.
         save_weights(encoder.backbone, weights)

@@ -46,6 +46,14 @@ def config(folder):
     return yaml.safe_load((folder / "config.yaml").read_text())
 
 
+def test_without_a_method_the_loss_is_that_of_the_kind(distill, tmp_path):
+    outcome = distill()
+    assert outcome.code == 0, outcome.err
+    assert "loss towards the teacher: dist, the default of classification" in outcome.out
+    folder = tmp_path / "runs/convnet_small-distilled"
+    assert [loss["method"] for loss in config(folder)["losses"]] == ["dist"]
+
+
 def test_a_network_learns_from_another_one(distill, teacher, tmp_path):
     outcome = distill("--method", "mgd", "--seeds", 2)
     assert outcome.code == 0, outcome.err

@@ -96,7 +96,6 @@ def test_wrong_options_of_a_training(refused, teacher, arguments, parts):
 
 HINT = ("--method", "hint")
 DISTILL = {
-    "no method": ([], ["--method is missing; nas distill --list shows the losses."]),
     "unknown method": (
         ["--method", "mdg"],
         ["losses.0.method: ", "no distillation loss 'mdg'; did you mean 'mmd' or 'mgd' or 'mad'?"],

@@ -14,14 +14,10 @@ from nas.cli.app import app
 from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.mutual_learning import anytime as module
-from nas.mutual_learning.anytime import (
-    Anytime,
-    AnytimeDescription,
-    AnytimeModules,
-    Exit,
-    head_channels,
-    times_of,
-)
+from nas.mutual_learning.anytime import Anytime, AnytimeModules
+from nas.mutual_learning.anytime_description import AnytimeDescription, Exit
+from nas.mutual_learning.anytime_file import head_channels
+from nas.mutual_learning.exit_times import times_of
 from nas.mutual_learning.exits import ExitHead
 from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.run import run_mutual
@@ -118,6 +114,37 @@ def test_parts_that_are_slow_answer_at_the_cut(
 ) -> None:
     spend(network, clock, {"deep": 7.9})
     assert network(image, 8.5).exit == "deep"
+
+
+def test_a_machine_that_has_become_slower_keeps_the_budget_in_nearly_all_calls(
+    network: Anytime, clock: Clock, image: Tensor
+) -> None:
+    # Planned for 2 ms and 1 ms.
+    spend(network, clock, {"deep": 9.0, "shallow": 1.0})
+    answers = [network(image, 8.5) for _ in range(300)]
+    assert [answer.exit for answer in answers[:2]] == ["deep", "deep"]
+    # The first calls learn it, and later ones try now and then whether it has become faster.
+    assert sum(answer.milliseconds > 8.5 for answer in answers) <= 4
+    assert answers[-1].exit.startswith("shallow")
+
+
+def test_a_machine_that_is_as_fast_as_it_was_again_answers_as_planned(
+    network: Anytime, clock: Clock, image: Tensor
+) -> None:
+    spend(network, clock, {"deep": 9.0})
+    network(image, 8.6)
+    network._students.student(0).parts[0]._forward_pre_hooks.clear()
+    spend(network, clock, {"deep": 2.0})
+    answers = [network(image, 8.6) for _ in range(250)]
+    assert answers[0].exit == "deep/shallow"
+    assert answers[-1].exit == "deep/deep"
+
+
+def test_the_fastest_exit_answers_where_nothing_else_is_in_time(
+    network: Anytime, clock: Clock, image: Tensor
+) -> None:
+    spend(network, clock, {"shallow": 4.0})
+    assert {network(image, 1.5).exit for _ in range(5)} == {"shallow"}
 
 
 def test_an_answer_is_what_the_exit_computes(network: Anytime, clock: Clock, image: Tensor) -> None:

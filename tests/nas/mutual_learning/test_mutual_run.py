@@ -15,15 +15,10 @@ import nas
 from nas.errors import UserError
 from nas.kinds.registry import kind_of
 from nas.mutual_learning.networks_file import load_students
-from nas.mutual_learning.run import (
-    MutualSummary,
-    best_path,
-    evaluate_mutual,
-    read_config,
-    run_mutual,
-)
+from nas.mutual_learning.run import run_mutual
 from nas.mutual_learning.scores import ensemble, score_paths
 from nas.mutual_learning.settings import MutualConfig
+from nas.mutual_learning.trained import MutualSummary, best_path, evaluate_mutual, read_config
 from nas.tasks import ClassificationTask
 
 PATHS = {"deep/deep", "deep/shallow", "shallow/deep", "shallow/shallow"}

@@ -20,10 +20,11 @@ from nas.mutual_learning.anytime_making import make_anytime
 from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.losses import MutualLoss, all_paths
 from nas.mutual_learning.networks_file import load_students
-from nas.mutual_learning.run import best_path, evaluate_mutual, run_mutual
+from nas.mutual_learning.run import run_mutual
 from nas.mutual_learning.settings import SegmentationMutualConfig
 from nas.mutual_learning.splitting import interfaces, split_encoder
 from nas.mutual_learning.students import Forward, Students, under_one_decoder
+from nas.mutual_learning.trained import best_path, evaluate_mutual
 from nas.mutual_learning.training import Companion, MutualLoop, MutualUpdate
 from nas.settings import validate
 from nas.tasks import SegmentationTask

@@ -18,7 +18,7 @@ from nas.mutual_learning.anytime_making import make_anytime
 from nas.mutual_learning.kinds import create_students, mutual_kind
 from nas.mutual_learning.losses import all_paths
 from nas.mutual_learning.networks_file import load_students, save_students
-from nas.mutual_learning.run import best_path, evaluate_mutual, run_mutual
+from nas.mutual_learning.run import run_mutual
 from nas.mutual_learning.scores import score_paths
 from nas.mutual_learning.splitting import split, split_encoder
 from nas.mutual_learning.statistics import (
@@ -29,6 +29,7 @@ from nas.mutual_learning.statistics import (
     norms_in,
 )
 from nas.mutual_learning.students import Forward, Students, under_one_decoder
+from nas.mutual_learning.trained import best_path, evaluate_mutual
 from nas.tasks import ClassificationTask
 from nas.training.images import Normaliser
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 import io
 import re
 
-import pytest
 from rich.console import Console
 
-from nas.report.progress import EpochProgress, duration
+from nas.report.progress import EpochProgress
 from nas.training.trainer import EpochRecord
 
 
@@ -49,10 +48,3 @@ def test_the_score_is_called_by_its_name_and_the_loss_is_not_shown_twice() -> No
     first, second = text.getvalue().splitlines()
     assert "loss 0.5000  mean class accuracy 0.2500  " in first
     assert second.count("0.5000") == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5.04, "5.0 s"), (125.0, "2 min 5 s"), (7260.0, "2 h 1 min")]
-)
-def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -71,6 +71,15 @@ def test_a_front_over_searches_names_them_and_folds_long_names() -> None:
     assert "".join(row[0] for row in rows[: starts[1]]) == names[0]
 
 
+def test_candidates_with_names_are_shown_with_them() -> None:
+    front = [Candidate(0, 0, {"quality": 0.5}, "deep/shallow")]
+    lines = _lines(front_table(front, "Front", 80))
+    assert [_cells(lines[2]), _cells(lines[4])] == [
+        ["trial", "candidate", "quality"],
+        ["0", "deep/shallow", "0.5000"],
+    ]
+
+
 def test_a_value_that_a_candidate_lacks_is_a_dash() -> None:
     front = [Candidate(0, 0, {"quality": 0.5, "latency": 1.0}), Candidate(1, 1, {"quality": 0.6})]
     rows = [_cells(line) for line in _lines(front_table(front, "Front", 80))]

@@ -42,6 +42,22 @@ def test_a_candidate_has_its_recorded_figures_and_its_reward(finished_run) -> No
         assert values["f1_eyes"] == record.groups["eyes"]
 
 
+@pytest.mark.parametrize(
+    ("genotype", "title"),
+    [
+        ('["resnet8","resnet14"]', "resnet8/resnet14"),
+        ('["a name that is longer than any","other"]', "0"),
+        ("[0,[1,2]]", "0"),
+        ("|nor_conv_3x3~0|", "0"),
+    ],
+)
+def test_a_genotype_of_a_few_words_names_its_candidate(finished_run, genotype, title) -> None:
+    run = _with_records(_read(finished_run), {0}, genotype=genotype)
+    (search,) = read_searches([run], Reading("flops"))
+    (first,) = [one for one in search.series.candidates if one.trial == 0]
+    assert first.title == title
+
+
 def test_a_study_is_read_with_another_quality(finished_run) -> None:
     run = _read(finished_run)
     reading = Reading(
