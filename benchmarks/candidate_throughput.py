@@ -13,10 +13,12 @@ import argparse
 import math
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from plain_fastnas import PlainData, PlainDecoder, PlainTraining, score
@@ -27,7 +29,7 @@ import nas.tasks
 import rewards
 from nas.evaluation.costs import CostMeter
 from nas.evaluation.evaluator import Evaluator
-from nas.kinds.cache import compute_maps
+from nas.kinds.cache import cached_maps
 from nas.kinds.segmentation.batches import SplitFeatures
 from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.kinds.segmentation.objective import resize_masks
@@ -144,7 +146,9 @@ def make_features(
     """The encoder's maps and the logits of a teacher that is right nearly everywhere."""
     data = task.dataset(split)
     normalise = Normaliser(task.mean, task.std)
-    maps = compute_maps(lambda x: encoder(normalise(x, device)), data.images)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "maps.safetensors"
+        maps = cached_maps(file, lambda x: encoder(normalise(x, device)), data.images)
     masks = resize_masks(data.targets, maps[0].shape[1:3]).long()
     certain = F.one_hot(masks.clamp(max=task.num_classes - 1), task.num_classes).float()
     with seeded(split):

@@ -2,17 +2,21 @@
 
 A search on a table, where nothing is trained, works on a study that already has so many trials.
 `ours` is the storage of a search, `optuna` the one that it is built on, used as it comes: both keep
-the same tables, and run the same trials by turns, each on a copy of the study.
+the same tables, and run the same trials by turns, each on a copy of the study. Several workers are
+processes that run their trials at the same time, each of which also reads those of the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ from optuna.storages._rdb import models
 from nas.searching.config import TableSearchConfig
 from nas.searching.databases import serialise_sqlite
 from nas.searching.places import Places, WorkerIdentity
+from nas.searching.run_folder import RunFolder
 from nas.searching.search import start
 from nas.searching.stop import FailureWatch
 from nas.searching.storage import TrialCache
@@ -89,59 +94,73 @@ def enlarge(storage: RDBStorage, name: str, size: int) -> None:
             connection.execute(sql.text(f"SELECT setval('trials_trial_id_seq', {last})"))
 
 
-class Subject:
-    """One storage at work on a study of its own.
+@dataclass(frozen=True)
+class Given:
+    """A study that a storage works on.
 
-    Args:
+    Attributes:
         kind: "ours" or "optuna".
-        folder: Where its run folder is made.
-        size: Trials in its study.
-        address: URL of a database, or None for SQLite.
-        controller: Its name.
+        size: Trials in the study when it begins.
+        run: The run folder.
     """
 
-    def __init__(
-        self, kind: str, folder: Path, size: int, address: str | None, controller: str
-    ) -> None:
-        name = f"{kind}-{size}-{time.time_ns()}"
+    kind: str
+    size: int
+    run: RunFolder
+
+
+def make_study(kind: str, folder: Path, size: int, options: argparse.Namespace) -> Given:
+    """Makes a study with so many trials."""
+    config = TableSearchConfig.model_validate(
+        {
+            "table": str(folder / "table.npz"),
+            "dataset": "shapes",
+            "trials": _TEMPLATES,
+            "storage": options.storage,
+            "controller": {"name": options.controller},
+            "device": "cpu",
+        }
+    )
+    run = start(config, folder / f"{kind}-{size}-{time.time_ns()}", TableAssembly(), "")
+    with working_storage(run, run.config()) as storage:
+        enlarge(storage, run.study_name, size)
+        study = optuna.load_study(study_name=run.study_name, storage=storage)
+        study.set_user_attr("trials", _MANY)
+    return Given(kind, size, run)
+
+
+class Subject:
+    """A worker with one of the storages.
+
+    Args:
+        given: What it works on.
+        index: Number of the worker.
+    """
+
+    def __init__(self, given: Given, index: int) -> None:
+        began = time.process_time()
         self.opened = contextlib.ExitStack()
-        config = TableSearchConfig.model_validate(
-            {
-                "table": str(folder / "table.npz"),
-                "dataset": "shapes",
-                "trials": _TEMPLATES,
-                "storage": address,
-                "controller": {"name": controller},
-                "device": "cpu",
-            }
-        )
-        assembly = TableAssembly()
-        run = start(config, folder / name, assembly, "")
-        saved = run.config()
-        origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", saved.seed)
-        ours = self.opened.enter_context(working_storage(run, saved, origin))
-        enlarge(ours, run.study_name, size)
-        storage: Any = ours
-        if kind == "optuna":
-            url = address or f"sqlite:///{run.study_path}"
+        saved = given.run.config()
+        origin = origin_of(WorkerIdentity.of_this_process(index), "cpu", saved.seed)
+        storage: Any = self.opened.enter_context(working_storage(given.run, saved, origin))
+        if given.kind == "optuna":
+            url = saved.storage or f"sqlite:///{given.run.study_path}"
             storage = Plain(url, heartbeat_interval=saved.heartbeat, grace_period=saved.grace)
             self.opened.callback(storage.engine.dispose)
-            if address is None:
+            if saved.storage is None:
                 # Correct with several workers, and without a wait for the disk, as ours.
                 serialise_sqlite(storage.engine)
-        parts = assembly.parts(run, saved, "cpu")
-        began = time.process_time()
+        parts = TableAssembly().parts(given.run, saved, "cpu")
         self.study = optuna.load_study(
-            study_name=run.study_name,
-            storage=TrialCache(ours) if kind == "ours" else storage,
+            study_name=given.run.study_name,
+            storage=TrialCache(storage) if given.kind == "ours" else storage,
             sampler=parts.controller,
         )
-        self.study.set_user_attr("trials", _MANY)
         self.places = Places(self.study, storage, saved.grace)
         self.runner = TrialRunner(
             *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits)
         )
-        self.failures = FailureWatch(size, _MANY, _MANY)
+        self.failures = FailureWatch(given.size, _MANY, _MANY)
         self.run(1)
         self.opening = time.process_time() - began
 
@@ -156,39 +175,81 @@ class Subject:
         return (time.process_time() - began) / trials
 
 
+def serve(given: Given, index: int, end: Connection) -> None:
+    """A worker process: tells how long opening took, then runs as many trials as it is told to."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    subject = Subject(given, index)
+    end.send(subject.opening)
+    while trials := end.recv():
+        end.send(subject.run(trials))
+    subject.opened.close()
+
+
+class Workers:
+    """Workers that run trials on one study at the same time.
+
+    Args:
+        given: What they work on.
+        number: How many.
+    """
+
+    def __init__(self, given: Given, number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        pairs = [context.Pipe() for _ in range(number)]
+        self._ends = [own for own, _ in pairs]
+        self._processes = [
+            context.Process(target=serve, args=(given, index, other))
+            for index, (_, other) in enumerate(pairs)
+        ]
+        for process in self._processes:
+            process.start()
+        self.opening = statistics.mean(end.recv() for end in self._ends)
+
+    def run(self, trials: int) -> float:
+        """Every worker runs so many trials; mean seconds of processor time for each."""
+        for end in self._ends:
+            end.send(trials)
+        return statistics.mean(end.recv() for end in self._ends)
+
+    def end(self) -> None:
+        """Lets them end."""
+        for end in self._ends:
+            end.send(0)
+        for process in self._processes:
+            process.join()
+
+
 def main() -> None:
     """Prints a row for every size."""
     options = parse_arguments()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     where = "PostgreSQL" if options.storage else "SQLite"
     print(
-        f"{where}, controller {options.controller}, ms of processor time per trial: median (range)"
+        f"{where}, controller {options.controller}, {options.workers} worker(s), "
+        "ms of processor time per trial: median (range)"
     )
-    print(f"{'trials':>8}{'ours':>24}{'optuna':>26}{'ratio':>8}   opening, s: ours, optuna")
+    heads = "".join(f"{kind:>24}" for kind in options.kinds)
+    print(f"{'trials':>8}{heads}   opening, s")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_table(folder / "table.npz")
         for size in options.sizes:
             subjects = {
-                kind: Subject(kind, folder, size, options.storage, options.controller)
-                for kind in ("ours", "optuna")
+                kind: Workers(make_study(kind, folder, size, options), options.workers)
+                for kind in options.kinds
             }
             seconds: dict[str, list[float]] = {kind: [] for kind in subjects}
             for _ in range(options.rounds):
                 for kind, subject in subjects.items():
                     seconds[kind].append(1e3 * subject.run(options.trials))
             for subject in subjects.values():
-                subject.opened.close()
-            told = {
-                kind: f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})"
-                for kind, found in seconds.items()
-            }
-            ratio = statistics.median(seconds["optuna"]) / statistics.median(seconds["ours"])
-            opening = ", ".join(f"{subject.opening:.1f}" for subject in subjects.values())
-            print(
-                f"{size:>8}{told['ours']:>22}{told['optuna']:>22}{ratio:>8.1f}   {opening}",
-                flush=True,
+                subject.end()
+            told = "".join(
+                f"{f'{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})':>24}"
+                for found in seconds.values()
             )
+            opening = ", ".join(f"{subject.opening:.1f}" for subject in subjects.values())
+            print(f"{size:>8}{told}   {opening}", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -198,6 +259,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--sizes", nargs="+", type=int, default=[100, 5000, 10000])
     add("--storage", help="URL of a database; default: SQLite")
     add("--controller", default="random")
+    add("--kinds", nargs="+", default=["ours", "optuna"], choices=["ours", "optuna"])
+    add("--workers", type=int, default=1, help="processes that run trials at the same time")
     add("--trials", type=int, default=10, help="of a round (default 10)")
     add("--rounds", type=int, default=7)
     return parser.parse_args()

@@ -100,6 +100,7 @@ def _contender(
             controller=controller,
             reward=reward,
             trials=trials,
+            workers=settings.search_workers,
         )
         for reward, trials in zip(
             settings.rewards, _shared_out(settings.trials, count), strict=True

@@ -11,10 +11,11 @@ import optuna
 from numpy.typing import NDArray
 
 from nas.benchmarking.board import Board
+from nas.benchmarking.in_flight import WorkersInFlight
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
 from nas.searching.config import TableSearchConfig
 from nas.searching.memory_storage import MemoryStorage
-from nas.searching.places import Places, WorkerIdentity
+from nas.searching.places import WorkerIdentity
 from nas.searching.records import complete_records
 from nas.searching.reward import with_bases, with_reward
 from nas.searching.stop import FailureWatch
@@ -45,7 +46,7 @@ def play(config: TableSearchConfig, board: Board) -> Play:
     """Runs a whole search through the loop that every worker runs.
 
     Args:
-        config: What to search; it leaves nothing on disk.
+        config: What to search; it leaves nothing on disk. Several workers are simulated.
         board: The table of the configuration.
 
     Raises:
@@ -59,13 +60,16 @@ def play(config: TableSearchConfig, board: Board) -> Play:
     parts = parts_in(config, board.space, board.table, evaluator)
     storage = MemoryStorage()
     study = create_memory_study(storage, config, board.space, parts.controller)
-    places = Places(study, storage, config.grace)
+    places = WorkersInFlight(study, storage, config.workers, config.seed)
     origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", config.seed)
     runner = TrialRunner(
-        parts, config.objectives, config.seed, origin, places, storage, config.limits
+        *(parts, config.objectives, config.seed, origin, places, storage, config.limits), poll=0.0
     )
     failures = FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
-    work(study, places, runner, failures)
+    if config.workers == 1:
+        work(study, places, runner, failures)
+    else:
+        places.work(runner, failures)
     return _play_of(study, time.process_time() - started)
 
 

@@ -27,6 +27,8 @@ class BenchmarkSettings(Settings):
         seed: Of the first repetition; they count up from there.
         at: Numbers of evaluations after which the hypervolume is told.
         workers: Processes that share the repetitions.
+        search_workers: Workers of every search, which are simulated: its results come late and out
+            of order, see `nas.benchmarking.in_flight`.
     """
 
     table: str
@@ -39,6 +41,7 @@ class BenchmarkSettings(Settings):
     seed: int = Field(default=0, ge=0)
     at: tuple[int, ...] = ()
     workers: int = Field(default=1, ge=1)
+    search_workers: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _is_possible(self) -> BenchmarkSettings:

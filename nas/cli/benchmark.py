@@ -65,6 +65,10 @@ def benchmark(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
+    search_workers: Annotated[
+        int,
+        typer.Option(help="Simulated workers of each search: results come late, out of order."),
+    ] = 1,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +98,7 @@ def benchmark(
             "seed": seed,
             "at": at,
             "workers": workers,
+            "search_workers": search_workers,
         }
     )
     resolved = validate(BenchmarkSettings, values, "benchmark")

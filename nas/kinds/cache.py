@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 from filelock import FileLock
@@ -28,13 +31,18 @@ def cached_tensors(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict
     Raises:
         DiskFullError: If there is no room for them.
     """
+    return _cached(path, lambda temporary: save_file(compute(), temporary))
+
+
+def _cached(path: Path, write: Callable[[Path], None]) -> dict[str, Tensor]:
+    """Loads a file of tensors, which is written first where it is not there or damaged."""
     with naming_full_disks(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if (found := _read(path)) is not None:
                 return found
             with replacing(path) as temporary:
-                save_file(compute(), temporary)
+                write(temporary)
             return dict(load_file(path))
 
 
@@ -45,15 +53,55 @@ def _read(path: Path) -> dict[str, Tensor] | None:
         return None
 
 
-def compute_maps(forward: Forward, images: Tensor, batch_size: int = 32) -> tuple[Tensor, ...]:
-    """Runs a network that gives several maps over all images.
+def cached_maps(
+    path: Path, forward: Forward, images: Tensor, batch_size: int = 32
+) -> tuple[Tensor, ...]:
+    """Loads what a network gives for images, or computes and writes it, one process at a time.
+
+    Neither computing nor loading takes the memory of all maps: they go to the file as they come,
+    and the file is mapped, so that all processes of a machine share its pages.
+
+    Args:
+        path: As for `cached_tensors`.
+        forward: Takes some images and gives several maps of each.
+        images: Of a split.
+        batch_size: How many images it takes at a time.
 
     Returns:
-        One tensor per map, N x h x w x C, on the CPU.
+        One tensor per map, N x h x w x C float32, on the CPU.
+
+    Raises:
+        DiskFullError: If there is no room for them.
     """
-    parts: list[list[Tensor]] = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
-            maps = forward(images[start : start + batch_size])
-            parts.append([m.float().permute(0, 2, 3, 1).cpu().contiguous() for m in maps])
-    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file, torch.inference_mode():
+            for start in range(0, len(images), batch_size):
+                maps = forward(images[start : start + batch_size])
+                parts = [m.float().permute(0, 2, 3, 1).cpu().contiguous() for m in maps]
+                if start == 0:
+                    shapes = [(len(images), *part.shape[1:]) for part in parts]
+                    places = _write_header(file, shapes)
+                for number, part in enumerate(parts):
+                    file.seek(places[number])
+                    file.write(part.numpy().data)
+                    places[number] = file.tell()
+
+    tensors = _cached(path, write)
+    return tuple(tensors[f"map{number}"] for number in range(len(tensors)))
+
+
+def _write_header(file: BinaryIO, shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Writes the header of a safetensors file of float32 maps; returns where each of them begins.
+
+    https://huggingface.co/docs/safetensors/index#format
+    """
+    header: dict[str, Any] = {}
+    end = 0
+    for number, shape in enumerate(shapes):
+        begin, end = end, end + 4 * math.prod(shape)
+        header[f"map{number}"] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    return [8 + len(text) + one["data_offsets"][0] for one in header.values()]

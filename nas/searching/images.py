@@ -126,6 +126,12 @@ class ImageAssembly:
         run.note(DEPLOYED, {"classes": task.num_classes, "input_shape": candidates.input_shape})
         config = resolved(config, candidates, device, self._say)
         prepared = self.prepared(run, config, device)
+        taken, all_of_them = (len(one.dataset("train")) for one in (prepared.task, task))
+        if taken < all_of_them:
+            self._say(
+                f"images: the search learns from {taken} of {all_of_them} training images, with "
+                "the classes in their shares (evaluation.train_images)"
+            )
         if prepared.teacher is not None:
             self._say(f"teacher: {prepared.teacher.remark}")
         return config

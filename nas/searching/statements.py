@@ -75,7 +75,10 @@ _BEAT = _BEATS.update().where(_OF_TRIAL[_BEATS]).values(heartbeat=sql.func.now()
 _ALL_BEATS = (
     sql.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
     .join(_TRIALS, _TRIALS.c.trial_id == _BEATS.c.trial_id)
-    .where(_TRIALS.c.study_id == _STUDY, _TRIALS.c.state == TrialState.RUNNING)
+    .where(
+        *(_TRIALS.c.study_id == _STUDY, _TRIALS.c.trial_id >= _TRIAL),
+        _TRIALS.c.state == TrialState.RUNNING,
+    )
 )
 _ATTRIBUTES_OF_STUDY = sql.select(_STUDY_ATTRIBUTES.c.key, _STUDY_ATTRIBUTES.c.value_json).where(
     _STUDY_ATTRIBUTES.c.study_id == _STUDY
@@ -248,9 +251,9 @@ def beat(connection: Connection, trial_id: int) -> None:
         connection.execute(_BEATS.insert(), {"trial_id": trial_id})
 
 
-def beats(connection: Connection, study: int) -> dict[int, Any]:
-    """The last heartbeat of every running trial that has one."""
-    found = connection.execute(_ALL_BEATS, {"of_study": study})
+def beats(connection: Connection, study: int, first: int) -> dict[int, Any]:
+    """The last heartbeat of every running trial that has one, of those from the id `first` on."""
+    found = connection.execute(_ALL_BEATS, {"of_study": study, "of_trial": first})
     return {row.trial_id: row.heartbeat for row in found}
 
 

@@ -178,8 +178,17 @@ class TrialStorage(RDBStorage):
                 raise
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        return self.silent_trials(study_id)
+
+    def silent_trials(self, study_id: int, first: int = 0) -> list[int]:
+        """Ids of running trials whose heartbeat has not changed for too long.
+
+        Args:
+            study_id: Id of the study.
+            first: Id before which all trials are known to be finished.
+        """
         assert self.heartbeat_interval is not None and self.grace_period is not None
-        found = self._seen(lambda connection: beats(connection, study_id))
+        found = self._seen(lambda connection: beats(connection, study_id, first))
         now = time.monotonic()
         # What was not watched, as this process was stopped or the database away, does not count.
         watched = min(max(0.0, now - self._watched), float(self.heartbeat_interval))
@@ -259,13 +268,20 @@ _WAITING = (TrialState.WAITING,)
 
 
 class TrialCache(_CachedStorage):
-    """Optuna's cache of finished trials, without sorting thousands of them at every read.
+    """Optuna's cache of finished trials, in which a read goes through what has changed alone.
 
-    A study is read several times in every trial. Trials almost always arrive in the order of their
-    numbers; they are sorted only when one did not.
+    A study is read several times in every trial, and Optuna sorts all of its trials each time.
+
+    Args:
+        backend: Where they are kept.
     """
 
     _backend: TrialStorage
+
+    def __init__(self, backend: TrialStorage) -> None:
+        super().__init__(backend)
+        self._lists: dict[int, list[FrozenTrial]] = {}
+        self._changed: dict[int, dict[int, FrozenTrial]] = {}
 
     def count_trials(self, study_id: int) -> int:
         """Number of trials of a study, in any state."""
@@ -277,13 +293,18 @@ class TrialCache(_CachedStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
+        """All trials of a study, or those in some states, in the order of their numbers.
+
+        Without a copy and without states it is the list of the cache itself, which later calls
+        bring up to date: even a list of ten thousand references takes milliseconds to copy.
+        """
         if deepcopy or states not in (None, _WAITING):
             return super().get_all_trials(study_id, deepcopy, states)
         self._read_trials_from_remote_storage(study_id)
         with self._lock:
             study = self._studies[study_id]
             if states is None:
-                return list(study.trials.values())
+                return self._listed(study_id)
             # Asked for before every trial, and in a large study almost all trials are finished.
             known = map(self._trial_id_to_study_id_and_number.get, study.unfinished_trial_ids)
             found = [study.trials[place[1]] for place in known if place is not None]
@@ -292,10 +313,23 @@ class TrialCache(_CachedStorage):
                 key=lambda trial: trial.number,
             )
 
+    def _listed(self, study_id: int) -> list[FrozenTrial]:
+        """The list of all trials, with what has changed since the last call."""
+        listed = self._lists.setdefault(study_id, [])
+        # Trials are numbered without a gap, but another worker's may arrive after a later one.
+        for number, trial in sorted(self._changed.pop(study_id, {}).items()):
+            listed[number : number + 1] = [trial]
+        return listed
+
     def _add_trials_to_cache(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:
-        known = self._studies[study_id].trials
-        last = next(reversed(known), -1)
-        late = any(trial.number < last and trial.number not in known for trial in trials)
         super()._add_trials_to_cache(study_id, list(trials))
-        if late:
-            self._studies[study_id].trials = dict(sorted(known.items()))
+        self._changed.setdefault(study_id, {}).update((trial.number, trial) for trial in trials)
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        with self._lock:
+            study = self._studies.get(study_id)
+            # All trials before this one are finished.
+            first = 0 if study is None else study.last_finished_trial_id + 1
+            unfinished = () if study is None else study.unfinished_trial_ids
+            first = min((*unfinished, first))
+        return self._backend.silent_trials(study_id, first)

@@ -1,4 +1,4 @@
-"""Images in memory, and what is to be learned from them."""
+"""Images in memory or mapped into it, and what is to be learned from them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from nas.tasks.mapped import IN_MEMORY, mapped
 
 
 class ImageSource(ABC):
@@ -27,8 +31,31 @@ class ImageSource(ABC):
 
     @cached_property
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """What `read` returns, read at first use and kept."""
-        return self.read()
+        """What `read` returns, read at first use and kept; see `nas.tasks.mapped` where large."""
+        if not self.is_mapped:
+            return self.read()
+        return mapped(self.read_key, len(self.names), self.read_some)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the images are too large to be held in the memory of every process."""
+        each = self.bytes_each
+        return each is not None and each * len(self.names) > IN_MEMORY
+
+    @property
+    def bytes_each(self) -> int | None:
+        """Bytes of an image and its mask where some are read without the others, or None."""
+        return None
+
+    @property
+    def read_key(self) -> str:
+        """A text that changes with anything that `read` gives."""
+        return self.content
+
+    @cached_property
+    def content(self) -> str:
+        """`digest`, found once: it may take every byte of the files."""
+        return self.digest
 
     @property
     @abstractmethod
@@ -43,6 +70,18 @@ class ImageSource(ABC):
             UserError: If one cannot be read; the message names the file.
         """
 
+    @abstractmethod
+    def strata(self) -> NDArray[np.int64]:
+        """A number for each image, N, the same for images of the same classes."""
+
+    @abstractmethod
+    def select(self, rows: NDArray[np.int64]) -> ImageSource:
+        """The source of some of the images.
+
+        Args:
+            rows: Their positions, in the order wanted.
+        """
+
     def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Reads some of the images, by their positions, and their targets.
 
@@ -55,7 +94,7 @@ class ImageSource(ABC):
 
 
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Images in memory, and the target of each. Data sets of the same source share them.
+    """Images and the target of each. Data sets of the same source share them.
 
     An item is a pair of an image, C×H×W uint8, and its target.
 

@@ -109,7 +109,7 @@ class Task(ABC):
 
         What only chooses among scores, such as the reward classes, does not change it.
         """
-        content = [(split, self.sources[split].digest) for split in self.splits]
+        content = [(split, self.sources[split].content) for split in self.splits]
         # Photographs in colour have the key that they had before there were other inputs.
         inputs = () if self.is_rgb else (tuple(self.inputs.items()),)
         text = repr(((*self._meaning(), *inputs), content))

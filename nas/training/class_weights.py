@@ -9,6 +9,8 @@ from torch import Tensor
 
 ClassWeights = Literal["equal", "balanced"]
 
+_CHUNK = 512
+
 
 def balanced_weights(targets: Tensor, num_classes: int, ignore_index: int) -> Tensor:
     """Weights that rise with the rarity of a class.
@@ -22,8 +24,12 @@ def balanced_weights(targets: Tensor, num_classes: int, ignore_index: int) -> Te
         num_classes: Number of classes.
         ignore_index: Labels of this class are ignored.
     """
-    labels = targets.reshape(-1).long()
-    counts = torch.bincount(labels[labels != ignore_index], minlength=num_classes).double()
+    found = torch.zeros(num_classes, dtype=torch.long, device=targets.device)
+    # Not all at once: numbers of 64 bits for every pixel take eight times the memory of the masks.
+    for part in targets.split(_CHUNK):
+        labels = part.reshape(-1).long()
+        found += torch.bincount(labels[labels != ignore_index], minlength=num_classes)
+    counts = found.double()
     shares = counts / counts.sum().clamp(min=1)
     weights = torch.where(shares > 0, shares.clamp(min=1e-12).rsqrt(), torch.zeros_like(shares))
     return (weights / (weights * shares).sum().clamp(min=1e-12)).float()

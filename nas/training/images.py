@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,8 +12,12 @@ import torch
 from torch import Tensor
 
 from nas.tasks import Task
+from nas.tasks.mapped import IN_MEMORY
 from nas.training.loop import Batch
 from nas.training.seeding import derive
+
+# Batches of a mapped split that are on their way from the disk.
+_AHEAD = 2
 
 Augment = Callable[[Any, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
@@ -73,14 +79,31 @@ class ImageBatches:
         """The batches of an epoch."""
         generator = torch.Generator().manual_seed(derive(self.seed, "epoch", index))
         order = torch.randperm(len(self.images), generator=generator)
-        for number in range(len(self)):
-            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            images, targets = self.augment(self.images[chosen], self.targets[chosen], generator)
+        rows = order[: len(self) * self.batch_size].split(self.batch_size)
+        for chosen, images, targets in self._taken(rows):
+            images, targets = self.augment(images, targets, generator)
             inputs, targets = self.normalise(images, self.device), targets.to(self.device)
             if self.mixing is not None:
                 inputs, targets = self.mixing(inputs, targets, generator)
             known = self.teacher[chosen].to(self.device) if self.teacher is not None else None
             yield Batch(inputs, targets, known)
+
+    def _taken(self, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Any, Tensor]]:
+        """The rows, images and targets of each batch; of a large split they are read ahead."""
+
+        def take(chosen: Tensor) -> tuple[Tensor, Any, Tensor]:
+            return chosen, self.images[chosen], self.targets[chosen]
+
+        if not (isinstance(self.images, Tensor) and self.images.nbytes > IN_MEMORY):
+            yield from map(take, rows)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            ahead = deque(thread.submit(take, chosen) for chosen in rows[:_AHEAD])
+            for chosen in rows[_AHEAD:]:
+                yield ahead.popleft().result()
+                ahead.append(thread.submit(take, chosen))
+            for last in ahead:
+                yield last.result()
 
 
 def some_images(task: Task, device: torch.device, count: int = 8) -> Tensor:

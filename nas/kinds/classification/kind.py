@@ -36,6 +36,7 @@ from nas.models.classifiers import IMAGENET, NONE, ClassifierSettings, create_cl
 from nas.models.searched_classifier import SearchedClassifierSettings
 from nas.tasks import ClassificationTask
 from nas.tasks.classification.mixing import Mixing
+from nas.tasks.part import with_part
 from nas.training.class_weights import class_weights
 from nas.training.fit import training_of
 from nas.training.freezing import groups
@@ -288,6 +289,7 @@ class ClassificationKind(
         seed: int,
         announce: Announce,
     ) -> PreparedClassification:
+        task = with_part(task, settings.train_images)
         return prepare(task, settings, cache, device, seed, announce)
 
     def build(

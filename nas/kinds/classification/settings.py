@@ -13,6 +13,7 @@ from nas.models.classifiers import ClassifierSettings
 from nas.models.encoder import NONE
 from nas.settings import Settings
 from nas.tasks.classification.augmentation import AugmentationSettings
+from nas.tasks.part import PartSize
 from nas.training.class_weights import ClassWeights
 from nas.training.precision import Precision
 from nas.training.schedule import ScheduleName
@@ -252,11 +253,14 @@ class ClassifierEvaluationSettings(Settings):
         training: How a candidate is trained.
         distillation: Its loss towards the teacher.
         teacher: The teacher.
+        train_images: How many training images teacher and candidates learn from, a stratified
+            part of them, or ``all``; ``auto`` is 4000 where all take more than 1 GiB.
     """
 
     training: CandidateTrainingSettings = CandidateTrainingSettings()
     distillation: ClassifierDistillationSettings = ClassifierDistillationSettings()
     teacher: ClassifierTeacherSettings = ClassifierTeacherSettings()
+    train_images: PartSize = "auto"
 
 
 class ClassifierRetrainingSettings(ClassifierFitSettings):

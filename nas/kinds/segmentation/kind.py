@@ -37,6 +37,7 @@ from nas.models.encoder import Encoder, untrained_encoder, without_hub
 from nas.models.segmentation import SegmentationNetwork, without_auxiliary
 from nas.models.segmenters import SearchedSegmenterSettings, SegmenterSettings
 from nas.tasks import SegmentationTask
+from nas.tasks.part import with_part
 from nas.training.class_weights import class_weights
 from nas.training.freezing import groups
 from nas.training.images import ImageBatches, Normaliser, some_images
@@ -298,7 +299,7 @@ class SegmentationKind(
         seed: int,
         announce: Announce,
     ) -> PreparedSegmentation | PreparedEncoders:
-        decoders = _decoders(space)
+        decoders, task = _decoders(space), with_part(task, settings.train_images)
         if decoders.chooses_encoder:
             return prepare_encoders(task, settings, cache, device, seed, decoders, announce)
         return prepare(task, settings, cache, device, seed, announce, decoders.cuts[0])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.kinds import ahead
 from nas.kinds.ahead import Announce
-from nas.kinds.cache import Forward, cached_tensors, compute_maps
+from nas.kinds.cache import Forward, cached_maps
 from nas.kinds.kind import Prepared, Teacher
 from nas.kinds.registry import kind_named
 from nas.kinds.segmentation.batches import SplitFeatures
@@ -269,15 +269,13 @@ def _computed(
         device: Where.
     """
     normalise = Normaliser(task.mean, task.std)
-
-    def compute() -> dict[str, Tensor]:
-        images = task.dataset(split).images
-        maps = compute_maps(lambda some: forward(normalise(some, device)), images)
-        return {f"map{number}": tensor for number, tensor in enumerate(maps)}
-
     key = derive(task.fingerprint, split, *identity)
-    tensors = cached_tensors(name.with_name(f"{name.name}-{key:016x}.safetensors"), compute)
-    return tuple(tensors[f"map{number}"].to(device) for number in range(len(tensors)))
+    maps = cached_maps(
+        name.with_name(f"{name.name}-{key:016x}.safetensors"),
+        lambda some: forward(normalise(some, device)),
+        task.dataset(split).images,
+    )
+    return tuple(one.to(device) for one in maps)
 
 
 def _teacher_and_encoder_untrained(

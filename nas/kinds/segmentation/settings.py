@@ -17,6 +17,7 @@ from nas.kinds.rungs import Rungs, check_rungs
 from nas.models.encoder import IMAGENET, NONE, TASK, EncoderSettings
 from nas.models.segmenters import BackboneSettings, SegmenterSettings
 from nas.settings import Settings
+from nas.tasks.part import PartSize
 from nas.training.class_weights import ClassWeights
 from nas.training.precision import Precision
 from nas.training.stage_settings import StageTraining
@@ -244,6 +245,8 @@ class SegmentationEvaluationSettings(Settings):
         teacher: The teacher.
         auxiliary_weight: Weight of each auxiliary head's loss; 0 switches the heads off.
         class_weights: equal, or balanced; see `nas.training.class_weights.balanced_weights`.
+        train_images: How many training images teacher and candidates learn from, a stratified
+            part of them, or ``all``; ``auto`` is 4000 where all take more than 1 GiB.
     """
 
     encoder: SearchEncoderSettings = SearchEncoderSettings()
@@ -254,6 +257,7 @@ class SegmentationEvaluationSettings(Settings):
     teacher: SegmentationTeacherSettings = SegmentationTeacherSettings()
     auxiliary_weight: float = Field(0.15, ge=0)
     class_weights: ClassWeights = "balanced"
+    train_images: PartSize = "auto"
 
     @model_validator(mode="after")
     def _something_trains(self) -> SegmentationEvaluationSettings:

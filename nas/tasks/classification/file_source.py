@@ -70,6 +70,15 @@ class FileSource(ClassificationSource):
             total.update(f"{label} {composed(name)} {content}\n".encode())
         return total.hexdigest()
 
+    @property
+    def bytes_each(self) -> int:
+        height, width = self._size
+        return self._reader.count * height * width
+
+    @property
+    def read_key(self) -> str:
+        return repr((self.content, self._size, self._reader))
+
     def select(self, rows: np.ndarray) -> FileSource:
         return FileSource(
             self._root,

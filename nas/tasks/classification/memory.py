@@ -36,9 +36,10 @@ def check_memory(
     if memory is None:
         return
     count = sum(len(source.names) for source in sources.values())
+    in_memory = sum(len(one.names) for one in sources.values() if not one.is_mapped)
     height, width = input_size
     kept = 0.0 if short_side is None else MEAN_AREA * short_side**2
-    needed = count * channels * (height * width + kept)
+    needed = channels * (in_memory * height * width + count * kept)
     if needed > memory / 2:
         raise UserError(
             f"task {name}: {count} images of {height}x{width} pixels take "

@@ -55,6 +55,9 @@ class ClassificationSource(ImageSource):
             rows: Their positions, in the order wanted.
         """
 
+    def strata(self) -> np.ndarray:
+        return self.labels
+
     @abstractmethod
     def inspect(self) -> Iterator[ImageInspection]:
         """Looks at each image as it is stored."""

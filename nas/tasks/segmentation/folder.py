@@ -60,6 +60,7 @@ class FolderSource(SegmentationSource):
         self.notes = notes
         self.unsaid_ignored = unsaid_ignored
         self._size = size
+        self._ignore_index = ignore_index
         self._classes = classes
         self._file_ignore_index = file_ignore_index
         self._reader = reader
@@ -81,6 +82,16 @@ class FolderSource(SegmentationSource):
             total.update(hashlib.blake2b(file.image.read_bytes(), digest_size=16).digest())
             total.update(file.mask.digest())
         return total.hexdigest()
+
+    @property
+    def bytes_each(self) -> int:
+        height, width = self._size
+        return height * width * (self._reader.count + 1)
+
+    @property
+    def read_key(self) -> str:
+        classes = (list(self._classes), self._file_ignore_index, self._ignore_index)
+        return repr((self.content, self._size, classes, self._reader))
 
     def read(self) -> tuple[Tensor, Tensor]:
         return self.read_some(range(len(self.files)))

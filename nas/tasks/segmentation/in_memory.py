@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -47,9 +48,8 @@ class TensorSource(SegmentationSource):
         total.update(self._masks.numpy().tobytes())
         return total.hexdigest()
 
-    def select(self, rows: Sequence[int]) -> TensorSource:
-        """The source of some of the images, by their positions."""
-        names, chosen = [self.names[row] for row in rows], torch.tensor(rows, dtype=torch.long)
+    def select(self, rows: Sequence[int] | NDArray[np.int64]) -> TensorSource:
+        names, chosen = [self.names[row] for row in rows], torch.as_tensor(rows, dtype=torch.long)
         return TensorSource(names, self._images[chosen], self._masks[chosen], self._num_classes)
 
     def read(self) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from nas.kinds.cache import cached_tensors, compute_maps
+from nas.kinds.cache import cached_maps, cached_tensors
 
 
 def test_tensors_are_computed_once(tmp_path):
@@ -30,7 +31,7 @@ def test_a_computation_that_fails_leaves_no_file(tmp_path):
     assert cached_tensors(path, lambda: {"a": torch.ones(1)})["a"].item() == 1
 
 
-def test_maps_are_computed_in_batches_and_in_order():
+def test_maps_are_computed_in_batches_and_in_order(tmp_path):
     sizes = []
 
     def forward(images):
@@ -38,8 +39,26 @@ def test_maps_are_computed_in_batches_and_in_order():
         return [images, images[:, :1, ::2, ::2].double()]
 
     images = torch.arange(5.0).view(5, 1, 1, 1).repeat(1, 3, 2, 4)
-    first, second = compute_maps(forward, images, batch_size=2)
+    path = tmp_path / "maps.safetensors"
+    first, second = cached_maps(path, forward, images, batch_size=2)
     assert sizes == [2, 2, 1]
     assert (first.shape, second.shape) == ((5, 2, 4, 3), (5, 1, 2, 1))
     assert first[:, 1, 2, 0].tolist() == second[:, 0, 1, 0].tolist() == [0, 1, 2, 3, 4]
     assert second.dtype == torch.float32
+    # The file is one of any other writer.
+    assert torch.equal(load_file(path)["map1"], second)
+    again = cached_maps(path, None, images)
+    assert torch.equal(again[0], first)
+
+
+def test_maps_that_fail_half_way_leave_no_file(tmp_path):
+    def forward(images):
+        if images[0, 0, 0, 0] > 2:
+            raise RuntimeError("stop")
+        return [images]
+
+    images = torch.arange(5.0).view(5, 1, 1, 1)
+    path = tmp_path / "maps.safetensors"
+    with pytest.raises(RuntimeError, match="stop"):
+        cached_maps(path, forward, images, batch_size=2)
+    assert [one for one in tmp_path.iterdir() if one.suffix != ".lock"] == []

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 import nas.tasks
 from nas.errors import UserError
@@ -116,3 +117,20 @@ def test_a_metric_of_two_classes_is_refused_before_a_search_of_more(metric: str)
 def test_a_metric_of_any_number_of_classes_is_taken() -> None:
     config = image_config("classification").model_validate({"reward": {"metric": "auc"}})
     assert reward_on(nas.tasks.load("digits", size=8), config).metric == "auc"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_candidates_learn_from_a_part_of_the_training_images_and_the_log_tells(
+    tmp_path: Any,
+) -> None:
+    evaluation = CONFIG["evaluation"] | {"train_images": 10, "distillation": {"enabled": False}}
+    config = image_config("segmentation").model_validate(CONFIG | {"evaluation": evaluation})
+    said: list[str] = []
+    assembly = StandardAssembly(say=said.append)
+    run = search.start(config, tmp_path / "run", assembly, IMPORT_PATH)
+    told = [line for line in said if line.startswith("images:")]
+    assert len(told) == 1
+    assert "from 10 of 24 training images" in told[0]
+    assert len(complete_records(read_study(run))) == 2
+    (maps,) = (run.path / "cache").glob("features-train-*.safetensors")
+    assert len(load_file(maps)["map0"]) == 10

@@ -157,3 +157,24 @@ def test_a_worker_is_given_up_by_how_long_its_silence_was_watched(
     assert stale_after(1.0) == []
     found = [stale_after(1.0) for _ in range(7)]
     assert found == [*[[]] * 6, [trial]]
+
+
+def test_a_silent_worker_is_noticed_among_later_trials_that_are_finished(
+    storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = TrialCache(storage)
+    study = optuna.create_study(storage=cache)
+    trials = [cache.create_new_trial(study._study_id) for _ in range(4)]
+    for finished in (trials[0], trials[2], trials[3]):
+        cache.set_trial_state_values(finished, TrialState.COMPLETE, [0.5])
+    study.get_trials(deepcopy=False)
+    clock = [0.0]
+    monkeypatch.setattr("nas.searching.storage.time.monotonic", lambda: clock[0])
+    found = []
+    for _ in range(9):
+        found.append(cache._get_stale_trial_ids(study._study_id))
+        clock[0] += 1.0
+    assert (found[0], found[-1]) == ([], [trials[1]])
+    cache.set_trial_state_values(trials[1], TrialState.FAIL)
+    study.get_trials(deepcopy=False)
+    assert cache._get_stale_trial_ids(study._study_id) == []

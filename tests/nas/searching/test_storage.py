@@ -99,3 +99,18 @@ def test_a_cached_study_reads_as_an_uncached_one(storage: TrialStorage) -> None:
     assert study.get_trials(deepcopy=False) == plain.get_trials(deepcopy=False)
     waiting = (TrialState.WAITING,)
     assert study.get_trials(states=waiting) == plain.get_trials(states=waiting)
+
+
+def test_a_read_without_a_copy_is_one_list_that_later_reads_bring_up_to_date(
+    storage: TrialStorage,
+) -> None:
+    cache = TrialCache(storage)
+    study = optuna.create_study(storage=cache)
+    trials = study.get_trials(deepcopy=False)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    assert trials is study.get_trials(deepcopy=False)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
+    copied = study.get_trials()
+    study.ask()
+    study.get_trials(deepcopy=False)
+    assert (len(trials), len(copied)) == (3, 2)

@@ -31,3 +31,10 @@ def test_balanced_weights_are_inverse_roots_with_a_mean_of_one_over_pixels():
 
 def test_balanced_weights_of_equally_frequent_classes_are_equal():
     assert balanced_weights(torch.arange(3), 3, IGNORED).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_weights_of_many_masks_are_those_of_all_pixels_at_once() -> None:
+    masks = torch.cat([torch.zeros(700, 1, 4), torch.ones(500, 1, 4)]).byte()
+    assert torch.equal(
+        balanced_weights(masks, 2, IGNORED), balanced_weights(masks.reshape(1, -1), 2, IGNORED)
+    )

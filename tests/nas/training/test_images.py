@@ -127,3 +127,24 @@ def test_mixing_gives_shares_that_fit_the_mixed_images():
         torch.testing.assert_close(batch.inputs, expected)
         shares += batch.targets.max(dim=1).values.tolist()
     assert min(shares) < 1
+
+
+def test_batches_that_are_read_ahead_are_the_same(monkeypatch):
+    def epoch():
+        source = batches(count=23, batch_size=4, augment=jitter)
+        return [(batch.inputs, batch.targets) for batch in source.epoch(1)]
+
+    expected = epoch()
+    monkeypatch.setattr("nas.training.images.IN_MEMORY", 0)
+    found = epoch()
+    assert len(found) == len(expected) == 5
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one[0], other[0])
+        assert torch.equal(one[1], other[1])
+
+
+def test_an_image_that_cannot_be_read_ahead_ends_the_epoch(monkeypatch):
+    monkeypatch.setattr("nas.training.images.IN_MEMORY", 0)
+    source = batches(count=12, targets=torch.zeros(3, 2, 2, dtype=torch.uint8))
+    with pytest.raises(IndexError):
+        list(source.epoch(0))

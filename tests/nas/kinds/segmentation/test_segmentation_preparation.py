@@ -62,7 +62,7 @@ def test_cached_logits_are_those_of_the_teacher_at_the_finest_stride(taught, fac
 
 def test_a_second_preparation_computes_nothing(faces, make_settings, tmp_path, monkeypatch):
     first = prepare(faces, make_settings(), tmp_path, CPU, 0)
-    monkeypatch.setattr(preparation, "compute_maps", never)
+    monkeypatch.setattr(Encoder, "forward", never)
     again = prepare(faces, make_settings(), tmp_path, CPU, 0)
     assert_equal_maps(again.train, first.train)
     assert_equal_maps(again.validation, first.validation)
