@@ -316,9 +316,16 @@ class TrialCache(_CachedStorage):
     def _listed(self, study_id: int) -> list[FrozenTrial]:
         """The list of all trials, with what has changed since the last call."""
         listed = self._lists.setdefault(study_id, [])
-        # Trials are numbered without a gap, but another worker's may arrive after a later one.
         for number, trial in sorted(self._changed.pop(study_id, {}).items()):
-            listed[number : number + 1] = [trial]
+            if number < len(listed) and listed[number].number == number:
+                listed[number] = trial
+            elif number == len(listed) and (not listed or listed[-1].number == number - 1):
+                listed.append(trial)
+            else:
+                # Another worker's trial has arrived after a later one.
+                known = self._studies[study_id].trials
+                listed[:] = [known[number] for number in sorted(known)]
+                break
         return listed
 
     def _add_trials_to_cache(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:

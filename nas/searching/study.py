@@ -11,7 +11,6 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.samplers import BaseSampler
-from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 from nas import allowed
@@ -87,7 +86,7 @@ def check_storage(config: SearchConfig) -> None:
 
 
 def create_study(
-    storage: RDBStorage,
+    storage: TrialStorage,
     run: RunFolder,
     config: SearchConfig,
     space: SearchSpace,
@@ -144,7 +143,7 @@ def create_memory_study(
 
 
 def open_study(
-    storage: RDBStorage,
+    storage: TrialStorage,
     run: RunFolder,
     config: SearchConfig,
     space: SearchSpace,
@@ -318,7 +317,7 @@ def _ask(study: optuna.Study, config: SearchConfig) -> None:
     study.set_user_attr("trials", config.trials)
 
 
-def _load(storage: RDBStorage, name: str, sampler: BaseSampler | None) -> optuna.Study:
+def _load(storage: TrialStorage, name: str, sampler: BaseSampler | None) -> optuna.Study:
     try:
         return optuna.load_study(study_name=name, storage=TrialCache(storage), sampler=sampler)
     except KeyError as error:

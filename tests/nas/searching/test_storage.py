@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event
 
 from nas.searching.databases import connect
@@ -89,6 +90,27 @@ def test_trials_are_read_in_the_order_of_their_numbers(storage: TrialStorage) ->
         read = cache.get_all_trials(study._study_id, deepcopy=False)
         assert [trial.number for trial in read] == [0, 1, 2, 3, 4]
         assert [trial.value for trial in read] == [None, 1, None, 3, 4]
+
+
+def test_a_trial_that_becomes_visible_after_a_later_one_displaces_none(
+    storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = TrialCache(storage)
+    study = optuna.create_study(storage=cache)
+    trials = [storage.create_new_trial(study._study_id) for _ in range(3)]
+    read = storage._get_trials
+
+    def without_the_middle(*arguments: Any, **options: Any) -> list[FrozenTrial]:
+        # Transactions of a database server do not end in the order in which they began.
+        return [trial for trial in read(*arguments, **options) if trial.number != 1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "_get_trials", without_the_middle)
+        found = cache.get_all_trials(study._study_id, deepcopy=False)
+        assert [trial.number for trial in found] == [0, 2]
+    storage.set_trial_state_values(trials[1], TrialState.COMPLETE, [0.5])
+    found = cache.get_all_trials(study._study_id, deepcopy=False)
+    assert [(trial.number, trial.value) for trial in found] == [(0, None), (1, 0.5), (2, None)]
 
 
 def test_a_cached_study_reads_as_an_uncached_one(storage: TrialStorage) -> None:
