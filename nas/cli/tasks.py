@@ -1,4 +1,4 @@
-"""``nas task list | init | check | show``."""
+"""``nas task list | init | unpack | check | show``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ def init(
     import nas.tasks
 
     for sentence in nas.tasks.initialise(folder).sentences:
+        say(sentence)
+
+
+@app.command()
+def unpack(
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder that save_to_disk wrote, or with Parquet files.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="New folder for images and labels.")],
+    image: Annotated[
+        str | None, typer.Option(help="Column of the images; default: the first of images.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Column of masks or classes; default: found by its type and name."),
+    ] = None,
+) -> None:
+    """Write a data set of Hugging Face as files, with a task.yaml."""
+    import nas.tasks
+
+    for sentence in nas.tasks.unpack(dataset, folder, image=image, label=label).sentences:
         say(sentence)
 
 

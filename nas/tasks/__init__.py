@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nas.tasks.classification.mixing import Mixing
     from nas.tasks.classification.task import ClassificationTask
     from nas.tasks.data_check import check
+    from nas.tasks.huggingface import unpack
     from nas.tasks.in_memory import from_datasets
     from nas.tasks.recognising.writing import initialise
     from nas.tasks.registry import (
@@ -57,6 +58,7 @@ __all__ = [
     "names",
     "register",
     "told_kind",
+    "unpack",
 ]
 
 _MODULES = {
@@ -84,6 +86,7 @@ _MODULES = {
     "names": "registry",
     "register": "registry",
     "told_kind": "registry",
+    "unpack": "huggingface",
 }
 
 

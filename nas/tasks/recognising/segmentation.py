@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,13 @@ def folders_of_masks(folder: Folder) -> Recognised | None:
     return Recognised(what, values | content.values, tuple(images), used, tuple(advice))
 
 
+def _closeness(folder: Folder, pair: _Pair) -> tuple[bool, int, int]:
+    """How much speaks for a pair: numbered images have the names of those of other splits too."""
+    same_split = split_of(folder.relative(pair.images)) == split_of(folder.relative(pair.masks))
+    shared = len(Path(os.path.commonpath([pair.images, pair.masks])).parts)
+    return same_split, len(pair.names), shared
+
+
 def _places(folder: Folder, pair: _Pair) -> dict[str, str]:
     return {"images": folder.relative(pair.images), "masks": folder.relative(pair.masks)}
 
@@ -176,7 +184,7 @@ def _pairs(folder: Folder) -> list[_Pair]:
         ]
         fitting = [pair for pair in candidates if _fits(folder, pair)]
         if fitting:
-            found.append(max(fitting, key=lambda pair: len(pair.names)))
+            found.append(max(fitting, key=lambda pair: _closeness(folder, pair)))
     return sorted(found, key=lambda pair: (-len(pair.names), pair.images))
 
 

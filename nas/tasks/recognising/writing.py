@@ -152,6 +152,11 @@ def _sentences(path: Path, folder: Folder, recognised: Recognised, task: Task) -
 
 def _unknown(folder: Folder) -> str:
     images = sum(map(len, folder.images.values()))
+    if folder.ending(".arrow", ".parquet"):
+        return (
+            f"{folder.root}: its images are packed, as in data sets of Hugging Face; nas task "
+            f"unpack {folder.root} FOLDER writes them as files, with a task.yaml."
+        )
     if not images:
         return f"{folder.root}: there is no image in it or in the folders within it."
     return (

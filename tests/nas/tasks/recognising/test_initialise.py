@@ -81,6 +81,18 @@ def test_folders_of_splits_are_paired_each(tmp_path) -> None:
     assert counts == {"train": 4, "validation": 2, "test": 1}
 
 
+def test_images_that_are_numbered_anew_in_each_split_have_the_masks_of_their_own(tmp_path) -> None:
+    for split, count in (("train", 4), ("validation", 3), ("test", 3)):
+        for number in range(count):
+            save_image(tmp_path / split / "images" / f"{number}.png")
+            if number or split != "validation":
+                save(tmp_path / split / "masks" / f"{number}.png", mask())
+    nas.tasks.initialise(tmp_path)
+    places = yaml.safe_load((tmp_path / "task.yaml").read_text())["splits"]
+    assert places["validation"] == {"images": "validation/images", "masks": "validation/masks"}
+    assert places["test"] == {"images": "test/images", "masks": "test/masks"}
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
