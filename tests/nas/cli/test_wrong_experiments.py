@@ -71,10 +71,6 @@ TRAIN = {
     ),
     "unknown device": ([*TINY, *MODEL, "--device", "gpu"], ["device 'gpu' is not known"]),
     "unknown task": (["--task", "digit", *MODEL], ["no task or file 'digit'", "'digits'"]),
-    "teacher without loss": (
-        [*TINY, *MODEL, "--set", "teacher=teacher"],
-        ["a teacher is given and no loss towards it; give --method, or losses in the config."],
-    ),
     "loss without teacher": (
         [*TINY, *MODEL, "--set", "losses=[{method: mgd}]"],
         ["need a teacher; give --teacher."],
