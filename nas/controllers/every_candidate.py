@@ -20,8 +20,8 @@ Candidate = tuple[Any, ...]
 class EveryCandidate(BaseSampler):
     """Draws the candidates of a space one after the other, the last decision fastest.
 
-    A candidate whose worker was lost or interrupted is drawn again, one that failed by itself is
-    not. Workers that draw at the same time take different candidates: a trial leaves one to each
+    A candidate whose worker was lost or interrupted is drawn again, one that failed by itself or is
+    beyond a limit is not. Workers that draw at the same time take different candidates: a trial leaves one to each
     earlier trial that has not drawn yet.
 
     Args:
@@ -63,7 +63,8 @@ class EveryCandidate(BaseSampler):
             if other.number == trial.number:
                 continue
             is_running = other.state == TrialState.RUNNING
-            if is_running or other.state == TrialState.COMPLETE or is_candidate_failure(other):
+            is_known = other.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            if is_running or is_known or is_candidate_failure(other):
                 candidate = tuple(other.params.get(name) for name in self._names)
                 if None not in candidate:
                     taken.add(candidate)

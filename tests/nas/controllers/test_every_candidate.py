@@ -49,6 +49,13 @@ def test_a_lost_candidate_is_drawn_again_and_one_that_failed_is_not(study) -> No
     assert rest == [ALL[0], ALL[2], ALL[3]]
 
 
+def test_candidates_beyond_a_limit_are_not_drawn_again(study) -> None:
+    beyond = study.ask()
+    draw(beyond)
+    study.tell(beyond, state=optuna.trial.TrialState.PRUNED)
+    assert [draw(study.ask()) for _ in range(3)] == ALL[1:]
+
+
 def test_trials_that_draw_at_the_same_time_differ(study) -> None:
     trials = [study.ask() for _ in ALL]
     assert sorted(map(draw, reversed(trials))) == ALL
