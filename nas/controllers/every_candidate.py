@@ -21,8 +21,8 @@ class EveryCandidate(BaseSampler):
     """Draws the candidates of a space one after the other, the last decision fastest.
 
     A candidate whose worker was lost or interrupted is drawn again, one that failed by itself or is
-    beyond a limit is not. Workers that draw at the same time take different candidates: a trial leaves one to each
-    earlier trial that has not drawn yet.
+    beyond a limit is not. Workers that draw at the same time take different candidates: a trial
+    leaves one to each earlier trial that has not drawn yet.
 
     Args:
         space: So small that all its candidates can be listed.
