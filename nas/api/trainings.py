@@ -106,9 +106,9 @@ def distill(
         task: As for `search`.
         model: The student, as for `train`.
         teacher: A run of `train`, a network file, or any module that gives the task's logits.
-        method: A loss by its name or import path, or several as the keys of `TermSettings`; that of
-            `Run.retrain` for the kind of the task unless given. Losses or stages in `config` take
-            its place.
+        method: A loss by its name or import path, or several as the keys of `TermSettings`; unless
+            given, ``dist`` for classes and ``soft_target`` for masks. Losses or stages in `config`
+            take its place.
         weight: Of a single loss; unless given, the published one on logits and a measured one on
             features, see `nas.distillation.TermSettings`.
         run: Folder for the networks; ``runs/MODEL-METHOD`` unless given.

@@ -40,8 +40,8 @@ def distill(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Distillation loss; repeat for several. Default: what nas retrain takes, dist for "
-            "classes and soft_target for masks."
+            help="Distillation loss; repeat for several. Default: dist for classes and soft_target "
+            "for masks."
         ),
     ] = None,
     weight: Annotated[float | None, typer.Option(help="Weight of the loss.")] = None,

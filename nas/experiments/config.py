@@ -124,7 +124,7 @@ def with_default_losses(values: Mapping[str, Any], kind: str) -> dict[str, Any]:
     has_losses = values.get("losses") is not None or values.get("stages") is not None
     if values.get("teacher") is None or has_losses:
         return dict(values)
-    losses = kind_named(kind).retraining_losses
+    losses = kind_named(kind).distillation_losses
     return {**values, "losses": [loss.model_dump(mode="json") for loss in losses]}
 
 

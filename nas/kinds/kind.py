@@ -106,7 +106,8 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             ``enabled`` and ``term``, and ``teacher`` with ``run`` (of ``nas train``, or None),
             ``model`` (what is trained otherwise) and ``training`` (how).
         retraining_settings: How ``nas retrain`` trains.
-        retraining_losses: Losses of ``nas retrain`` and ``nas distill`` towards the teacher.
+        retraining_losses: Losses of ``nas retrain`` towards the teacher.
+        distillation_losses: Those of ``nas distill``, whose networks start without a search.
     """
 
     space_kind: ClassVar[str | None] = None
@@ -124,6 +125,7 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
     evaluation_settings: ClassVar[type[Settings]]
     retraining_settings: ClassVar[type[StageTraining]]
     retraining_losses: ClassVar[tuple[TermSettings, ...]]
+    distillation_losses: ClassVar[tuple[TermSettings, ...]]
 
     @abstractmethod
     def create(self, model: Any, task: TaskT) -> nn.Module:

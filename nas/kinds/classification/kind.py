@@ -81,6 +81,7 @@ class ClassificationKind(
     evaluation_settings = ClassifierEvaluationSettings
     retraining_settings: ClassVar[type[ClassifierFitSettings]] = ClassifierRetrainingSettings
     retraining_losses = (TermSettings(method="dist"),)
+    distillation_losses = retraining_losses
 
     # -- training in full
 

@@ -78,7 +78,8 @@ class SegmentationKind(
     training_settings = TrainingSettings
     evaluation_settings = SegmentationEvaluationSettings
     retraining_settings = RetrainingSettings
-    retraining_losses = (TermSettings(method="soft_target"),)
+    retraining_losses = (TermSettings(method="logit_mse"),)
+    distillation_losses = (TermSettings(method="soft_target"),)
 
     # -- training in full
 
