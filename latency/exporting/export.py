@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.onnx.errors import OnnxExporterError
 
 from latency.errors import ExportError
+from latency.exporting.comparison import largest_difference
 from latency.exporting.norm_folding import fold_batch_norm
 from latency.exporting.recording import Recording
 from latency.exporting.simplifying import fold
@@ -110,19 +110,16 @@ def check_onnx(
     shape = check_input_shape(input_shape)
     network = deployed_copy(model, "cpu")
     session = open_session(Path(path), "cpu")
-    worst = 0.0
-    for image in _images(shape):
-        difference, largest = _difference(network, session, image)
-        allowed = tolerance * max(1.0, largest)
-        # NaN is not within any tolerance.
-        if not difference <= allowed:
-            raise ExportError(
-                f"{path}: outputs differ from PyTorch's by up to {difference:.2g}, more than the "
-                f"tolerance of {allowed:.2g}: the network computes something that the export does "
-                "not keep."
-            )
-        worst = max(worst, difference)
-    return worst
+    name = session.get_inputs()[0].name
+
+    def run(images: np.ndarray) -> np.ndarray:
+        found: np.ndarray = session.run(None, {name: images})[0]
+        return found
+
+    try:
+        return largest_difference(network, run, _images(shape), tolerance)
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
 
 
 def trace_onnx(
@@ -235,18 +232,3 @@ def _images(shape: tuple[int, ...]) -> Iterator[torch.Tensor]:
     yield torch.rand(shape, generator=generator)
     for value in (-1.0, 0.0, 1.0):
         yield torch.full(shape, value)
-
-
-def _difference(
-    network: nn.Module, session: onnxruntime.InferenceSession, image: torch.Tensor
-) -> tuple[float, float]:
-    """The largest difference of an output, and the largest output."""
-    with torch.no_grad():
-        expected = network(image)
-    found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: image.numpy()})[0])
-    if found.shape != expected.shape:
-        raise ExportError(
-            f"the exported network gives shape {tuple(found.shape)}, PyTorch's gives "
-            f"{tuple(expected.shape)}: export it again with this network."
-        )
-    return float((found - expected).abs().max()), float(expected.abs().max())
