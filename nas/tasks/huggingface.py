@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ _METADATA = b"huggingface"
 _MASKS = ("annotation", "mask", "label", "seg", "target")
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
 _LOSSY = (".jpg", ".webp")
+_PART = re.compile(r"-\d+-of-\d+$")
 _ROWS = 64
 
 
@@ -149,8 +151,8 @@ def _tables(source: Path) -> dict[str, list[_Table]]:
     if not source.is_dir():
         raise UserError(f"{source}: no such folder.")
     if (source / SPLITS).is_file():
-        names = read_json(source / SPLITS).get("splits", [])
-        found = {name: _saved(source / str(name)) for name in names}
+        names = map(str, read_json(source / SPLITS).get("splits", []))
+        found = {name: _saved(source / name) for name in names}
     elif (source / STATE).is_file():
         found = {source.name: _saved(source)}
     else:
@@ -162,10 +164,19 @@ def _tables(source: Path) -> dict[str, list[_Table]]:
         )
     if len(found) == 1:
         return {"train": next(iter(found.values()))}
-    known = {split_of(name): tables for name, tables in found.items()}
+    known: dict[str, str] = {}
+    for name in found:
+        split = split_of(name)
+        if split is None or split in known:
+            other = f", and {known[split]!r} is one already" if split else ""
+            raise UserError(
+                f"{source}: split {name!r} is none of train, validation and test{other}; save the "
+                "splits that are wanted as a data set of their own."
+            )
+        known[split] = name
     if "train" not in known:
-        raise UserError(f"{source}: no split is called train; it has {', '.join(map(str, found))}.")
-    return {split: tables for split, tables in known.items() if split is not None and tables}
+        raise UserError(f"{source}: no split is called train; it has {', '.join(found)}.")
+    return {split: found[name] for split, name in known.items()}
 
 
 def _saved(folder: Path) -> list[_Table]:
@@ -194,7 +205,7 @@ def _parquet(source: Path) -> dict[str, list[_Table]]:
             raise UserError(f"{path}: it cannot be read ({_first_line(error)}).") from error
         described = json.loads(metadata.get(_METADATA, b"{}"))
         table = _Table(path, described.get("info", {}).get("features") or {})
-        found.setdefault(split_of(path.stem) or path.stem, []).append(table)
+        found.setdefault(_PART.sub("", path.stem), []).append(table)
     return found
 
 

@@ -140,6 +140,19 @@ def test_a_set_without_splits_is_train(tmp_path: Path) -> None:
     assert len(list((tmp_path / "files" / "train" / "masks").iterdir())) == 20
 
 
+@pytest.mark.parametrize(
+    ("split", "sentence"),
+    [("train_extra", "'train_extra' .*, and 'train' is one already"), ("extra", "'extra' is none")],
+)
+def test_a_split_of_another_name_is_no_part_of_train(
+    tmp_path: Path, split: str, sentence: str
+) -> None:
+    features = {"image": IMAGE, "annotation": MASK}
+    save_splits(tmp_path / "set", segmentation, features, ("train", split))
+    with pytest.raises(UserError, match=sentence):
+        unpack(tmp_path / "set", tmp_path / "files")
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     table = segmentation(8).append_column("depth", pa.array(masks(8, 5), PICTURES))
     table = table.rename_columns(["first", "photo", "second"])
