@@ -15,7 +15,7 @@ from nas.benchmarking.in_flight import WorkersInFlight
 from nas.evaluation.table_evaluator import ROW, VIRTUAL
 from nas.searching.config import TableSearchConfig
 from nas.searching.memory_storage import MemoryStorage
-from nas.searching.places import WorkerIdentity
+from nas.searching.places import Places, WorkerIdentity
 from nas.searching.records import complete_records
 from nas.searching.reward import with_bases, with_reward
 from nas.searching.stop import FailureWatch
@@ -60,16 +60,20 @@ def play(config: TableSearchConfig, board: Board) -> Play:
     parts = parts_in(config, board.space, board.table, evaluator)
     storage = MemoryStorage()
     study = create_memory_study(storage, config, board.space, parts.controller)
-    places = WorkersInFlight(study, storage, config.workers, config.seed)
+    places = (
+        WorkersInFlight(study, storage, config.workers, config.seed)
+        if config.workers > 1
+        else Places(study, storage, config.grace)
+    )
     origin = origin_of(WorkerIdentity.of_this_process(0), "cpu", config.seed)
     runner = TrialRunner(
         *(parts, config.objectives, config.seed, origin, places, storage, config.limits), poll=0.0
     )
     failures = FailureWatch(0, config.failures_in_a_row, config.beyond_in_a_row)
-    if config.workers == 1:
-        work(study, places, runner, failures)
-    else:
+    if isinstance(places, WorkersInFlight):
         places.work(runner, failures)
+    else:
+        work(study, places, runner, failures)
     return _play_of(study, time.process_time() - started)
 
 

@@ -241,14 +241,14 @@ class _State:
         training.loop.update.swap_average()
         first = training.monitors[0].name
         record = EpochRecord(
-            index,
-            loss,
-            scores[first],
-            first in improved,
-            scores,
-            improved,
-            first,
-            training.schedule.epochs,
+            epoch=index,
+            loss=loss,
+            score=scores[first],
+            best=first in improved,
+            scores=scores,
+            improved=improved,
+            monitor=first,
+            planned=training.schedule.epochs,
         )
         self._history.append(record)
         return record
