@@ -92,6 +92,7 @@ class _Study:
         if not isinstance(config, ImageSearchConfig):
             raise UserError(f"{options.config}: it searches a table, where nothing is trained.")
         self._config, self._options = config, options
+        self._ready: tuple[ImageSearchConfig, Any] | None = None
         self._path = options.work / "found.json"
         self._known: dict[str, Found] = {}
         if self._path.is_file():
@@ -160,16 +161,22 @@ class _Study:
         return self._config.model_copy(update={"evaluation": changed})
 
     def _prepared(self, config: ImageSearchConfig) -> Any:
-        with EpochProgress() as progress:
-            return config.kind.prepare(
-                self._task,
-                config.evaluation,
-                self._space,
-                self._options.work / "cache",
-                self._device,
-                config.seed,
-                progress.show,
-            )
+        """What candidates share; the last one is kept, as a variant is trained in one go."""
+        if self._ready is None or self._ready[0] != config:
+            # Before the next one is loaded, which is as large.
+            self._ready = None
+            with EpochProgress() as progress:
+                prepared = config.kind.prepare(
+                    self._task,
+                    config.evaluation,
+                    self._space,
+                    self._options.work / "cache",
+                    self._device,
+                    config.seed,
+                    progress.show,
+                )
+            self._ready = config, prepared
+        return self._ready[1]
 
     def _keep(self, key: str, found: Found) -> None:
         self._known[key] = found
