@@ -52,7 +52,10 @@ def length(
     """
     if epochs is not None and time is not None:
         raise UserError(f"{epochs} epochs and a time of {time}: give one of them.")
-    return given({f"{section}epochs": epochs, f"{section}time": time})
+    if epochs is not None:
+        # A time that a configuration gives would have the last word.
+        return {f"{section}epochs": epochs, f"{section}time": None}
+    return given({f"{section}time": time})
 
 
 def task_name(task: str | Path | Task | None) -> str | None:

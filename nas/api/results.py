@@ -272,7 +272,9 @@ class Run:
 
         settings = image_search(self.folder, data)
         how = FullTraining(
-            training=training_of(settings, flattened(config or {}) | given({"epochs": epochs})),
+            training=training_of(
+                settings, flattened(config or {}) | length(epochs, None, section="")
+            ),
             distill=settings.has_teacher if teacher is None else teacher,
             device=device,
         )

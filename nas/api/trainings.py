@@ -74,13 +74,14 @@ def train(
         "task": task_name(task),
         "model.name": module_name(model, "model"),
         "model.weights": weights,
-        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,
     }
     folder = Path(run) if run else default_run(_short(model))
-    return run_experiment(given(options), folder, config=config, progress=progress)
+    return run_experiment(
+        given(options) | length(epochs, time), folder, config=config, progress=progress
+    )
 
 
 def distill(
@@ -144,14 +145,15 @@ def distill(
         "model.weights": weights,
         "teacher": teacher_run(teacher),
         "losses": losses,
-        **length(epochs, time),
         "seeds": seeds,
         "seed": seed,
         "device": device,
     }
     loss = method.rpartition(":")[2] if isinstance(method, str) else "distilled"
     folder = Path(run) if run else default_run(f"{_short(model)}-{loss}")
-    return run_experiment(given(options), folder, config=config, progress=progress)
+    return run_experiment(
+        given(options) | length(epochs, time), folder, config=config, progress=progress
+    )
 
 
 def run_experiment(

@@ -129,13 +129,12 @@ def distill(
             "teacher": str(teacher) if teacher else None,
             "teacher_model.name": teacher_model,
             "losses": [_loss(name, single) for name in methods] or None,
-            **length(epochs, time),
             "seed": seed,
             "seeds": seeds,
             "device": device,
             "trackers": tracker,
         }
-    )
+    ) | length(epochs, time)
     values = with_assigned(values, assignments(settings or ()))
     network = str(values.get("model.name", config.stem if config else "network"))
     # Of an import path, the name alone.

@@ -74,13 +74,12 @@ def train(
             "model.name": model,
             "model.inputs": names_in(inputs, "--inputs"),
             "model.weights": weights,
-            **length(epochs, time),
             "seed": seed,
             "seeds": seeds,
             "device": device,
             "trackers": tracker,
         }
-    )
+    ) | length(epochs, time)
     values = with_assigned(values, assignments(settings or ()))
     name = str(values.get("model.name", "network"))
     folder = run or default_run(f"{name}-sweep" if sweep else name)

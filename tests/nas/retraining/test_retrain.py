@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 import nas
 from latency import ExportError, predictor
+from nas.api.arguments import length
 from nas.deployment.evaluation import evaluate
 from nas.deployment.int8 import Int8Options, OnnxNetwork
 from nas.deployment.onnx_export import ExportOptions
@@ -24,7 +25,7 @@ from nas.errors import UserError
 from nas.kinds.segmentation.kind import SegmentationKind, phases
 from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
-from nas.retraining.options import RetrainOptions, RetrainStages
+from nas.retraining.options import RetrainOptions, RetrainStages, training_of
 from nas.retraining.retrain import retrain
 from nas.searching import full_training
 from nas.searching.config import image_config
@@ -410,3 +411,13 @@ def test_a_folder_of_something_else_is_refused_before_training(own_run, tmp_path
         _retrain(own_run, replace(OPTIONS, out=taken))
     with pytest.raises(UserError, match="this is a file"):
         _retrain(own_run, replace(OPTIONS, out=taken / "notes.txt"))
+
+
+def test_epochs_that_are_given_count_where_the_search_gives_a_time() -> None:
+    known = image_config("segmentation")()
+    timed = known.model_copy(
+        update={"retraining": known.retraining.model_copy(update={"time": 7200.0})}
+    )
+    assert training_of(timed, {}).time == 7200.0
+    training = training_of(timed, length(3, None, section=""))
+    assert (training.epochs, training.time) == (3, None)
