@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from nas.errors import UserError
 from nas.tasks.segmentation.task import SegmentationTask
@@ -62,7 +63,9 @@ def deal(task: Task, load: Callable[[dict[str, Any]], Task], is_drawn: bool) -> 
         found = _lacking(load(_splits(other)), present)
         if list(map(len, found)) < list(map(len, lacking)):
             seed, lacking = other, found
-    missing, values, advice = lacking[0], dict[str, Any](), []
+    missing = lacking[0]
+    values: dict[str, Any] = {}
+    advice: list[str] = []
     if seed:
         values["splits"] = _splits(seed)
         advice.append("They are drawn so that as many classes as possible occur in each split.")
@@ -88,7 +91,7 @@ def _classes(task: SegmentationTask) -> dict[tuple[str, str], frozenset[str]]:
     found = {}
     for split, source in task.sources.items():
         masks = source.stored_masks()
-        shown = source.tensors[1] if masks is None else masks
+        shown: Iterable[Tensor] = source.tensors[1].unbind() if masks is None else masks
         for name, mask in zip(source.names, shown, strict=True):
             values = np.unique(mask.numpy()).tolist()
             found[split, name] = frozenset(
