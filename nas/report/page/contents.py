@@ -169,6 +169,8 @@ def _summary(snapshot: Snapshot) -> list[list[str]]:
     rows.append(["repeated candidates", f"{found.quality.repeats:.0%}"])
     if found.seconds is not None:
         rows.append(["seconds per candidate", f"{found.seconds:.1f} (median)"])
+    if config.trackers:
+        rows.append(["trackers", ", ".join(config.trackers)])
     return rows
 
 

@@ -28,6 +28,13 @@ def test_every_trial_is_told_with_its_recorded_figures(finished_run, page_values
         assert trial["genotype"] == record.genotype
 
 
+def test_the_trackers_of_a_search_are_told(finished_run) -> None:
+    shown = _shown(finished_run)
+    tracked = shown.snapshot.config.model_copy(update={"trackers": ("mlflow", "wandb")})
+    object.__setattr__(shown.snapshot, "config", tracked)
+    assert ["trackers", "mlflow, wandb"] in contents([shown])["runs"][0]["summary"]
+
+
 def test_values_that_are_no_number_are_left_out_of_the_json(page_values) -> None:
     json.dumps(page_values, allow_nan=False)
 
