@@ -234,6 +234,7 @@ def draw(rows: list[Row], values: Sequence[float], label: str, stem: Path) -> Pa
                 axes.annotate(
                     row.name, (value, 100 * mean), (5, 4), textcoords="offset points", fontsize=7
                 )
+    axes.margins(x=0.2)
     axes.set(xscale="log", xlabel=label, ylabel="mIoU on test, %")
     (path,) = save(figure, stem, ("png",))
     return path
