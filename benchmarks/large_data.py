@@ -48,8 +48,8 @@ def write_folder(folder: Path, count: int, size: int, drawn: int) -> None:
         mask = np.roll(masks[one], shift, (0, 1))
         # No two are the same, as copies in two splits are refused.
         image[0, :4] = [[byte, 0, 0] for byte in index.to_bytes(4, "little")]
-        Image.fromarray(image.astype(np.uint8)).save(folder / f"images/{index:05d}.png")
-        Image.fromarray(mask).save(folder / f"masks/{index:05d}.png", compress_level=1)
+        for name, pixels in (("images", image.astype(np.uint8)), ("masks", mask)):
+            Image.fromarray(pixels).save(folder / f"{name}/{index:05d}.png", compress_level=1)
     (folder / "task.yaml").write_text(
         f"name: many faces\nkind: segmentation\nimages: images\nmasks: masks\n"
         f"classes: [{', '.join(task.classes)}]\ninput_size: [{size}, {size}]\n"
