@@ -85,4 +85,4 @@ def _slowly(self: TableEvaluator, *arguments: Any) -> Any:
     return found
 
 
-TableEvaluator.evaluate = _slowly  # type: ignore[method-assign]
+TableEvaluator.evaluate = _slowly  # type: ignore[method-assign, assignment]
