@@ -198,12 +198,13 @@ def main() -> None:
         name = f"{fault.replace(' ', '-').replace(':', '')}-{workers}-{repeat}"
         folder = options.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        carry_out(Case(folder, fault, workers, options), outcome, options.times)
+        case = Case(folder, fault, workers, options)
+        carry_out(case, outcome, options.times)
         outcomes.append(outcome)
         with results.open("a") as file:
             file.write(f"{json.dumps(asdict(outcome))}\n")
         print(outcome, flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        case.close()
     show(outcomes)
 
 

@@ -19,6 +19,7 @@ from fault_databases import PASSWORD, ROOT, Database, Postgresql, Sqlite
 
 # Imported by every process that trains.
 CANDIDATES = Path(__file__).resolve().with_name("fault_candidates.py")
+DISK_FULL = "disk full"
 
 
 class Case:
@@ -28,17 +29,25 @@ class Case:
         self.folder, self.fault, self.workers = folder, fault, workers
         self.asked: int = options.trials
         self.patience: float = options.patience
-        self.run = folder / "run"
         self.process: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True)
+        self._disk = _small_disk(folder) if fault == DISK_FULL else None
+        place = self._disk or folder
+        self.run = place / "run"
         self.database: Database = (
             Postgresql(options.postgresql, f"{folder.name}-{time.time_ns()}")
             if options.postgresql
-            else Sqlite(folder)
+            else Sqlite(place)
         )
         self._complete: dict[int, str] = {}
         self.seconds: float = options.seconds
         self.table = options.folder / "table.npz"
+
+    def close(self) -> None:
+        """Takes away everything but its result."""
+        if self._disk:
+            subprocess.run(["umount", self._disk], check=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, resume: bool = False) -> None:
         """Starts the command."""
@@ -163,6 +172,24 @@ def run_gone(case: Case) -> None:
     away.rename(case.run)
 
 
+def _small_disk(folder: Path) -> Path:
+    """A file system of its own that is soon full; only root can mount one."""
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk], check=True)
+    return disk
+
+
+def disk_full(case: Case) -> None:
+    """Something else fills the disk of the run folder for five seconds."""
+    filler = case.run.with_name("filler")
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    time.sleep(5)
+    filler.unlink()
+
+
 def clock_moved(case: Case) -> None:
     """Heartbeats as a host writes them whose clock is two hours off."""
     for hours in (2, -2):
@@ -195,6 +222,7 @@ FAULTS: dict[str, Callable[[Case], None]] = {
     "away 5 s": away_for(5),
     "away 60 s": away_for(60),
     "run folder gone": run_gone,
+    DISK_FULL: disk_full,
     "clock moved": clock_moved,
     **{
         f"candidate: {kind}": ordered(kind)
