@@ -71,13 +71,13 @@ def _allocate_without_end() -> None:
         time.sleep(0.01)
 
 
-def _slowly(self: TableEvaluator, genotype: Any, *arguments: Any) -> Any:
+def _slowly(self: TableEvaluator, *arguments: Any) -> Any:
     with (HERE / "trainings").open("a") as file:
-        file.write(f"{genotype}\n")
+        file.write(f"{arguments[0]}\n")
     time.sleep(SECONDS)
     kind = _ordered()
     _misbehave(kind)
-    found = _evaluate(self, genotype, *arguments)
+    found = _evaluate(self, *arguments)
     if kind == "nan":
         for scores in found.scores.values():
             for name in scores:
@@ -85,4 +85,4 @@ def _slowly(self: TableEvaluator, genotype: Any, *arguments: Any) -> Any:
     return found
 
 
-TableEvaluator.evaluate = _slowly  # type: ignore[method-assign]
+TableEvaluator.evaluate = _slowly  # type: ignore[method-assign, assignment]

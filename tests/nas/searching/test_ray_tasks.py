@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,15 @@ ASKED = 20
 def _ray() -> Iterator[Any]:
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     paths = [str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")]
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        # A short path, as sockets lie in it.
+        tempfile.TemporaryDirectory(
+            prefix="nas-ray-", dir="/tmp", ignore_cleanup_errors=True
+        ) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # Ray keeps there which cluster `ray.init` is to join.
+        patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
         # Ray would give its workers what other programs leave of the processor.
         patch.setenv("RAY_worker_niceness", "0")
