@@ -39,8 +39,9 @@ class CrossCheck:
         if self.disagreement <= TOLERANCE:
             return None
         return (
-            f"we count {self.ours:,} multiply-accumulates and thop {self.thop:,}: thop misses "
-            "functional operations and counts normalisation, so look at what the network calls."
+            f"{self.ours:,} multiply-accumulates are counted, and {self.thop:,} by thop, which "
+            "counts normalisation too and misses functional operations; look into it if the "
+            "networks are your own."
         )
 
 

@@ -14,6 +14,7 @@ from nas.errors import UserError
 from nas.files import replacing
 from nas.tasks.listing import counted
 from nas.tasks.recognising import classification, json_files, segmentation
+from nas.tasks.recognising.dealing import Dealt, deal
 from nas.tasks.recognising.recognised import Folder, Recognised, input_size
 from nas.tasks.registry import FILE, load, names
 from nas.tasks.task import Task
@@ -73,21 +74,38 @@ def initialise(folder: str | Path) -> Initialised:
     size = _size(recognised)
     if size is not None:
         values["input_size"] = size
-    # Short lists and mappings stand in one line, as people write them.
-    text = _HEAD + yaml.safe_dump(
-        values, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
-    )
     try:
         with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            _write(temporary, values)
             # What cannot be loaded is not written.
             task = load(temporary)
+            drawn = _held_out(recognised, task) == ["validation", "test"]
+            dealt = deal(task, lambda splits: load(temporary, splits=splits), drawn)
+            if dealt.values:
+                _write(temporary, values | dealt.values)
+                task = load(temporary)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}).") from error
-    return Initialised(path, tuple(_sentences(path, found, recognised, task)))
+    return Initialised(path, tuple(_sentences(path, found, recognised, task, dealt)))
 
 
 _HEAD = "# Written by nas task init; docs/data.md tells what else can be said here.\n"
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    # Short lists and mappings stand in one line, as people write them.
+    text = yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+    )
+    path.write_text(_HEAD + text, encoding="utf-8")
+
+
+def _held_out(recognised: Recognised, task: Task) -> list[str]:
+    """The splits that are drawn from train."""
+    given = recognised.values.get("splits") or recognised.values.get("lists") or {}
+    if recognised.values.get("layout") not in (None, "list", "class_folders"):
+        return []
+    return [split for split in task.splits if split not in given and split != "train"]
 
 
 def _size(recognised: Recognised) -> list[int] | None:
@@ -112,17 +130,18 @@ def _pairs(values: dict[str, Any]) -> list[list[str]]:
     return known
 
 
-def _sentences(path: Path, folder: Folder, recognised: Recognised, task: Task) -> list[str]:
+def _sentences(
+    path: Path, folder: Folder, recognised: Recognised, task: Task, dealt: Dealt
+) -> list[str]:
     counts = ", ".join(f"{split} {len(task.sources[split].names)}" for split in task.splits)
     told = [
         f"{folder.root}: taken for {recognised.what}.",
         f"A {task.kind} task of {task.num_classes} classes; images: {counts}.",
     ]
-    given = recognised.values.get("splits") or recognised.values.get("lists") or {}
-    if recognised.values.get("layout") in (None, "list", "class_folders"):
-        missing = [split for split in task.splits if split not in given and split != "train"]
-        if missing:
-            told.append(f"{' and '.join(missing).capitalize()}: a tenth of train each, at random.")
+    drawn = _held_out(recognised, task)
+    if drawn:
+        told.append(f"{' and '.join(drawn).capitalize()}: a tenth of train each, at random.")
+    told += dealt.advice
     left = Counter(
         file.suffix.lower() or "without a suffix"
         for file in folder.files

@@ -49,8 +49,8 @@ def check_segmentation(task: SegmentationTask) -> CheckReport[ClassShares]:
             told = f"{split}: no mask has a pixel of the "
             if name in task.reward_classes:
                 problems.append(
-                    f"{told}reward class {name!r}; remove it from reward_classes, or choose "
-                    "another split."
+                    f"{told}reward class {name!r}; write reward_classes without it, or draw other "
+                    "splits, such as splits: {validation: {held_out: 0.2, seed: 1}}."
                 )
             elif split == "train":
                 look.notes.append(f"{told}class {name!r}, so that no network can learn it.")

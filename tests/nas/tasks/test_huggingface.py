@@ -116,6 +116,17 @@ def test_classes_keep_their_names(tmp_path: Path) -> None:
     assert task.dataset("test").targets.tolist() == [0, 1] * 4
 
 
+def test_an_unpacked_set_is_searched(nas, tmp_path: Path, tiny_own_data) -> None:
+    features = {"image": IMAGE, "annotation": MASK}
+    save_splits(tmp_path / "set", segmentation, features, ("train", "validation", "test"))
+    unpack(tmp_path / "set", tmp_path / "files")
+    run, size = tmp_path / "run", ("--set", "task_options={input_size: [32, 48]}")
+    outcome = nas(
+        "search", "--data", tmp_path / "files", "--run", run, *tiny_own_data, *size, "--trials", 1
+    )
+    assert outcome.code == 0, outcome.err
+
+
 def test_parquet_files_are_read_with_the_names_in_their_metadata(tmp_path: Path) -> None:
     described = {"info": {"features": {"image": IMAGE, "label": CLASS}}}
     (tmp_path / "set" / "data").mkdir(parents=True)

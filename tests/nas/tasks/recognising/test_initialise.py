@@ -159,6 +159,33 @@ def test_small_images_keep_their_size(tmp_path) -> None:
     assert nas.tasks.load(tmp_path).input_size == (28, 28)
 
 
+def _with_fruits(root, fruitful) -> None:
+    """Ten images, of which those that are named have a fruit."""
+    for number in range(10):
+        save_image(root / f"images/{number}.png")
+        save(root / f"masks/{number}.png", mask(1, 2 if number in fruitful else 0))
+
+
+def test_a_rare_class_occurs_in_every_split(tmp_path) -> None:
+    _with_fruits(tmp_path, {0, 1, 2})
+    sentences = nas.tasks.initialise(tmp_path).sentences
+    assert any("as many classes as possible" in sentence for sentence in sentences)
+    task = nas.tasks.load(tmp_path)
+    report = task.check()
+    assert report.problems == []
+    assert all(split.shares["class_2"] > 0 for split in report.splits.values())
+    assert task.reward_classes == task.classes
+
+
+def test_a_class_that_a_split_cannot_have_does_not_count(tmp_path) -> None:
+    _with_fruits(tmp_path, {4})
+    sentences = nas.tasks.initialise(tmp_path).sentences
+    assert any("The class class_2 does not occur in train" in one for one in sentences)
+    task = nas.tasks.load(tmp_path)
+    assert task.reward_classes == ("background", "class_1")
+    assert task.check().problems == []
+
+
 def test_a_list_makes_a_classifier(tmp_path) -> None:
     lines = ["file,label"]
     for number in range(20):

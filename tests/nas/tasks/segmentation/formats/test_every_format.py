@@ -50,7 +50,7 @@ def test_the_fingerprint_does_not_change_by_itself(name, tmp_path) -> None:
     assert tasks.load(root).fingerprint == tasks.load(root).fingerprint
 
 
-@pytest.mark.parametrize("name", ["colours", "class_folders", "coco", "labelme", "cityscapes"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_search_finishes(name, tmp_path, nas, tiny_own_data) -> None:
     (tmp_path / "data").mkdir()
     root = FORMATS[name](tmp_path / "data")
