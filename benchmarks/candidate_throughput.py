@@ -1,10 +1,12 @@
 """Candidates per hour of our evaluator against the published FastNAS loop (`plain_fastnas`).
 
-Both evaluate the same genotypes from random weights on the same cached maps, with the same epochs,
-batch size and losses, one after the other in one process. A candidate's time is its whole
-evaluation: building, training, validation and, for ours, counting its costs; the maps of the
-encoder and the teacher's logits are computed beforehand for both. The encoder has random weights
-and the teacher is the masks themselves with noise, as neither changes the time of a candidate.
+All sides evaluate the same genotypes from random weights on the same cached maps, with the same
+epochs, batch size and losses, one after the other in one process; with ``--stages 2`` then end to
+end, on the same augmented images. A candidate's time is its whole evaluation: building, training,
+validation after each stage and, for ours, counting its costs; the maps of the encoder and the
+teacher's logits are computed beforehand for all. The encoder has random weights and the teacher is
+the masks themselves with noise, as neither changes the time of a candidate. Beside ours as it is:
+without native kernels, in bfloat16, and with classifiers alone as auxiliary heads.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from plain_fastnas import PlainData, PlainDecoder, PlainTraining, score
+from plain_fastnas import PlainData, PlainDecoder, PlainNetworkTraining, PlainTraining, score
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,16 +43,17 @@ from nas.kinds.segmentation.settings import (
 from nas.models.encoder import Encoder, EncoderSettings
 from nas.tasks import SegmentationTask
 from nas.training.class_weights import class_weights
-from nas.training.images import Normaliser
+from nas.training.images import ImageBatches, Normaliser
 from nas.training.seeding import seeded
 from search_spaces.fastnas import FastNAS
 from search_spaces.genotype import Genotype
 from search_spaces.native import library
 
-Evaluate = Callable[[Genotype], dict[str, float]]
-"""Trains and scores a candidate; F1 by class."""
+Evaluate = Callable[[Genotype], tuple[dict[str, float], float]]
+"""Trains and scores a candidate; F1 by class, and the mean loss of the last epoch."""
 
 PLAIN, OURS, NO_NATIVE = "plain FastNAS", "ours", "ours, no native kernels"
+BFLOAT16, CLASSIFIERS = "ours, bfloat16", "ours, no auxiliary cells"
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,14 @@ class Run:
     cpu: float
     wall: float
     f1: float
+    loss: float
 
 
 def main() -> None:
     """Runs the comparison and prints it."""
     options = parse_arguments()
     torch.set_num_threads(options.threads)
-    settings = make_settings(options.epochs)
+    settings = make_settings(options.epochs, options.stages)
     task = nas.tasks.load_segmentation(
         "faces",
         size=options.size,
@@ -77,10 +81,13 @@ def main() -> None:
     space = FastNAS()
     genotypes = sample(space, prepared.encoder, options.genotypes, options.seed)
     ours = make_ours(space, prepared, settings, options.seed)
+    classifiers = FastNAS(auxiliary="classifier")
     sides = {
         PLAIN: make_plain(space, prepared, settings, options.seed),
         OURS: ours,
         NO_NATIVE: without_native_kernels(ours),
+        BFLOAT16: make_ours(space, prepared, in_bfloat16(settings), options.seed),
+        CLASSIFIERS: make_ours(classifiers, prepared, settings, options.seed),
     }
     # The first evaluation of a process pays for imports and for the memory of the allocator.
     for evaluate in sides.values():
@@ -96,7 +103,7 @@ def main() -> None:
     print(f"\nall {len(genotypes)} genotypes")
     for side in sides:
         print(line(side, runs[PLAIN], runs[side]))
-    for side in (OURS, NO_NATIVE):
+    for side in list(sides)[1:]:
         print(summary(side, runs[PLAIN], runs[side]))
 
 
@@ -108,6 +115,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--size", type=int, default=64, help="side of the images in pixels (default 64)")
     add("--images", type=int, default=600, help="training images (default 600)")
     add("--epochs", type=int, default=stage.epochs, help=f"default {stage.epochs}")
+    add("--stages", type=int, choices=(1, 2), default=1, help="2 trains end to end as well")
     add("--genotypes", type=int, default=6, help="how many are sampled (default 6)")
     add("--repeats", type=int, default=1, help="evaluations of each; the fastest counts")
     add("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
@@ -115,7 +123,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_settings(epochs: int) -> SegmentationEvaluationSettings:
+def make_settings(epochs: int, stages: int = 1) -> SegmentationEvaluationSettings:
     """The default settings, but for the weights of the encoder and the published distillation."""
     defaults = SegmentationEvaluationSettings()
     return defaults.model_copy(
@@ -123,6 +131,17 @@ def make_settings(epochs: int) -> SegmentationEvaluationSettings:
             "encoder": defaults.encoder.model_copy(update={"weights": "none"}),
             "distillation": SegmentationDistillationSettings(method="logit_mse"),
             "stage0": defaults.stage0.model_copy(update={"epochs": epochs}),
+            "stage1": defaults.stage1.model_copy(update={"enabled": stages == 2}),
+        }
+    )
+
+
+def in_bfloat16(settings: SegmentationEvaluationSettings) -> SegmentationEvaluationSettings:
+    """The same in bfloat16, in both stages."""
+    return settings.model_copy(
+        update={
+            name: getattr(settings, name).model_copy(update={"precision": "bfloat16"})
+            for name in ("stage0", "stage1")
         }
     )
 
@@ -191,7 +210,12 @@ def make_ours(
         space, prepared.encoder, task.num_classes, (1, *task.input_shape[1:])
     )
     evaluator = Evaluator(prepared, settings, CostMeter(candidates))
-    return lambda genotype: evaluator.evaluate(genotype, seed).scores["f1"]
+
+    def evaluate(genotype: Genotype) -> tuple[dict[str, float], float]:
+        found = evaluator.evaluate(genotype, seed)
+        return found.scores["f1"], list(found.curves.values())[-1][-1]
+
+    return evaluate
 
 
 def make_plain(
@@ -216,15 +240,46 @@ def make_plain(
         settings.auxiliary_weight,
         settings.distillation.factor,
     )
+    end_to_end = settings.stage1
+    second = PlainNetworkTraining(
+        end_to_end.epochs,
+        end_to_end.encoder_learning_rate,
+        end_to_end.decoder_learning_rate,
+        end_to_end.clip or math.inf,
+        end_to_end.polyak or 0.0,
+        settings.auxiliary_weight,
+    )
+    images = task.dataset("train")
+    normalise = Normaliser(task.mean, task.std)
+    validation = normalise(task.dataset("validation").images, prepared.device).contiguous()
+    batches = ImageBatches(
+        images.images,
+        images.targets,
+        min(end_to_end.batch_size, len(images)),
+        normalise,
+        task.transform(end_to_end.augmentation),
+        prepared.device,
+        seed,
+    )
     width = space.options["width"]
 
-    def evaluate(genotype: Genotype) -> dict[str, float]:
+    def epoch(number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches.epoch(number):
+            assert isinstance(batch.inputs, Tensor)
+            yield batch.inputs.contiguous(), batch.targets
+
+    def evaluate(genotype: Genotype) -> tuple[dict[str, float], float]:
         with seeded(seed, "candidate") as generator:
             decoder = PlainDecoder(
                 genotype.value, prepared.encoder.channels, task.num_classes, width
             ).to(prepared.device)
-            training.train(decoder, data, generator)
-            return score(decoder, data)
+            loss = training.train(decoder, data, generator)
+            f1 = score(decoder, data, lambda some: [maps[some] for maps in data.validation_maps])
+            if end_to_end.enabled:
+                encoder, loss = second.train(prepared.encoder, decoder, epoch, data)
+                encoder.eval()
+                f1 = score(decoder, data, lambda some: encoder(validation[some]))
+            return f1, loss
 
     return evaluate
 
@@ -253,7 +308,7 @@ def channels_first(maps: Tensor) -> Tensor:
 def without_native_kernels(evaluate: Evaluate) -> Evaluate:
     """The same evaluation as on a machine without a C compiler."""
 
-    def evaluate_without(genotype: Genotype) -> dict[str, float]:
+    def evaluate_without(genotype: Genotype) -> tuple[dict[str, float], float]:
         with native_kernels_off():
             return evaluate(genotype)
 
@@ -282,9 +337,9 @@ def measure(sides: dict[str, Evaluate], genotype: Genotype, repeats: int) -> dic
     for _ in range(repeats):
         for side, evaluate in sides.items():
             cpu, wall = time.process_time(), time.perf_counter()
-            f1 = rewards.macro(evaluate(genotype))
-            run = Run(time.process_time() - cpu, time.perf_counter() - wall, f1)
-            runs[side].append(run)
+            scores, loss = evaluate(genotype)
+            spent = time.process_time() - cpu, time.perf_counter() - wall
+            runs[side].append(Run(*spent, rewards.macro(scores), loss))
     return {side: min(done, key=lambda run: run.cpu) for side, done in runs.items()}
 
 
@@ -293,6 +348,7 @@ def describe(options: argparse.Namespace) -> str:
     native = "available" if library.load() is not None else "NOT available"
     return (
         f"faces {options.size}x{options.size}, {options.images} images, {options.epochs} epochs, "
+        f"{'both stages' if options.stages == 2 else 'stage 0'}, "
         f"{options.threads} thread(s), seed {options.seed}; native kernels {native}\n"
     )
 
@@ -301,11 +357,13 @@ def line(side: str, plain: list[Run], runs: list[Run]) -> str:
     """Times of a side over some genotypes, and how many times faster than the baseline it is."""
     cpu, wall = sum(run.cpu for run in runs), sum(run.wall for run in runs)
     f1 = sum(run.f1 for run in runs) / len(runs)
+    loss = sum(run.loss for run in runs) / len(runs)
     return (
         f"  {side:<24} {cpu:8.2f} s CPU {wall:8.2f} s wall"
         f"  {3600 * len(runs) / wall:7.0f} per hour"
         f"  x{sum(run.cpu for run in plain) / cpu:5.2f} (wall x"
         f"{sum(run.wall for run in plain) / wall:5.2f})  macro F1 {f1:.3f}"
+        f"  loss {loss:.3f}"
     )
 
 

@@ -9,7 +9,8 @@ faster than the original.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,8 +217,12 @@ class PlainTraining:
     auxiliary_weight: float
     distillation_weight: float
 
-    def train(self, decoder: PlainDecoder, data: PlainData, generator: torch.Generator) -> None:
-        """Trains a decoder, which ends with its averaged weights."""
+    def train(self, decoder: PlainDecoder, data: PlainData, generator: torch.Generator) -> float:
+        """Trains a decoder, which ends with its averaged weights.
+
+        Returns:
+            The mean loss of the last epoch.
+        """
         # One update of each parameter after the other: what `Adam(parameters)` does on a CPU, and
         # what there was when FastNAS was published.
         adam = torch.optim.Adam(
@@ -227,6 +232,7 @@ class PlainTraining:
         decoder.train()
         steps = 0
         for _ in range(self.epochs):
+            losses = []
             order = torch.randperm(len(data.masks), generator=generator)
             for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
                 loss = self._loss(decoder, data, order[start : start + self.batch_size])
@@ -235,38 +241,125 @@ class PlainTraining:
                 nn.utils.clip_grad_norm_(decoder.parameters(), self.clip)
                 adam.step()
                 steps += 1
-                self._average(decoder, average, steps)
+                _average(decoder, average, self.polyak, steps)
+                losses.append(float(loss.detach()))
         for tensor, mean in zip(_state(decoder), average, strict=True):
             tensor.copy_(mean)
+        return sum(losses) / len(losses)
 
     def _loss(self, decoder: PlainDecoder, data: PlainData, chosen: Tensor) -> Tensor:
         logits, heads = decoder([maps[chosen] for maps in data.maps])
-        masks = data.masks[chosen]
-        # As published, every head is brought to the size of the finest map, whatever its own.
-        logits = resize(logits, masks.shape[1:])
-        loss = data.cross_entropy(logits, masks)
-        loss = loss + self.distillation_weight * F.mse_loss(logits, data.teacher[chosen])
-        for head in heads:
-            auxiliary = data.cross_entropy(resize(head, masks.shape[1:]), masks)
-            loss = loss + self.auxiliary_weight * auxiliary
-        return loss
+        loss = labelled(data, logits, heads, data.masks[chosen], self.auxiliary_weight)
+        logits = resize(logits, data.teacher.shape[2:])
+        return loss + self.distillation_weight * F.mse_loss(logits, data.teacher[chosen])
 
-    def _average(self, decoder: nn.Module, average: Sequence[Tensor], steps: int) -> None:
-        # The warm-up is that of the other side: it costs nothing, and makes scores comparable.
-        decay = min(self.polyak, steps / (steps + 9))
-        for tensor, mean in zip(_state(decoder), average, strict=True):
-            mean.lerp_(tensor, 1 - decay)
+
+def labelled(
+    data: PlainData, logits: Tensor, heads: Sequence[Tensor], masks: Tensor, weight: float
+) -> Tensor:
+    """The loss on masks; as published, all logits are brought to their size, whatever their own."""
+    size = masks.shape[1:]
+    loss = data.cross_entropy(resize(logits, size), masks)
+    for head in heads:
+        loss = loss + weight * data.cross_entropy(resize(head, size), masks)
+    return loss
+
+
+@dataclass(frozen=True)
+class PlainNetworkTraining:
+    """The published stage 1, end to end; the numbers come from the other side.
+
+    Attributes:
+        epochs: Passes over the training images.
+        encoder_learning_rate: Of SGD with momentum 0.9.
+        decoder_learning_rate: Of Adam.
+        clip: Largest norm of the gradient of each part.
+        polyak: Decay of the running average.
+        auxiliary_weight: Weight of the loss of each auxiliary head.
+    """
+
+    epochs: int
+    encoder_learning_rate: float
+    decoder_learning_rate: float
+    clip: float
+    polyak: float
+    auxiliary_weight: float
+
+    def train(
+        self,
+        encoder: nn.Module,
+        decoder: PlainDecoder,
+        batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]],
+        data: PlainData,
+    ) -> tuple[nn.Module, float]:
+        """Trains a copy of the encoder with the decoder; both end with their averaged weights.
+
+        Args:
+            encoder: Gives the maps of normalised images.
+            decoder: After stage 0.
+            batches: Of an epoch: normalised images, and masks at their size.
+            data: What the loss needs to know of the task.
+
+        Returns:
+            The copy, and the mean loss of the last epoch.
+        """
+        network = nn.ModuleList([copy.deepcopy(encoder), decoder]).train()
+        optimisers: tuple[torch.optim.Optimizer, ...] = (
+            torch.optim.SGD(
+                network[0].parameters(), self.encoder_learning_rate, 0.9, foreach=False
+            ),
+            torch.optim.Adam(
+                decoder.parameters(), self.decoder_learning_rate, foreach=False, fused=False
+            ),
+        )
+        average = [tensor.clone() for tensor in _state(network)]
+        steps = 0
+        for epoch in range(self.epochs):
+            losses = []
+            for images, masks in batches(epoch):
+                maps = network[0](images)
+                logits, heads = decoder(maps)
+                finest = F.interpolate(masks[:, None].float(), maps[0].shape[2:])[:, 0].long()
+                loss = labelled(data, logits, heads, finest, self.auxiliary_weight)
+                for optimiser in optimisers:
+                    optimiser.zero_grad()
+                loss.backward()
+                for part, optimiser in zip(network, optimisers, strict=True):
+                    nn.utils.clip_grad_norm_(part.parameters(), self.clip)
+                    optimiser.step()
+                steps += 1
+                _average(network, average, self.polyak, steps)
+                losses.append(float(loss.detach()))
+        for tensor, mean in zip(_state(network), average, strict=True):
+            tensor.copy_(mean)
+        return network[0], sum(losses) / len(losses)
+
+
+def _average(module: nn.Module, average: Sequence[Tensor], polyak: float, steps: int) -> None:
+    # The warm-up is that of the other side: it costs nothing, and makes scores comparable.
+    decay = min(polyak, steps / (steps + 9))
+    for tensor, mean in zip(_state(module), average, strict=True):
+        mean.lerp_(tensor, 1 - decay)
 
 
 @torch.no_grad()
-def score(decoder: PlainDecoder, data: PlainData) -> dict[str, float]:
-    """F1 of every class on the validation images, at their own size."""
+def score(
+    decoder: PlainDecoder, data: PlainData, maps_of: Callable[[slice], Sequence[Tensor]]
+) -> dict[str, float]:
+    """F1 of every class on the validation images, at their own size.
+
+    Args:
+        decoder: A trained one.
+        data: The masks and what they mean.
+        maps_of: The encoder's maps of some of the images.
+    """
     decoder.eval()
     # The counting is shared with the other side.
     meter = rewards.SegmentationMeter(len(data.classes), data.ignore_index)
     for start in range(0, len(data.validation_masks), 64):
-        logits, _ = decoder([maps[start : start + 64] for maps in data.validation_maps])
-        masks = data.validation_masks[start : start + 64]
+        chosen = slice(start, start + 64)
+        logits, _ = decoder(maps_of(chosen))
+        masks = data.validation_masks[chosen]
         predictions = resize(logits, masks.shape[1:]).argmax(dim=1)
         meter.update(predictions.cpu().numpy(), masks.cpu().numpy())
     return rewards.class_scores(meter.confusion, data.classes)["f1"]

@@ -13,7 +13,7 @@ import importlib
 
 import nas.tasks
 from nas.errors import UserError
-from nas.torchvision_import import torchvision
+from nas.vision_libraries import torchvision
 
 _MEAN, _STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 

@@ -26,7 +26,7 @@ from nas.models.encoder import IMAGENET, STRIDES, Encoder, EncoderSettings, untr
 from nas.models.own import is_own
 from nas.settings import Settings, read_values, validate
 from nas.tasks.normalisation import IMAGENET as COLOURS
-from nas.tasks.segmentation.transforms import Augmentation
+from nas.tasks.segmentation.augmentation import Augmentation
 from nas.tasks.unlabelled import read_images
 from nas.training.checkpoint import save_weights
 from nas.training.device import resolve_device

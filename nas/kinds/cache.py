@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -41,6 +42,9 @@ def _cached(path: Path, write: Callable[[Path], None]) -> dict[str, Tensor]:
         with FileLock(path.with_suffix(".lock")):
             if (found := _read(path)) is not None:
                 return found
+            # Those of processes that were killed: the lock lets nobody else write.
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+                left.unlink()
             with replacing(path) as temporary:
                 write(temporary)
             return dict(load_file(path))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import nn
 
+from nas import vision_libraries
 from nas.errors import UserError
 from nas.kinds.feeding import Feed
 from nas.models import small_images
@@ -15,10 +16,6 @@ from nas.models.classifiers import ClassifierSettings, create_classifier
 from nas.models.weights import read_tensors
 from nas.settings import Settings
 from nas.tasks import Task
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
 
 
 class TeacherModel(Settings):
@@ -73,7 +70,7 @@ class TeacherModel(Settings):
         # Networks of the house have the names of some of timm's.
         if ":" in self.name or small_images.canonical_name(self.name):
             return None
-        return timm.get_pretrained_cfg(self.name)
+        return vision_libraries.timm.get_pretrained_cfg(self.name)
 
     def _classes_in(self, path: Path) -> int:
         found = read_tensors(path, "teacher")

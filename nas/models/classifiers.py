@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from nas import vision_libraries
 from nas.errors import UserError
 from nas.models import small_images
 from nas.models.encoder import IMAGENET, NONE
@@ -20,10 +21,6 @@ from nas.models.stems import Stem, find_stem
 from nas.models.timm_errors import one_line, refused_by_timm
 from nas.models.timm_options import check_options
 from nas.models.weights import load_tensors, read_tensors
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
 
 __all__ = [
     "IMAGENET",
@@ -72,7 +69,7 @@ class ClassifierSettings(NetworkSettings):
 def classifier_names() -> tuple[str, ...]:
     """Names of all networks: those for small images, then timm's."""
     own = small_images.names()
-    return own + tuple(name for name in timm.list_models() if name not in own)
+    return own + tuple(name for name in vision_libraries.timm.list_models() if name not in own)
 
 
 def create_classifier(
@@ -157,17 +154,17 @@ def _create_timm(
         _check_name(name)
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"classifier {name!r}", pretrained):
-        config = timm.get_pretrained_cfg(name)
+        config = vision_libraries.timm.get_pretrained_cfg(name)
         if config is not None and config.fixed_input_size:
             options.setdefault("img_size", input_size)
-        network: nn.Module = timm.create_model(
+        network: nn.Module = vision_libraries.timm.create_model(
             name, pretrained=pretrained, num_classes=num_classes, **options
         )
     return network
 
 
 def _check_name(name: str) -> None:
-    if timm.is_model(name):
+    if vision_libraries.timm.is_model(name):
         return
     nearest = difflib.get_close_matches(name, classifier_names(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, nearest))}?" if nearest else "see timm's models."

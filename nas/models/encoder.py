@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas import vision_libraries
 from nas.errors import UserError
 from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.own import create_own, is_own
@@ -17,10 +18,6 @@ from nas.models.timm_errors import refused_by_timm
 from nas.models.timm_options import check_options
 from nas.models.weights import load_tensors, read_tensors
 from nas.settings import Settings
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
 
 IMAGENET = "imagenet"
 TASK = "task"
@@ -186,7 +183,7 @@ def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.M
     check_options(settings.options, f"encoder {settings.name!r}")
     pretrained = settings.weights == IMAGENET
     with refused_by_timm(f"encoder {settings.name!r}", pretrained):
-        return timm.create_model(
+        return vision_libraries.timm.create_model(
             settings.name,
             pretrained=pretrained,
             features_only=True,

@@ -9,14 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas import vision_libraries
 from nas.errors import UserError
 from nas.models.inputs import SelectInputs
 from nas.models.timm_errors import one_line, refused_by_timm
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
-from timm.models._features import FeatureListNet
 
 _POOL = "maxpool"
 
@@ -156,8 +152,10 @@ class _Chain:
     def __init__(self, name: str, in_channels: int, options: dict[str, Any]) -> None:
         self._name = f"network {name!r}"
         with refused_by_timm(self._name, False):
-            made = timm.create_model(name, features_only=True, in_chans=in_channels, **options)
-        if type(made) is not FeatureListNet:
+            made = vision_libraries.timm.create_model(
+                name, features_only=True, in_chans=in_channels, **options
+            )
+        if type(made) is not vision_libraries.timm.models._features.FeatureListNet:
             raise UserError(
                 f"{self._name} is no chain of stages, so modalities cannot be joined within it; "
                 "choose for example resnet18 or regnetx_002, or fusion none."

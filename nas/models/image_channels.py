@@ -7,10 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-from timm.models import adapt_input_conv
+from nas import vision_libraries
 
 _COLOUR = 3
 
@@ -43,5 +40,5 @@ def fitted_to_channels(found: Mapping[str, Tensor], network: nn.Module) -> Mappi
             continue
         stored, wanted = found[key].shape[1], own[key].shape[1]
         if stored == _COLOUR and wanted != _COLOUR:
-            fitted[key] = adapt_input_conv(wanted, found[key])
+            fitted[key] = vision_libraries.timm.models.adapt_input_conv(wanted, found[key])
     return fitted

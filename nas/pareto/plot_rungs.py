@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nas.pareto import figures
 from nas.pareto.objectives import ParetoError
+from nas.pareto.rungs import RungPanel
 
 _COLUMNS = 2
 _SIDE = 2.4  # inches of a panel and its labels
 _TICK = 0.04  # height of a tick, as a share of the axis
 _ABOVE, _LINE = 3, 10  # of the notes above a panel, in points
 _EQUAL: dict[str, Any] = {"color": figures.NEUTRAL, "linestyle": ":", "linewidth": 0.8}
-
-
-@dataclass(frozen=True)
-class RungScores:
-    """The candidates of one search at two rungs.
-
-    Args:
-        name: What a legend calls the search.
-        both: N×2 qualities, at the earlier and the later rung.
-        cut_short: Qualities at the earlier rung of those that did not reach the later one.
-        note: What is written beside them, such as their rank correlation.
-    """
-
-    name: str
-    both: npt.NDArray[np.float64]
-    cut_short: npt.NDArray[np.float64]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class RungPanel:
-    """Two rungs, and the candidates of one or several searches there."""
-
-    early: str
-    late: str
-    searches: tuple[RungScores, ...]
 
 
 def plot_rungs(panels: Sequence[RungPanel]) -> Figure:

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from nas.errors import UserError
 from nas.files import finite_only, read_json
@@ -324,6 +323,9 @@ def _ranks(early: Any, late: Any) -> tuple[float, float]:
 
 def _spearman(one: _Values, other: _Values) -> _Values:
     """Pearson's correlation of the ranks along the last axis."""
+    # It takes most of a second to import, and most reports have nothing to rank.
+    from scipy.stats import rankdata
+
     ranks = (rankdata(values, axis=-1) for values in (one, other))
     return _cosine(*(r - r.mean(axis=-1, keepdims=True) for r in ranks))
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
 
-from nas.pareto.plot_rungs import RungPanel, RungScores
+from nas.pareto.rungs import RungPanel, RungScores
 from nas.report.runs import Search
 from nas.searching.records import TrialRecord, without_repeats
 
@@ -79,6 +78,9 @@ def correlation(records: Sequence[TrialRecord], early: str, late: str) -> RungCo
     scores = at_both(records, early, late)
     if len(scores) < LEAST_CANDIDATES:
         return None
+    # It takes most of a second to import, and few runs have rungs.
+    from scipy.stats import kendalltau, spearmanr
+
     rows = tuple(zip(*scores, strict=True))
     kendall = float(kendalltau(*rows).statistic)
     if math.isnan(kendall):

@@ -1,13 +1,14 @@
 """Workers on a Ray cluster, one task for each.
 
 A task is a worker like any other: it works on the study of the run until the number of trials is
-reached, on a node that reaches the run folder and the database. Ray decides where it runs and which
-part of a GPU it gets. Tasks are not retried by Ray, which does not know what is finished: a task
-that ends without a word is replaced here.
+reached. A node that does not reach the run folder makes one of its own from what the study says.
+Ray decides where a task runs and which part of a GPU it gets. Tasks are not retried by Ray, which
+does not know what is finished: a task that ends without a word is replaced here.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
 
 from nas import allowed
 from nas.errors import UserError
@@ -30,7 +32,9 @@ from nas.searching.local_processes import FAREWELL, PATIENCE
 from nas.searching.places import Places
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import check_outcome, is_reached, must_replace
+from nas.searching.study import join_study
 from nas.searching.worker import YIELDING, run_worker, word_of
+from user_folders import temporary_folder
 
 # Seconds between two looks at the study.
 _POLL = 0.5
@@ -81,7 +85,14 @@ class RayTasks:
                 names.append(without_password(config.storage))
 
             def launch(index: int) -> Any:
-                return task.remote(str(run.path.resolve()), index, self._import_path, names)
+                return task.remote(
+                    str(run.path.resolve()),
+                    run.study_name,
+                    config.storage,
+                    index,
+                    self._import_path,
+                    names,
+                )
 
             self._watch(run, study, places, look, launch)
             check_outcome(study, config)
@@ -173,28 +184,36 @@ def _task(ray: Any, config: SearchConfig, nodes: Sequence[dict[str, Any]]) -> An
     return ray.remote(num_gpus=gpus, max_retries=0, max_calls=1)(_work)
 
 
-def _work(path: str, index: int, import_path: str, names: list[str]) -> tuple[int, str]:
+def _work(
+    path: str, study: str, storage: str | None, index: int, import_path: str, names: list[str]
+) -> tuple[int, str]:
     """Runs a worker within a task, and returns its word."""
-    run = RunFolder(Path(path))
-    if not run.config_path.is_file():
-        return (
-            int(ExitCode.WRONG_USE),
-            f"the Ray node {socket.gethostname()} does not reach the run folder {path}; choose a "
-            "folder that all nodes share (--run), or start nas worker with --storage there.",
-        )
     # Whoever may start tasks on a cluster may run anything there.
     allowed.allow(names)
+    try:
+        run = _folder_here(Path(path), study, storage)
+    except UserError as error:
+        return int(ExitCode.WRONG_USE), f"the Ray node {socket.gethostname()}: {error}"
     logging.basicConfig(
         filename=_log(run, index),
         level=logging.INFO,
         format="%(asctime)s %(name)s: %(message)s",
     )
-    word = word_of(
-        lambda: run_worker(
-            RunFolder.open(run.path), index, load_assembly(import_path), yielding=YIELDING
-        )
-    )
+    word = word_of(lambda: run_worker(run, index, load_assembly(import_path), yielding=YIELDING))
     return int(word.code), word.sentence
+
+
+def _folder_here(path: Path, study: str, storage: str | None) -> RunFolder:
+    """The run folder as this node reaches it, or one that is made here for the study.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    # Tasks of a node begin together, and the first one makes it.
+    with FileLock(temporary_folder() / f"{hashlib.sha256(str(path).encode()).hexdigest()}.lock"):
+        if storage is None or path.exists():
+            return RunFolder.open(path)
+        return join_study(path, storage, study)
 
 
 def _end_of(ray: Any, reference: Any) -> tuple[int, Word | None, str]:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         register,
         told_kind,
     )
+    from nas.tasks.segmentation.augmentation import Augmentation
     from nas.tasks.segmentation.dataset import SegmentationDataset
     from nas.tasks.segmentation.task import SegmentationTask
-    from nas.tasks.segmentation.transforms import Augmentation
     from nas.tasks.task import Address, Task
 
 __all__ = [
@@ -64,7 +64,7 @@ __all__ = [
 _MODULES = {
     "Address": "task",
     "AntiSpoofingTask": "antispoofing.task",
-    "Augmentation": "segmentation.transforms",
+    "Augmentation": "segmentation.augmentation",
     "AugmentationSettings": "classification.augmentation",
     "CheckReport": "check_report",
     "ClassificationDataset": "classification.dataset",

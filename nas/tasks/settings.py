@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from nas.errors import UserError
 from nas.settings import Settings
 from nas.tasks.inputs import Channels, named_inputs
-from nas.tasks.listing import leads_out
+from nas.tasks.listing import below, leads_out
 from nas.tasks.normalisation import IMAGENET, Normalisation
 from nas.tasks.reading import ImageReader
 
@@ -49,8 +49,8 @@ class ImageSettings(Settings):
         value_range: Values that become black and white, for files of more than 8 bits per
             channel, for example ``[0, 4095]``. Unless given it is that of the file's type, which
             files of floats do not have.
-        paths_outside: Whether list files may name files outside the folders of the task, by ``..``
-            or an absolute path.
+        paths_outside: Whether the paths below `root`, and those in list files, may lead out of the
+            folders of the task, by ``..`` or as absolute ones.
     """
 
     name: str = Field(min_length=1)
@@ -80,12 +80,26 @@ class ImageSettings(Settings):
         """That of photographs in colour; None for what has to be measured."""
         return IMAGENET if self.channels == "rgb" else None
 
-    def check_listed(self, name: str, where: str, *folders: Path) -> None:
-        """Refuses what a list file names outside the folders of the task, unless that is allowed.
+    def place(self, path: Path | None, key: str, root: Path) -> Path:
+        """Where a folder or a list is that the task.yaml names.
 
         Args:
-            name: As the list has it.
-            where: The list and the line, for the message.
+            path: As it has it; None is the folder of the data itself.
+            key: What names it, for the message.
+            root: Folder of the data.
+
+        Raises:
+            UserError: If it is elsewhere, and that is not allowed.
+        """
+        self.check_inside(str(path or ""), f"task {self.name}: {key}", root)
+        return below(root, path or "")
+
+    def check_inside(self, name: str, where: str, *folders: Path) -> None:
+        """Refuses what is named outside the folders of the task, unless that is allowed.
+
+        Args:
+            name: As a list or the task.yaml has it.
+            where: The list and the line, or the key, for the message.
             folders: Of the task; what relative names start from is the first of them.
 
         Raises:
@@ -94,7 +108,7 @@ class ImageSettings(Settings):
         if not self.paths_outside and leads_out(name, *folders):
             raise UserError(
                 f"{where} names {name!r}, which is outside {folders[0]}; correct it, or write "
-                "paths_outside: true in the task.yaml if you trust the list."
+                "paths_outside: true in the task.yaml if you trust whoever wrote that."
             )
 
     @field_validator("mean")

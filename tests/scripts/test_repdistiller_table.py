@@ -68,7 +68,7 @@ def test_a_run_gives_the_table(table, teacher, tmp_path, monkeypatch, capsys):
 
 def write_cifar100(folder, monkeypatch):
     """Files in the form of CIFAR-100, of 2 images of each class."""
-    from nas.torchvision_import import torchvision
+    from nas.vision_libraries import torchvision
 
     cifar = torchvision.datasets.CIFAR100
     monkeypatch.setattr(cifar, "_check_integrity", lambda self: True)

@@ -8,10 +8,7 @@ import pytest
 
 import search_spaces
 from latency import count
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
+from nas.vision_libraries import timm
 
 # One stage of one block on 6 x 10 images: stem to 8 channels, first block to 8, head to 16.
 ONE_BLOCK = {

@@ -68,7 +68,7 @@ def _face(fields: list[str], root: Path, settings: AntiSpoofingSettings, where: 
         None if values[name] == settings.absent else values[name] for name in settings.modalities
     )
     for name in filter(None, files):
-        settings.check_listed(name, where, root)
+        settings.check_inside(name, where, root)
     if not any(files):
         raise UserError(f"{where} has no file of any modality; remove it.")
     label = _LABELS[values[LABEL]]

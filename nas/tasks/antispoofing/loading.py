@@ -13,7 +13,6 @@ from nas.tasks.antispoofing.settings import AntiSpoofingSettings
 from nas.tasks.antispoofing.source import CLASSES
 from nas.tasks.antispoofing.task import AntiSpoofingTask
 from nas.tasks.classification.memory import check_memory
-from nas.tasks.listing import below
 from nas.tasks.task import SPLITS
 
 
@@ -34,7 +33,8 @@ def load_described(path: Path, values: Any, data: Path | None) -> AntiSpoofingTa
         raise UserError(f"{root}: no such folder; correct root, or give --data.")
     sources = {}
     for split in SPLITS:
-        faces = read_list(below(root, getattr(settings, split)), root, settings)
+        path = settings.place(getattr(settings, split), split, root)
+        faces = read_list(path, root, settings)
         sources[split] = FileFaces(
             root,
             faces,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from nas import vision_libraries
 from nas.errors import UserError
 from nas.tasks.classification.augmentation import AugmentationSettings
 from nas.tasks.classification.crops import mirror, pad_crop, resized_crop
 from nas.tasks.classification.draws import draws_from
 from nas.tasks.classification.photos import random_crops
-from nas.torchvision_import import torchvision
-
-# torchvision does not import this by itself.
-v2 = importlib.import_module(f"{torchvision.__name__}.transforms.v2")
 
 _POLICIES = {
     "rand_augment": "RandAugment",
@@ -74,7 +70,7 @@ class Augment:
                     f"policy {settings.policy!r} is made for images of 1 or 3 channels, and these "
                     f"have {channels}; choose policy 'none', or the augmentation 'light'."
                 )
-            self._policy = getattr(v2, _POLICIES[settings.policy])()
+            self._policy = getattr(vision_libraries.v2, _POLICIES[settings.policy])()
 
     def __call__(self, images: Tensor | Sequence[Tensor], generator: torch.Generator) -> Tensor:
         """Changes a batch.

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nas.errors import UserError
 from nas.files import read_text
-from nas.tasks.listing import below, composed, is_within
+from nas.tasks.listing import composed, is_within
 from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.segmentation.formats.mask import Labelled, Mask
 from nas.tasks.segmentation.formats.registry import format_of
@@ -79,12 +79,13 @@ class _Finder:
         self._known: dict[tuple[Path, Path], Labelled] = {}
 
     def find(self, split: SplitSettings) -> list[LabelledFile]:
-        images = below(self._root, split.images or self._settings.images or "")
-        masks = below(self._root, split.masks or self._settings.masks or "")
+        place = self._settings.place
+        images = place(split.images or self._settings.images, "images", self._root)
+        masks = place(split.masks or self._settings.masks, "masks", self._root)
         found = self._labelled(images, masks)
         by_name, mask_by_name = found.images, found.masks
         if split.names is not None:
-            path = below(self._root, split.names)
+            path = place(split.names, "a split", self._root)
             return self._listed(path, by_name, mask_by_name, images, masks)
         for name in sorted(mask_by_name.keys() - by_name.keys()):
             self.problems.append(f"{mask_by_name[name]}: no image {name} in {images}.")
@@ -163,7 +164,7 @@ class _Finder:
     def _check_places(self, names: list[str], where: str, folders: tuple[Path, Path]) -> None:
         """Refuses files elsewhere: names of a list are looked up in the folders of the split."""
         for name in names:
-            self._settings.check_listed(name, where, self._root, *folders)
+            self._settings.check_inside(name, where, self._root, *folders)
             if not is_within(name, folders):
                 raise UserError(
                     f"{where} names {name!r}, which is neither in {folders[0]} nor in "

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nas.tasks.check_report import CheckReport
+from nas.tasks.segmentation.augmentation import Augmentation
 from nas.tasks.segmentation.dataset import SegmentationDataset, Transform
 from nas.tasks.segmentation.source import SegmentationSource
-from nas.tasks.segmentation.transforms import Augmentation
 from nas.tasks.task import Task
 
 Groups = dict[str, list[str | list[str]]]

@@ -1,12 +1,14 @@
-"""Augmentation of whole batches, as torchvision v2 transforms.
+"""Changes of whole batches, as torchvision v2 transforms.
 
 torchvision draws one set of parameters for a batch. The transforms here draw them for each image
 of it, which costs a few operations per batch instead of a few per image, on any device.
+
+This module imports torchvision, which takes seconds, so `nas.tasks.segmentation.augmentation`
+imports it where it makes a transform.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,18 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.errors import UserError
-from nas.tasks.spelling import hint
-from nas.torchvision_import import torchvision
-
-# torchvision does not import these by itself.
-tv_tensors = importlib.import_module(f"{torchvision.__name__}.tv_tensors")
-v2 = importlib.import_module(f"{torchvision.__name__}.transforms.v2")
-
-PRESETS = ("none", "light", "full")
+from nas.vision_libraries import tv_tensors, v2
 
 
-class Mirror(v2.Transform):  # type: ignore[name-defined]
+class Mirror(v2.Transform):
     """Mirrors each image with a probability and swaps the paired classes of its mask.
 
     A mirrored left eye is a right eye: with the classes left as they are, a network learns that
@@ -56,7 +50,7 @@ class Mirror(v2.Transform):  # type: ignore[name-defined]
         return tv_tensors.wrap(torch.where(chosen.view(shape), mirrored, inpt), like=inpt)
 
 
-class CropAndTurn(v2.Transform):  # type: ignore[name-defined]
+class CropAndTurn(v2.Transform):
     """Cuts a turned rectangle out of each image and resizes it to the image's size.
 
     What lies outside the image is a reflection of it, and ignored in the mask.
@@ -103,7 +97,7 @@ class CropAndTurn(v2.Transform):  # type: ignore[name-defined]
         return tv_tensors.wrap(labels.masked_fill(outside, self._ignore_index), like=inpt)
 
 
-class ColourJitter(v2.Transform):  # type: ignore[name-defined]
+class ColourJitter(v2.Transform):
     """Changes brightness, contrast and saturation of each image; masks stay as they are.
 
     Args:
@@ -136,82 +130,6 @@ class ColourJitter(v2.Transform):  # type: ignore[name-defined]
             mean = image.mean(dim=(2, 3), keepdim=True)
         image = torch.lerp(mean, image, factors["contrast"]).clamp(0, 1)
         return tv_tensors.wrap(image, like=inpt)
-
-
-class Augmentation:
-    """A random change of images and masks that keeps what they mean.
-
-    Args:
-        transforms: torchvision v2 transforms, applied in order to a `tv_tensors.Image`
-            N×C×H×W float32 in 0 to 1 and a `tv_tensors.Mask` N×H×W uint8.
-    """
-
-    def __init__(self, transforms: Sequence[Any]) -> None:
-        self._transforms = tuple(transforms)
-
-    @classmethod
-    def create(
-        cls,
-        preset: str,
-        pairs: Sequence[tuple[int, int]],
-        ignore_index: int,
-        rgb: bool = True,
-    ) -> Augmentation:
-        """Assembles "none", "light" (mirror, slight crop and colour) or "full" (with rotation).
-
-        Args:
-            preset: Its name.
-            pairs: Indices of the classes that a mirrored image swaps.
-            ignore_index: Value in the masks of what belongs to no class.
-            rgb: Whether the channels of the images are colours.
-
-        Raises:
-            UserError: If there is no such preset.
-        """
-        if preset == "none":
-            return cls(())
-        if preset == "light":
-            crop = CropAndTurn((0.85, 1.0), 1.0, 0.0, ignore_index)
-            return cls((Mirror(pairs), crop, ColourJitter(0.1, rgb)))
-        if preset == "full":
-            crop = CropAndTurn((0.6, 1.0), 1.2, 15.0, ignore_index)
-            return cls((Mirror(pairs), crop, ColourJitter(0.3, rgb)))
-        raise UserError(f"no augmentation {preset!r}; {hint(preset, PRESETS)}")
-
-    def __call__(
-        self, images: Tensor, masks: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Changes a batch, or a single image.
-
-        Args:
-            images: N×C×H×W or C×H×W, uint8.
-            masks: N×H×W or H×W, uint8.
-            generator: Decides the changes; torch's global state does without it, and is left
-                untouched with it.
-
-        Returns:
-            New tensors of the same shapes and types.
-        """
-        if not self._transforms:
-            return images, masks
-        if images.ndim == 3:
-            image, mask = self(images[None], masks[None], generator)
-            return image[0], mask[0]
-        if generator is None:
-            return self._apply(images, masks)
-        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-        with torch.random.fork_rng(devices=[]):
-            # Every draw is made on the CPU, so that all devices see the same changes.
-            torch.default_generator.manual_seed(int(seed))
-            return self._apply(images, masks)
-
-    def _apply(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        image: Any = tv_tensors.Image(images.float() / 255)
-        mask: Any = tv_tensors.Mask(masks)
-        for transform in self._transforms:
-            image, mask = transform(image, mask)
-        pixels = image.as_subclass(Tensor).mul(255).round_().to(torch.uint8)
-        return pixels, mask.as_subclass(Tensor)
 
 
 def _uniform(count: int, low: float, high: float) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from latency import ExportError, LatencyError, check_onnx, export_onnx
-from nas.torchvision_import import torchvision
+from nas.vision_libraries import timm
 
 SHAPE = (1, 3, 24, 32)
 FOUR_CHANNELS = (1, 4, 6, 8)
@@ -21,9 +21,6 @@ class ManyOutputs(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        assert torchvision is not None
-        import timm
-
         self.encoder = timm.create_model(
             "mobilenetv2_100", features_only=True, pad_type="same", out_indices=(1, 2, 3, 4)
         )

@@ -35,6 +35,30 @@ def test_help_lists_the_commands_without_importing_what_is_heavy() -> None:
         assert f"│ {command} " in done.stdout
 
 
+def test_what_reads_runs_imports_nothing_that_builds_networks(finished_run) -> None:
+    late = ("timm", "torchvision", "torch._dynamo", "matplotlib", "scipy")
+    commands = (
+        ["status", str(finished_run)],
+        ["pareto", "list", str(finished_run)],
+        ["runs", "list", str(finished_run.parent)],
+    )
+    script = (
+        "import sys, nas.cli\n"
+        f"for command in {commands}:\n"
+        "    sys.argv = ['nas', *command]\n"
+        "    try:\n"
+        "        nas.cli.main()\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code\n"
+        f"print('imported:', [name for name in {late} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("imported: []\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(nas, command) -> None:
     outcome = nas(command, "--help")

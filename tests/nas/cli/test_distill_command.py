@@ -8,10 +8,7 @@ import pytest
 import torch
 import yaml
 
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
+from nas.vision_libraries import timm
 
 TINY = (
     *("--task", "digits", "--device", "cpu"),

@@ -8,10 +8,7 @@ import torch
 from torch import nn
 
 from nas.distillation import IGNORED_TARGET, Distiller, TermSettings, create_loss, names
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
+from nas.vision_libraries import timm
 
 SHAPE = (1, 3, 16, 16)
 

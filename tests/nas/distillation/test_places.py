@@ -8,10 +8,7 @@ import torch
 from torch import nn
 
 from nas.distillation import find_path, shapes
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
+from nas.vision_libraries import timm
 
 
 def conv(channels_in, channels_out, stride=2):

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -62,3 +66,25 @@ def test_maps_that_fail_half_way_leave_no_file(tmp_path):
     with pytest.raises(RuntimeError, match="stop"):
         cached_maps(path, forward, images, batch_size=2)
     assert [one for one in tmp_path.iterdir() if one.suffix != ".lock"] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_what_a_killed_process_has_left_is_removed(tmp_path):
+    images = torch.arange(5.0).view(5, 1, 1, 1)
+    path = tmp_path / "maps.safetensors"
+
+    def killed(images):
+        if images[0, 0, 0, 0] > 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [images]
+
+    process = multiprocessing.get_context("fork").Process(
+        target=cached_maps, args=(path, killed, images, 2)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert [one.suffix for one in tmp_path.iterdir()].count(".safetensors") == 1
+    (found,) = cached_maps(path, lambda images: [images], images)
+    assert found.flatten().tolist() == [0, 1, 2, 3, 4]
+    assert {one.name for one in tmp_path.iterdir()} == {"maps.safetensors", "maps.lock"}

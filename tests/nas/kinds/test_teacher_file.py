@@ -14,10 +14,7 @@ from nas.errors import UserError
 from nas.kinds.teacher import load_teacher
 from nas.kinds.teacher_file import TeacherModel
 from nas.models.weights import read_tensors
-from nas.torchvision_import import torchvision as _torchvision  # noqa: F401  timm imports it
-
-# isort: split
-import timm
+from nas.vision_libraries import timm
 
 NAME = "resnet10t"
 

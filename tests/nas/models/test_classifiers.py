@@ -6,12 +6,12 @@ from safetensors.torch import save_file
 
 from latency import check_onnx, export_onnx
 from nas.errors import UserError
-from nas.models import classifiers as module
 from nas.models.classifiers import (
     ClassifierSettings,
     classifier_names,
     create_classifier,
 )
+from nas.vision_libraries import timm
 
 LIGHT = "mobilenetv2_035"
 
@@ -168,13 +168,13 @@ def test_an_unknown_stem_is_refused():
 def hub(monkeypatch):
     """A hub that gives random weights; what it was asked for."""
     asked = []
-    create = module.timm.create_model
+    create = timm.create_model
 
     def record(name, pretrained, **options):
         asked.append(pretrained)
         return create(name, pretrained=False, **options)
 
-    monkeypatch.setattr(module.timm, "create_model", record)
+    monkeypatch.setattr(timm, "create_model", record)
     return asked
 
 
@@ -198,7 +198,7 @@ def test_weights_that_cannot_be_fetched_give_one_sentence(monkeypatch):
     def unreachable(*arguments, **options):
         raise ConnectionError("cannot find the\nhub")
 
-    monkeypatch.setattr(module.timm, "create_model", unreachable)
+    monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(UserError) as caught:
         make(weights="imagenet")
     assert str(caught.value) == (

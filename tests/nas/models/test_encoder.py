@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from nas.errors import UserError
-from nas.models import encoder as module
 from nas.models.encoder import Encoder, EncoderSettings
+from nas.vision_libraries import timm
 
 SMALL = "mobilenetv2_035"
 
@@ -87,13 +87,13 @@ def test_a_stride_that_the_backbone_lacks_is_refused(name, strides):
 
 def test_imagenet_weights_are_asked_of_timm(monkeypatch):
     asked = []
-    create = module.timm.create_model
+    create = timm.create_model
 
     def record(name, pretrained, **options):
         asked.append((name, pretrained))
         return create(name, pretrained=False, **options)
 
-    monkeypatch.setattr(module.timm, "create_model", record)
+    monkeypatch.setattr(timm, "create_model", record)
     for weights in ("imagenet", "task", "none"):
         make(weights=weights)
     assert asked == [(SMALL, True), (SMALL, False), (SMALL, False)]
@@ -104,7 +104,7 @@ def test_weights_that_cannot_be_fetched_give_one_sentence(monkeypatch, kind):
     def unreachable(*args, **options):
         raise kind("cannot find the\nhub")
 
-    monkeypatch.setattr(module.timm, "create_model", unreachable)
+    monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(UserError) as caught:
         make(weights="imagenet")
     assert str(caught.value) == (

@@ -8,6 +8,7 @@ from nas.errors import UserError
 from nas.models.classifiers import ClassifierSettings, create_classifier
 from nas.models.stems import find_stem
 from nas.mutual_learning.splitting import SplitNetwork, interfaces, split
+from nas.vision_libraries import timm
 
 
 def classifier(name: str, classes: int, stem: str, size: int = 64) -> nn.Module:
@@ -17,8 +18,6 @@ def classifier(name: str, classes: int, stem: str, size: int = 64) -> nn.Module:
 
 def outline(name: str, classes: int, stem: str) -> nn.Module:
     """The network without weights, which takes no time to make."""
-    import timm  # after torchvision, which nas.models imports in its own way
-
     with torch.device("meta"):
         network = timm.create_model(name, num_classes=classes)
         if stem == "small":

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nas.pareto.objectives import ParetoError
-from nas.pareto.plot_rungs import RungPanel, RungScores, plot_rungs
+from nas.pareto.plot_rungs import plot_rungs
+from nas.pareto.rungs import RungPanel, RungScores
 
 BOTH = np.array([[0.50, 0.70], [0.55, 0.60], [0.60, 0.80]])
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,29 +25,10 @@ from nas.searching.places import completed
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 
-SERVER = os.environ.get("NAS_TEST_POSTGRESQL")
-SECRET = "only-for-tests"
 SCRIPT = Path(__file__).parents[3] / "scripts" / "postgresql.sh"
 ASKED = 20
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason="NAS_TEST_POSTGRESQL names no server")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _password() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PASSWORD, SECRET)
-        yield
-
-
-@pytest.fixture(name="address", scope="module")
-def _address() -> str:
-    """A database of its own: others may make their tables at the same time."""
-    psycopg = pytest.importorskip("psycopg")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(SERVER, password=SECRET, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"{str(SERVER).rpartition('/')[0]}/{name}"
+pytestmark = pytest.mark.usefixtures("password")
 
 
 def _config(table: Path, storage: str | None, **changes: Any) -> TableSearchConfig:
@@ -76,7 +55,7 @@ def _contents(run: RunFolder) -> dict[int, Any]:
 
 @pytest.fixture(name="searched", scope="module")
 def _searched(
-    address: str, toy_table: Path, tmp_path_factory: pytest.TempPathFactory
+    database: str, toy_table: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunFolder, bytes]:
     """A search of two worker processes, and the command lines of all processes meanwhile."""
     seen: list[bytes] = []
@@ -89,7 +68,7 @@ def _searched(
                 continue
 
     path = tmp_path_factory.mktemp("searched") / "run"
-    config = _config(toy_table, address, workers=2)
+    config = _config(toy_table, database, workers=2)
     return search.start(config, path, standard, IMPORT_PATH, look), b"\n".join(seen)
 
 
@@ -102,19 +81,21 @@ def test_two_workers_on_a_server_make_the_study_of_one_process(
     assert found == _contents(alone)
 
 
-def test_the_password_is_in_no_file_and_no_command(searched: tuple[RunFolder, bytes]) -> None:
+def test_the_password_is_in_no_file_and_no_command(
+    searched: tuple[RunFolder, bytes], password: str
+) -> None:
     run, commands = searched
     assert b"nas.searching.local_processes" in commands
-    assert SECRET.encode() not in commands
+    assert password.encode() not in commands
     files = [path for path in run.path.rglob("*") if path.is_file()]
     assert run.config_path in files
-    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+    assert not [path for path in files if password.encode() in path.read_bytes()]
 
 
-def test_the_password_is_in_no_message(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_in_no_message(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD, "another-secret")
     with pytest.raises(UserError, match="password authentication failed") as caught:
-        connect(address)
+        connect(database)
     assert "another-secret" not in str(caught.value)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -18,6 +24,7 @@ from nas.evaluation.table_evaluator import TableEvaluator
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, standard
 from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.databases import PASSWORD
 from nas.searching.executors import create_executor
 from nas.searching.places import completed
 from nas.searching.ray_tasks import _task, _work
@@ -32,13 +39,47 @@ ASKED = 20
 def _ray() -> Iterator[Any]:
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     paths = [str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")]
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        # A short path, as sockets lie in it.
+        tempfile.TemporaryDirectory(
+            prefix="nas-ray-", dir="/tmp", ignore_cleanup_errors=True
+        ) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # Ray keeps there which cluster `ray.init` is to join.
+        patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
         # Ray would give its workers what other programs leave of the processor.
         patch.setenv("RAY_worker_niceness", "0")
+        # Workers have the environment of their node, and one test searches on a server.
+        patch.setenv(PASSWORD, "only-for-tests")
         ray.init(num_cpus=2, log_to_driver=False)
         yield ray
         ray.shutdown()
+
+
+@pytest.fixture(name="second_node")
+def _second_node(ray: Any, tmp_path: Path) -> Iterator[int]:
+    """Another node of the cluster with one processor, by the id of its process group."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus", "1", "--block"]
+    command += ["--address", ray.get_runtime_context().gcs_address]
+    with (tmp_path / "node").open("wb") as log:
+        node = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait_for_nodes(ray, 2)
+        yield node.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(node.pid, signal.SIGKILL)
+        node.wait()
+        _wait_for_nodes(ray, 1)
+
+
+def _wait_for_nodes(ray: Any, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while sum(node["Alive"] for node in ray.nodes()) != number:
+        assert time.monotonic() < deadline, f"the cluster should have {number} nodes"
+        time.sleep(0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +143,59 @@ def test_a_killed_ray_worker_costs_its_candidate_one_try(toy_table: Path, tmp_pa
     assert not [t for t in trials if t.state == TrialState.RUNNING]
 
 
-def test_a_node_without_the_run_folder_says_what_it_needs() -> None:
-    code, sentence = _work("/nowhere/run", 0, IMPORT_PATH, [])
+def test_a_lost_ray_node_costs_its_candidate_one_try(
+    second_node: int, database: str, toy_table: Path, tmp_path: Path
+) -> None:
+    slower = tmp_path / "slower_table.py"
+    slow = (HERE / "slow_table.py").read_text(encoding="utf-8")
+    slower.write_text(slow.replace("SECONDS = 0.1", "SECONDS = 2.0"), encoding="utf-8")
+    lost: list[int] = []
+
+    def lose_the_node(study: optuna.Study) -> None:
+        trials = study.get_trials(deepcopy=False)
+        if lost or completed(trials) < ASKED // 2:
+            return
+        for trial in trials:
+            if trial.state != TrialState.RUNNING or not trial.params:
+                continue
+            worker = trial.user_attrs["origin"]["worker"]["pid"]
+            if os.getpgid(psutil.Process(worker).ppid()) == second_node:
+                lost.append(trial.number)
+                os.killpg(second_node, signal.SIGKILL)
+                # Ray gives its workers groups of their own.
+                os.kill(worker, signal.SIGKILL)
+
+    changes = {"workers": 3, "storage": database, "imports": [str(slower)]}
+    config = _config(toy_table, **changes)
+    run = search.start(config, tmp_path / "run", standard, IMPORT_PATH, lose_the_node)
+    trials = read_study(run).get_trials()
+    assert completed(trials) == ASKED
+    (failed,) = [trial for trial in trials if trial.state != TrialState.COMPLETE]
+    assert ([failed.number], failed.state) == (lost, TrialState.FAIL)
+    assert failed.user_attrs["failure"].startswith("worker lost")
+
+
+def test_a_node_without_the_run_folder_makes_one_of_the_study(
+    toy_table: Path, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    config = _config(toy_table, executor=None, workers=1, storage=storage, imports=[])
+    run = search.start(config, tmp_path / "run", standard, IMPORT_PATH)
+    known = run.config()
+    shutil.rmtree(run.path)
+    study = read_study(RunFolder.create(tmp_path / "again", config, "run"))
+    study.set_user_attr("trials", ASKED + 3)
+    code, sentence = _work(str(run.path), "run", storage, 0, IMPORT_PATH, [])
+    assert (code, sentence) == (0, "")
+    assert run.config() == known
+    assert completed(study.get_trials()) == ASKED + 3
+
+
+def test_a_node_that_cannot_have_a_run_folder_says_so() -> None:
+    code, sentence = _work("/nowhere/run", "run", None, 0, IMPORT_PATH, [])
     assert code == 2
-    assert "does not reach the run folder /nowhere/run; choose a folder that all nodes" in sentence
+    assert sentence.startswith("the Ray node ")
+    assert sentence.endswith(": /nowhere/run: no such run folder.")
 
 
 class FakeRay:

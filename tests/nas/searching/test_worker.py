@@ -17,7 +17,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch, SearchError
 from nas.searching.study import create_memory_study, create_study, read_study, working_storage
 from nas.searching.trial import TrialRunner, origin_of
-from nas.searching.worker import run_worker, work
+from nas.searching.worker import choose_device, run_worker, work
 from search_spaces.genotype import Genotype
 
 CONFIG = fakes.config(trials=12, space={"name": "pair", "options": {"size": 3}})
@@ -69,3 +69,10 @@ def test_failing_candidates_are_replaced_and_end_the_search_in_the_end() -> None
     evaluator.seen.clear()
     with pytest.raises(SearchError, match="3 candidates in a row failed"):
         _play(evaluator, trials=2, failures_in_a_row=3)
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    found = [choose_device("auto", index) for index in range(4)]
+    assert found == ["cuda:0", "cuda:1", "cuda:2", "cuda:0"]
+    assert choose_device("cpu", 1) == "cpu"

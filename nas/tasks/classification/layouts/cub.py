@@ -42,7 +42,7 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     size, crop = photo_size(settings)
     for number, path in files.items():
         where = f"{root / _IMAGES}: image {number}"
-        settings.check_listed(f"images/{path}", where, root)
+        settings.check_inside(f"images/{path}", where, root)
     paths = [below(root, f"images/{path}").relative_to(root).as_posix() for path in files.values()]
     whole = FileSource(root, paths, labels, size, crop, settings.reader, settings.short_side)
     sources = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nas.tasks.classification.file_source import FileSource
 from nas.tasks.classification.layouts.found import Found, photo_size
 from nas.tasks.classification.settings import ClassificationSettings, SplitName
 from nas.tasks.classification.source import ClassificationSource
-from nas.tasks.listing import below, composed, image_files
+from nas.tasks.listing import composed, image_files
 from nas.tasks.spelling import hint
 
 _DELIMITERS = (",", "\t", ";")
@@ -37,12 +38,12 @@ def find(root: Path, settings: ClassificationSettings) -> Found:
     """
     if "train" not in settings.lists:
         raise UserError(f"task {settings.name}: layout list needs lists with one for train.")
-    folder = below(root, settings.images or "")
+    folder = settings.place(settings.images, "images", root)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; correct images or root, or give --data.")
     images = _Images(folder, root, settings)
     rows = {
-        split: images.labelled(below(root, path), settings)
+        split: images.labelled(settings.place(path, f"lists.{split}", root), settings)
         for split, path in settings.lists.items()
     }
     classes = tuple(map(composed, settings.classes)) or tuple(
@@ -98,7 +99,7 @@ class _Images:
         found = []
         for number, name, label in lines:
             where = f"{path}: line {number}"
-            settings.check_listed(name, where, self._folder, self._root)
+            settings.check_inside(name, where, self._folder, self._root)
             file = self._file(name)
             if file is None:
                 self.problems.append(f"{where}: no image {name} in {self._folder}.")
@@ -107,7 +108,9 @@ class _Images:
             else:
                 seen[file] = label
                 self._unused.pop(file, None)
-                found.append((file.relative_to(self._root).as_posix(), composed(label)))
+                # Unlike Path.relative_to it finds the way to another folder too.
+                place = Path(os.path.relpath(file, self._root)).as_posix()
+                found.append((place, composed(label)))
         return found
 
     def notes(self) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ class Coco(MaskFormat):
                 raise UserError(
                     f"{path}: an image has no id, file_name, height or width ({image})."
                 ) from error
-            self._settings.check_listed(file, str(path), images)
+            self._settings.check_inside(file, str(path), images)
             if number in found:
                 problems.append(f"{path}: two images have the id {number}.")
             name = composed(PurePosixPath(file.replace("\\", "/")).stem)

@@ -8,7 +8,7 @@ import search_spaces
 from nas.errors import UserError
 from nas.kinds import kind_named
 from nas.kinds.teacher import load_teacher
-from nas.models import encoder as encoders
+from nas.vision_libraries import timm
 
 CPU = torch.device("cpu")
 KIND = kind_named("segmentation")
@@ -96,13 +96,13 @@ def test_the_check_of_networks_does_not_ask_the_hub(
     faces, make_settings, teacher_settings, monkeypatch
 ):
     asked = []
-    create = encoders.timm.create_model
+    create = timm.create_model
 
     def record(name, pretrained, **options):
         asked.append(pretrained)
         return create(name, pretrained=False, **options)
 
-    monkeypatch.setattr(encoders.timm, "create_model", record)
+    monkeypatch.setattr(timm, "create_model", record)
     hub = {"name": "lcnet_035", "weights": "imagenet"}
     settings = make_settings(
         encoder=hub, distillation={"enabled": True}, teacher=teacher_settings | {"encoder": hub}

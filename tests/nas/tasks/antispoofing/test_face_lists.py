@@ -102,6 +102,16 @@ def test_a_file_outside_the_folder_is_refused_unless_the_task_allows_it(folder, 
     assert nas.tasks.load(folder).sources["train"].labels.tolist() == [0, 1, 0, 1]
 
 
+def test_a_list_outside_the_folder_is_refused_unless_the_task_allows_it(folder):
+    place = folder.with_name(f"outside-{folder.name}.txt")
+    (folder / "test.txt").rename(place)
+    write_task(folder, test=str(place))
+    with pytest.raises(UserError, match=r"task surf: test names .* paths_outside: true"):
+        nas.tasks.load(folder)
+    write_task(folder, test=str(place), paths_outside=True)
+    assert nas.tasks.load(folder).sources["test"].labels.tolist() == [0, 1, 0, 1]
+
+
 def test_inputs_can_be_taken_away_from_every_face(folder):
     task = nas.tasks.load(folder)
     without = task.without(["depth", "ir"])

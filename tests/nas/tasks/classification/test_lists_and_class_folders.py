@@ -56,6 +56,17 @@ def test_columns_may_be_divided_by_blanks_and_splits_have_lists(listed) -> None:
     assert _counts(task)["validation"] == [5, 10, 15]
 
 
+@pytest.mark.parametrize("key", ["images", "lists.train"])
+def test_what_lies_elsewhere_is_refused_unless_the_task_allows_it(listed, key) -> None:
+    place = listed.root.with_name(f"outside-{listed.root.name}")
+    (listed.root / ("all" if key == "images" else "labels.csv")).rename(place)
+    changes = {"images": place} if key == "images" else {"lists": {"train": place}}
+    with pytest.raises(UserError, match=rf": {key} names .* paths_outside: true"):
+        tasks.load(listed.root, **changes)
+    found = tasks.load(listed.root, **changes, paths_outside=True)
+    assert _counts(found)["train"] == [8, 16, 24]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

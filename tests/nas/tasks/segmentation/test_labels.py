@@ -130,6 +130,35 @@ def test_a_list_that_leads_elsewhere_is_refused_unless_the_task_allows_it(task_f
     assert task.dataset("train").names == ("01", "00")
 
 
+def _moved(task_folder, key):
+    """Where something of a task lies once it is outside the folder of the data."""
+    place = task_folder.root.with_name(f"outside-{task_folder.root.name}")
+    (task_folder.root / key).rename(place)
+    return place
+
+
+@pytest.mark.parametrize("key", ["images", "masks"])
+@pytest.mark.parametrize("form", [str, lambda place: f"../{place.name}"], ids=["absolute", "up"])
+def test_folders_elsewhere_are_refused_unless_the_task_allows_them(task_folder, key, form):
+    place = form(_moved(task_folder, key))
+    task_folder.describe(**{key: place})
+    with pytest.raises(UserError, match=rf"task leaves: {key} names .* paths_outside: true"):
+        tasks.load(task_folder.root)
+    task_folder.describe(**{key: place}, paths_outside=True)
+    assert len(tasks.load(task_folder.root).dataset("train").names) == 8
+
+
+def test_lists_elsewhere_are_refused_unless_the_task_allows_them(task_folder):
+    (task_folder.root / "train.txt").write_text("00\n01\n")
+    place = str(_moved(task_folder, "train.txt"))
+    splits = {"train": place, "validation": "6:8", "test": "8:10"}
+    task_folder.describe(splits=splits)
+    with pytest.raises(UserError, match=r"task leaves: a split names .* paths_outside: true"):
+        tasks.load(task_folder.root)
+    task_folder.describe(splits=splits, paths_outside=True)
+    assert tasks.load(task_folder.root).dataset("train").names == ("00", "01")
+
+
 def test_absolute_paths_into_the_folders_of_the_task_are_read(task_folder):
     content = f"{task_folder.root / 'images' / '00.jpg'}\n{task_folder.root}/masks/../images/01.jpg"
     assert _listed(task_folder, content.encode()).dataset("train").names == ("00", "01")

@@ -1,0 +1,266 @@
+r"""Small segmenters on CamVid: those that people designed, and ours, by one recipe on one split.
+
+    python benchmarks/camvid.py --data CAMVID --weights MOBILENETV2 --work runs/camvid
+    python benchmarks/camvid.py --data CAMVID --weights MOBILENETV2 --work runs/camvid-large \
+        --size 360x480 --seeds 1
+
+Hand-made networks are those of `hand_made`, and a plain decoder on the encoder that ours have, cut
+at two strides and with the same ImageNet weights. Ours are found by one search for each limit on
+the parameters, and its best candidate is retrained. Everything is trained with the same settings
+and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
+the table. Latency is that of the ONNX file on one thread of this machine. What is trained already
+is not trained again, so the script can be stopped and started. It takes hours on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from rich.console import Console
+from rich.table import Table
+
+import latency
+import nas
+from nas.experiments.run import mean_and_spread
+from nas.files import read_json, write_json
+from nas.pareto.figures import save
+
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parent / "docs" / "tasks" / "camvid.yaml"
+BACKBONE = "mobilenetv2_100"
+LIMITS = {"100 K": 100_000, "300 K": 300_000, "500 K": 500_000}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of the table.
+
+    Attributes:
+        name: Of the network.
+        ours: Whether a search has found it.
+        params: Number of parameters.
+        macs: Multiply-accumulates for an image.
+        ms: Median latency in milliseconds.
+        validation: mIoU of each seed on the validation split.
+        test: mIoU of each seed on the test split.
+        own_size: The same against the masks as they are stored.
+    """
+
+    name: str
+    ours: bool
+    params: int
+    macs: int
+    ms: float
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    own_size: tuple[float, ...]
+
+
+class Comparison:
+    """Trains and scores networks, one after the other.
+
+    Args:
+        options: Of the command line.
+    """
+
+    def __init__(self, options: argparse.Namespace):
+        self.options = options
+        height, width = (int(side) for side in options.size.split("x"))
+        self.shape = (1, 3, height, width)
+        self.task = {"task_options.input_size": [height, width], "data": str(options.data)}
+        self.recipe = {"batch_size": options.batch_size, "learning_rate": options.rate}
+        pretrained = {
+            "model.weights": str(options.weights),
+            "model.options": {"pad_type": "same"},
+            "training.encoder_learning_rate": options.encoder_rate,
+        }
+        # A network that starts from random weights has nothing to preserve.
+        fresh = {"training.encoder_learning_rate": options.rate}
+        arch0 = {
+            "model.options": {"weights": str(options.weights)},
+            "training.encoder_learning_rate": options.encoder_rate,
+        }
+        designed = f"{HERE / 'hand_made.py'}:"
+        self.networks: dict[str, Callable[[str], Row]] = {
+            "ENet": partial(self.designed, f"{designed}enet", fresh),
+            "LR-ASPP": partial(self.designed, f"{designed}lraspp_small", fresh),
+            "LR-ASPP at half width": partial(self.designed, f"{designed}lraspp_tiny", fresh),
+            "FastNAS arch0": partial(self.designed, f"{designed}arch0", arch0),
+            "plain decoder to stride 16": partial(
+                self.designed, BACKBONE, {**pretrained, "model.strides": [4, 8, 16]}
+            ),
+            "plain decoder to stride 8": partial(
+                self.designed, BACKBONE, {**pretrained, "model.strides": [4, 8]}
+            ),
+            **{
+                f"ours, at most {label}": partial(self.searched, limit)
+                for label, limit in LIMITS.items()
+            },
+        }
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the table; those that are known are read."""
+        for name, make in self.networks.items():
+            if self.options.only and name not in self.options.only:
+                continue
+            record = self.folder(name) / f"row-{self.options.seeds}-{self.options.epochs}.json"
+            if not record.exists():
+                write_json(record, asdict(make(name)))
+            yield Row(**read_json(record))
+
+    def folder(self, name: str) -> Path:
+        """Where a network is kept."""
+        plain = name.lower().replace(",", "").replace(" ", "-")
+        return Path(self.options.work / plain)
+
+    def designed(self, model: str, settings: dict[str, Any], name: str) -> Row:
+        """A network that people designed."""
+        training = {"epochs": self.options.epochs, **self.recipe}
+        run = nas.train(
+            TASK,
+            model,
+            run=self.folder(name),
+            seeds=self.options.seeds,
+            device=self.options.device,
+            config={
+                **self.task,
+                **settings,
+                **{f"training.{key}": value for key, value in training.items()},
+            },
+        )
+        places = [run.path / f"seed-{seed}" for seed in range(self.options.seeds)]
+        return self.scored(name, False, places)
+
+    def searched(self, limit: int, name: str) -> Row:
+        """The best candidate of a search with a limit on the parameters."""
+        folder = self.folder(name)
+        begun = (folder / "run.json").exists()
+        run = nas.search(
+            None if begun else TASK,
+            run=folder,
+            space=None if begun else "small",
+            limits=None if begun else {"params": limit},
+            trials=self.options.trials,
+            finalists=self.options.finalists,
+            workers=self.options.workers,
+            device=self.options.device,
+            resume=begun,
+            teacher=None if begun else self.options.teacher or False,
+            config={}
+            if begun
+            else {
+                **self.task,
+                "evaluation.encoder.weights": str(self.options.weights),
+                "evaluation.encoder.options": {"pad_type": "same"},
+                "space.options.encoders": [BACKBONE],
+            },
+        )
+        places = [folder / "retrain" / f"seed-{seed}" for seed in range(self.options.seeds)]
+        for seed, place in enumerate(places):
+            run.retrain(
+                "best",
+                epochs=self.options.epochs,
+                seed=seed,
+                out=place,
+                device=self.options.device,
+                config={"encoder_learning_rate": self.options.encoder_rate, **self.recipe},
+            )
+        return self.scored(name, True, places)
+
+    def scored(self, name: str, ours: bool, places: list[Path]) -> Row:
+        """A row of trained networks, one for each seed."""
+        network = nas.load(places[0])
+        counts = latency.count(network, self.shape)
+        test = [nas.evaluate(place, "test").figures for place in places]
+        validation = [nas.evaluate(place).figures["none"]["mean_iou"][0] for place in places]
+        return Row(
+            name=name,
+            ours=ours,
+            params=counts.parameters,
+            macs=counts.macs,
+            ms=latency.measure(network, self.shape).median_ms,
+            validation=tuple(validation),
+            test=tuple(one["none"]["mean_iou"][0] for one in test),
+            # Where images are trained at the size of the files, both are one.
+            own_size=tuple(one.get("own size", one["none"])["mean_iou"][0] for one in test),
+        )
+
+
+def main() -> None:
+    """Prints the table, and draws mIoU against parameters and against milliseconds."""
+    options = parse_arguments()
+    rows = list(Comparison(options).rows())
+    console = Console()
+    table = Table(box=None, title=f"CamVid at {options.size}, mIoU in %, seeds: {options.seeds}")
+    for column in ("network", "parameters", "MACs", "ms", "validation", "test", "test, own size"):
+        table.add_column(column, justify="left" if column == "network" else "right")
+    for row in rows:
+        scores = (row.validation, row.test, row.own_size)
+        table.add_row(
+            row.name,
+            f"{row.params / 1e3:.0f} K",
+            f"{row.macs / 1e6:.0f} M",
+            f"{row.ms:.2f}",
+            *(f"{100 * mean:.1f} ± {100 * spread:.1f}" for mean, spread in map(both, scores)),
+        )
+    console.print(table)
+    for axis, values, label in (
+        ("params", [row.params for row in rows], "parameters"),
+        ("ms", [row.ms for row in rows], "milliseconds, one thread"),
+    ):
+        console.print(f"wrote {draw(rows, values, label, options.work / f'camvid-{axis}')}")
+
+
+def both(values: tuple[float, ...]) -> tuple[float, float]:
+    """Mean and sample standard deviation, which is 0 for one value."""
+    mean, spread = mean_and_spread(list(values))
+    return mean, spread or 0.0
+
+
+def draw(rows: list[Row], values: Sequence[float], label: str, stem: Path) -> Path:
+    """A picture of test mIoU against a cost, with the spread of the seeds."""
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for ours, colour in ((True, "C3"), (False, "C0")):
+        for row, value in zip(rows, values, strict=True):
+            if row.ours == ours:
+                mean, spread = both(row.test)
+                axes.errorbar(value, 100 * mean, 100 * spread, fmt="o", color=colour, capsize=3)
+                axes.annotate(
+                    row.name, (value, 100 * mean), (5, 4), textcoords="offset points", fontsize=7
+                )
+    axes.margins(x=0.2)
+    axes.set(xscale="log", xlabel=label, ylabel="mIoU on test, %")
+    (path,) = save(figure, stem, ("png",))
+    return path
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of CamVid, see docs/tasks/camvid.yaml")
+    add("--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}")
+    add("--work", type=Path, required=True, help="folder for everything that is trained")
+    add("--size", default="180x240", help="height x width of the images (default 180x240)")
+    add("--seeds", type=int, default=4)
+    add("--epochs", type=int, default=100, help="of every full training (default 100)")
+    add("--trials", type=int, default=32, help="candidates of each search (default 32)")
+    add("--finalists", type=int, default=4, help="of each search (default 4)")
+    add("--workers", type=int, default=1, help="of each search (default 1)")
+    add("--teacher", type=Path, help="run of nas train that searched networks learn from")
+    add("--batch-size", type=int, default=8)
+    add("--rate", type=float, default=3e-3, help="learning rate (default 3e-3)")
+    add("--encoder-rate", type=float, default=1e-3, help="of pre-trained weights (default 1e-3)")
+    add("--device", default="auto")
+    add("--only", action="append", default=[], help="name of a row; repeat for several")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
