@@ -54,7 +54,7 @@ def quantise_onnx(path: Path | str, images: np.ndarray, out: Path | str) -> Path
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         quantised = Path(folder, "int8.onnx")
         _quantise(file, images, quantised)
-        check_int8(file.path, signal_to_noise(expected, predictor(quantised)(images)))
+        _check(file.path, signal_to_noise(expected, predictor(quantised)(images)))
         quantised.replace(target)
     return target
 
@@ -64,24 +64,6 @@ def signal_to_noise(expected: np.ndarray, found: np.ndarray) -> float:
     noise = float(np.square(found - expected, dtype=np.float64).sum())
     signal = float(np.square(expected, dtype=np.float64).sum())
     return float("inf") if noise == 0 else 10 * float(np.log10(max(signal, 1e-30) / noise))
-
-
-def check_int8(path: Path, decibels: float) -> None:
-    """Refuses an int8 network that is broken.
-
-    Args:
-        path: The file that it was made of, for the message.
-        decibels: What `signal_to_noise` tells of its outputs beside those of the float32 network.
-
-    Raises:
-        ExportError: If they have little to do with each other.
-    """
-    if decibels < MINIMUM_DECIBELS:
-        raise ExportError(
-            f"{path}: the int8 outputs are {decibels:.1f} dB above their error, less than "
-            f"{MINIMUM_DECIBELS:.0f} dB: calibrate with more images of the kind that the network "
-            "was trained on, or keep float32."
-        )
 
 
 class _Images(quantization.CalibrationDataReader):
@@ -109,3 +91,12 @@ def _quantise(file: OnnxFile, images: np.ndarray, target: Path) -> None:
         per_channel=True,
         reduce_range=True,
     )
+
+
+def _check(path: Path, decibels: float) -> None:
+    if decibels < MINIMUM_DECIBELS:
+        raise ExportError(
+            f"{path}: the int8 outputs are {decibels:.1f} dB above their error, less than "
+            f"{MINIMUM_DECIBELS:.0f} dB: calibrate with more images of the kind that the network "
+            "was trained on, or keep float32."
+        )

@@ -163,7 +163,6 @@ def measure_exported(
     runs: int = 30,
     threads: int = 1,
     attempts: int = ATTEMPTS,
-    precision: str = FLOAT32,
 ) -> Latency:
     """Measures the latency of an exported network on the CPU, as `measure` does.
 
@@ -173,7 +172,6 @@ def measure_exported(
         runs: Timed runs, at least 20.
         threads: CPU threads of one operator.
         attempts: How many times `runs` are made at most, at least 1.
-        precision: Number format of the computation, for the record: float32 or int8.
 
     Raises:
         UnavailableError: If the runtime of the format is missing, or nothing here measures it.
@@ -190,7 +188,7 @@ def measure_exported(
     shape = check_input_shape(kind.open(file).shape)
     placement = Placement(Device("cpu"), threads)
     request = _Request(create_engine(kind.engine), placement, runs, 10, attempts, None)
-    return _or_on_cpu(request, lambda chosen: _measure(file, shape, chosen, precision))
+    return _or_on_cpu(request, lambda chosen: _measure(file, shape, chosen, FLOAT32))
 
 
 def _or_on_cpu(request: _Request, measured: Callable[[_Request], Latency]) -> Latency:

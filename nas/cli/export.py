@@ -199,7 +199,6 @@ def _export(
     from nas.deployment.export import export as write
     from nas.deployment.formats import ONNX
     from nas.report.progress import EpochProgress
-    from nas.training.device import resolve_device
 
     paths, onnx = targets(place, formats, out), None
     if ONNX in paths and formats.layout is None:
@@ -214,11 +213,10 @@ def _export(
         formats,
         task,
         onnx=onnx,
-        device=resolve_device(device),
         command=shlex.join(["nas", *sys.argv[1:]]),
         on_format=lambda title: say(f"{title} …"),
     )
-    _show_files(found, onnx)
+    _show_files(found)
 
 
 def _check_anytime(anytime: bool, of_onnx: bool, of_task: bool) -> None:
@@ -273,15 +271,11 @@ def _show(onnx: WrittenOnnx) -> None:
         say(sentence)
 
 
-def _show_files(found: Delivery, onnx: WrittenOnnx | None) -> None:
-    from nas.report.exports import exports_table, int8_records
-    from nas.report.retraining import int8_table
+def _show_files(found: Delivery) -> None:
+    from nas.report.exports import exports_table
     from nas.terminal import plain_console
 
     exported = found.exported
-    if onnx is not None:
-        for title, record in int8_records(onnx.record, exported.files.values()):
-            plain_console().print(int8_table(f"{onnx.record['network']}, {title}", record))
     if exported.files:
         plain_console().print(exports_table(exported.files.values()))
     unchecked = (facts["unchecked"] for facts in exported.files.values() if "unchecked" in facts)

@@ -64,15 +64,11 @@ def format_options(
         given = {
             "--opset": options.opset != DEFAULT_OPSET,
             "--dynamic-batch": options.dynamic_batch,
+            "--int8": options.int8 is not None,
         }
         for option, is_given in given.items():
             if is_given:
                 raise UserError(f"{option} is for ONNX alone; add --to onnx or leave it out.")
-        if options.int8 is not None:
-            raise UserError(
-                "--int8 quantises the ONNX file, and makes the int8 version of openvino of that; "
-                "other formats are in float32. Add --to onnx or leave --int8 out."
-            )
     if preprocess is not None and (options.dynamic_batch or options.int8 is not None):
         raise UserError("--preprocess goes with neither --dynamic-batch nor --int8; leave one out.")
     return found

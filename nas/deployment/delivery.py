@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from latency.devices.identity import INT8
 from latency.exporting.formats.format import Format
 from nas.deployment.formats import ONNX, Exported, FormatOptions, export_formats, path_of
 from nas.deployment.formats import validation_images as images_of
-from nas.deployment.int8 import Int8Source
 from nas.deployment.model_card import write_card
-from nas.deployment.scores import scores_of
 from nas.deployment.trained_network import NamedTask, TrainedNetwork, task_of_training
 from nas.errors import UserError
 from nas.mutual_learning.trained import PathNetwork
@@ -93,7 +88,6 @@ def deliver(
     task: Task | None,
     *,
     onnx: WrittenOnnx | None = None,
-    device: torch.device | None = None,
     command: str | None = None,
     on_format: Callable[[str], None] = lambda title: None,
 ) -> Delivery:
@@ -104,25 +98,16 @@ def deliver(
         paths: Where each format goes; see `targets`.
         options: The formats.
         task: Its data, whose validation images the files are compared on, if they are there.
-        onnx: The ONNX file where it is written already; if it has an int8 version, that becomes
-            one of every other format that has such files.
-        device: Where images are put that these are scored on; the CPU unless given.
+        onnx: The ONNX file where it is written already.
         command: What made the files, for the record.
         on_format: Told the title of each format before it is written.
     """
-    images, note, int8 = None, None, None
+    images, note = None, None
     if task is not None:
         try:
             images = images_of(trained, task)
         except UserError as error:
             task, note = None, str(error)
-    if task is not None and onnx is not None and INT8 in onnx.record:
-        channels = onnx.record["input"].get("channels")
-        int8 = Int8Source(
-            onnx.path.with_name(onnx.record[INT8]["file"]),
-            partial(scores_of, task=task, device=device or torch.device("cpu")),
-            None if channels is None else tuple(channels),
-        )
     written = {} if onnx is None else {ONNX: _float32_of(onnx)}
     exported = export_formats(
         trained,
@@ -131,7 +116,6 @@ def deliver(
         images,
         written=written,
         beside_onnx={} if onnx is None else _int8_of(onnx),
-        int8=int8,
         command=command,
         on_format=on_format,
     )

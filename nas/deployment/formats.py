@@ -6,26 +6,21 @@ import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import latency
-from latency.devices.identity import FLOAT32, INT8
 from latency.errors import LatencyError, NoiseWarning
 from latency.exporting.comparison import TOLERANCE, largest_difference
 from latency.exporting.formats import create_format
 from latency.exporting.formats.format import Format
 from latency.exporting.formats.onnx_graph import Onnx
-from latency.exporting.int8 import check_int8
 from latency.exporting.preprocessing import LAYOUTS, Preprocessed
-from nas.deployment.int8 import FileNetwork, Int8Source
 from nas.deployment.onnx_export import DEFAULT_OPSET, about
 from nas.deployment.trained_network import TrainedNetwork
 from nas.errors import UserError
@@ -135,7 +130,6 @@ def export_formats(
     *,
     written: Mapping[str, Mapping[str, Any]] | None = None,
     beside_onnx: Mapping[Path, Mapping[str, Any]] | None = None,
-    int8: Int8Source | None = None,
     command: str | None = None,
     on_format: Callable[[str], None] = lambda title: None,
 ) -> Exported:
@@ -151,8 +145,6 @@ def export_formats(
         written: Facts of files that are written already, by format: these are compared and
             measured alone.
         beside_onnx: Facts of what came with the ONNX file, by its path, for the record.
-        int8: What the int8 files of the other formats are made of, if they are wanted; what has
-            none is told.
         command: What made the files, for the record.
         on_format: Told the title of each format before it is written.
 
@@ -188,14 +180,6 @@ def export_formats(
             same = {key: facts[key] for key in ("input", "versions")}
             for path, other in (beside_onnx or {}).items():
                 found.files[path] = {**same, **other, **common}
-        elif int8 is not None and kind.has_int8:
-            path = paths[name].with_name(f"{paths[name].stem}.{INT8}{kind.suffix}")
-            try:
-                found.files[path] = {**exporting.export_int8(kind, path, int8), **common}
-            except LatencyError as error:
-                found.failures[f"{name} in {INT8}"] = str(error)
-        elif int8 is not None:
-            found.notes.append(f"{kind.title} has no int8 version, so its file is in float32.")
     _remember(trained, found)
     return found
 
@@ -261,40 +245,20 @@ class _Exporting:
         """
         if written is not None:
             return {**written, **self._facts(kind, path), **self._judged(kind, path)}
-        with _appearing(kind, path) as made:
+        with (
+            naming_full_disks(path),
+            tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
+        ):
+            made = Path(folder, path.name)
             kind.write(self._network, self._images[:1], made, self._metadata)
             judged = self._judged(kind, made)
+            for file in kind.files(made):
+                target = path.parent / file.name
+                # A format that is a folder cannot be replaced in one step.
+                if target.is_dir():
+                    shutil.rmtree(target)
+                file.replace(target)
         return {**self._facts(kind, path), **judged}
-
-    def export_int8(self, kind: Format, path: Path, source: Int8Source) -> dict[str, Any]:
-        """Writes, scores and measures the int8 version of a file.
-
-        Raises:
-            LatencyError: If one of them fails, or its outputs have little to do with PyTorch's.
-        """
-        images = self._images.numpy()
-        with _appearing(kind, path) as made:
-            kind.write_int8(source.file, made, self._metadata)
-            found = kind.open(made).predict(images)
-            with torch.no_grad():
-                expected = self._network(self._images).numpy()
-            decibels = latency.signal_to_noise(expected, found)
-            check_int8(path, decibels)
-            quick = kind.open(made, torch.get_num_threads())
-            scores = source.score(FileNetwork(quick.predict, source.channels))
-            measured = _latency(kind, made, INT8)
-        of_onnx = float(np.abs(found - latency.predictor(source.file)(images)).max())
-        return {
-            **self._facts(kind, path),
-            "title": f"{kind.title} in {INT8}",
-            "format": INT8,
-            "largest_difference": None,
-            "unchecked": f"{path.name} is judged by its scores, which stand in {RECORD}; its "
-            f"outputs are {decibels:.1f} dB above their error, and differ from those of "
-            f"{source.file.name} by up to {of_onnx:.2g}.",
-            "scores": scores,
-            "latency": measured,
-        }
 
     def _judged(self, kind: Format, path: Path) -> dict[str, Any]:
         if kind.absent_runtime is not None:
@@ -312,7 +276,7 @@ class _Exporting:
         return {
             "largest_difference": difference,
             "tolerance": self._options.tolerance,
-            "latency": _latency(kind, path, FLOAT32),
+            "latency": _latency(kind, path),
         }
 
     def _facts(self, kind: Format, path: Path) -> dict[str, Any]:
@@ -326,30 +290,13 @@ class _Exporting:
         }
 
 
-@contextmanager
-def _appearing(kind: Format, path: Path) -> Iterator[Path]:
-    """A place for a file, all of which appears at its path when the context ends well."""
-    with (
-        naming_full_disks(path),
-        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
-    ):
-        made = Path(folder, path.name)
-        yield made
-        for file in kind.files(made):
-            target = path.parent / file.name
-            # A format that is a folder cannot be replaced in one step.
-            if target.is_dir():
-                shutil.rmtree(target)
-            file.replace(target)
-
-
-def _latency(kind: Format, path: Path, precision: str) -> dict[str, Any] | None:
+def _latency(kind: Format, path: Path) -> dict[str, Any] | None:
     if kind.engine is None:
         return None
     with warnings.catch_warnings():
         # What is noisy says so by itself.
         warnings.simplefilter("ignore", NoiseWarning)
-        return latency.measure_exported(path, kind, precision=precision).to_dict()
+        return latency.measure_exported(path, kind).to_dict()
 
 
 def _size(path: Path) -> int:

@@ -28,21 +28,6 @@ Tune = Callable[[Path, np.ndarray], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Int8Source:
-    """What the int8 files of other formats than ONNX are made of.
-
-    Attributes:
-        file: The int8 ONNX file.
-        score: Scores a network whose images are on the CPU, by split.
-        channels: Which of the images' channels the file takes; None for all.
-    """
-
-    file: Path
-    score: Callable[[nn.Module], dict[str, dict[str, Any]]]
-    channels: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Int8Options:
     """How a network becomes int8.
 
@@ -55,8 +40,8 @@ class Int8Options:
     seed: int = 0
 
 
-class FileNetwork(nn.Module):
-    """An exported file in the place of a network of PyTorch, on the CPU.
+class OnnxNetwork(nn.Module):
+    """An ONNX file in the place of a network of PyTorch, on the CPU.
 
     Args:
         predict: Runs the file.
@@ -114,7 +99,7 @@ def int8_version(
 
     def scores() -> dict[str, dict[str, Any]]:
         predict = latency.predictor(quantised, threads=torch.get_num_threads())
-        return score(FileNetwork(predict, channels))
+        return score(OnnxNetwork(predict, channels))
 
     tuning = {}
     if tune is not None:

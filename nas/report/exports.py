@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
 
-from latency.devices.identity import FLOAT32, INT8
 from latency.units import BYTES
 
 
@@ -31,26 +30,3 @@ def exports_table(files: Iterable[Mapping[str, Any]]) -> Table:
             "–" if measured is None else f"{measured['median_ms']:.2f} ms",
         )
     return table
-
-
-def int8_records(
-    record: Mapping[str, Any], files: Iterable[Mapping[str, Any]]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The int8 versions in other formats than ONNX, as `nas.report.retraining.int8_table` takes it.
-
-    Args:
-        record: That of the ONNX file, with the scores of the float32 network.
-        files: What is known of every file; that of an int8 version follows its float32 file.
-
-    Yields:
-        The title of the format, and the record.
-    """
-    before: Mapping[str, Any] = {}
-    for facts in files:
-        if "scores" in facts:
-            pair = {
-                kind: {key: one[key] for key in ("latency", "size")}
-                for kind, one in ((FLOAT32, before), (INT8, facts))
-            }
-            yield before["title"], {**record, INT8: {**facts["scores"], **pair}}
-        before = facts

@@ -38,16 +38,6 @@ class Opened:
     shape: tuple[int, ...]
     dtype: np.dtype
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """The logits of any number of images that is a multiple of the batch.
-
-        Args:
-            images: Of the number format and the size that it takes, the first axis their number.
-        """
-        size = self.shape[0]
-        batches = (images[start : start + size] for start in range(0, len(images), size))
-        return np.concatenate([self.run(batch) for batch in batches])
-
 
 class Format(ABC):
     """Writes networks in a format, and runs what was written.
@@ -62,7 +52,6 @@ class Format(ABC):
         tested: Versions that are known to work together, for messages.
         engine: Latency engine that measures its files; None where nothing here does.
         absent_runtime: Why its files do not run here, as a clause; None where they do.
-        has_int8: Whether `write_int8` works.
     """
 
     name: str
@@ -73,7 +62,6 @@ class Format(ABC):
     tested: str = ""
     engine: str | None = None
     absent_runtime: str | None = None
-    has_int8: bool = False
 
     @abstractmethod
     def write(
@@ -104,20 +92,6 @@ class Format(ABC):
             UnavailableError: If its runtime is missing or does not run here.
             LatencyError: If the file is none of this format.
         """
-
-    def write_int8(self, onnx: Path, path: Path, metadata: Mapping[str, str]) -> None:
-        """Converts an int8 ONNX file, as `quantise_onnx` writes it.
-
-        Args:
-            onnx: That file.
-            path: A file that is not there yet, whose name ends in the suffix.
-            metadata: As of `write`.
-
-        Raises:
-            UnavailableError: If the converter is missing or does not work here.
-            ExportError: If it cannot convert the file, or the format is written in float32 alone.
-        """
-        raise ExportError(f"{self.title} is written in float32 alone.")
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Everything that belongs to an exported network: its file, and others beside it."""

@@ -16,7 +16,7 @@ from latency.exporting.formats.format import Format, Opened
 
 
 class OpenVino(Format):
-    """An XML file with the graph and a ``.bin`` beside it with the weights, in float32 or int8.
+    """An XML file with the graph and a ``.bin`` beside it with the weights, in float32.
 
     The network goes there by ONNX, in which batch norm is folded and all sizes are constants.
     """
@@ -28,21 +28,21 @@ class OpenVino(Format):
     packages = ("openvino",)
     tested = "openvino 2026.4.1 with torch 2.13.0"
     engine = "openvino"
-    has_int8 = True
 
     def write(
         self, network: nn.Module, image: Tensor, path: Path, metadata: Mapping[str, str]
     ) -> None:
-        # Before the export, which takes seconds.
-        self._library()
+        openvino = self._library()
         with tempfile.TemporaryDirectory() as folder:
             onnx = export_onnx(
                 network, tuple(image.shape), Path(folder, "model.onnx"), dtype=image.dtype
             )
-            self._convert(onnx, path, metadata)
-
-    def write_int8(self, onnx: Path, path: Path, metadata: Mapping[str, str]) -> None:
-        self._convert(onnx, path, metadata)
+            with self.conversion():
+                # `convert_model` does the same, and reports its use to the makers of OpenVINO.
+                model = openvino.Core().read_model(onnx)
+                for key, value in metadata.items():
+                    model.set_rt_info(value, ["model_info", key])
+                openvino.save_model(model, path, compress_to_fp16=False)
 
     def open(self, path: Path, threads: int = 1) -> Opened:
         openvino = self._library()
@@ -72,15 +72,6 @@ class OpenVino(Format):
 
     def files(self, path: Path) -> tuple[Path, ...]:
         return (path, path.with_suffix(".bin"))
-
-    def _convert(self, onnx: Path, path: Path, metadata: Mapping[str, str]) -> None:
-        openvino = self._library()
-        with self.conversion():
-            # `convert_model` does the same, and reports its use to the makers of OpenVINO.
-            model = openvino.Core().read_model(onnx)
-            for key, value in metadata.items():
-                model.set_rt_info(value, ["model_info", key])
-            openvino.save_model(model, path, compress_to_fp16=False)
 
     def _library(self) -> Any:
         with self.imports():

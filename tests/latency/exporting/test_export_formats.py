@@ -147,24 +147,6 @@ def test_what_is_no_such_file_is_told(name, tmp_path):
         kind.open(path)
 
 
-def test_openvino_computes_what_the_int8_file_computes(onnx_file, tmp_path):
-    kind = _installed("openvino")
-    images = np.random.default_rng(0).standard_normal((4, 3, *SIZE), dtype=np.float32)
-    source = latency.quantise_onnx(onnx_file, images, tmp_path / "source.onnx")
-    path = tmp_path / "model.int8.xml"
-    kind.write_int8(source, path, FACTS)
-    found = kind.open(path).predict(images)
-    assert latency.signal_to_noise(latency.predictor(source)(images), found) > 20
-    assert 'element_type="i8"' in path.read_text()
-    (_, weights) = kind.files(path)
-    assert weights.stat().st_size < onnx_file.stat().st_size
-
-
-def test_a_format_of_float32_alone_has_no_int8_version(onnx_file, tmp_path):
-    with pytest.raises(ExportError, match=r"torch\.export is written in float32 alone"):
-        create_format("torch.export").write_int8(onnx_file, tmp_path / "model.pt2", {})
-
-
 def test_an_unknown_format_is_refused():
     with pytest.raises(LatencyError, match="no format 'onx'; did you mean 'onnx'"):
         create_format("onx")

@@ -58,24 +58,6 @@ def test_int8_is_compared_on_the_images_that_are_named(nas, made, tiny, tmp_path
     assert outcome.out.splitlines()[-2:] == [f"onnx: {out}", f"int8: {tmp_path / 'net.int8.onnx'}"]
 
 
-def test_int8_of_openvino_is_scored_beside_its_float32_file(nas, made, tiny, tmp_path):
-    pytest.importorskip("openvino")
-    outcome = nas(
-        *("export", made, "--int8", "--int8-images", 6, "--to", "onnx", "--to", "openvino"),
-        *("--to", "torch.export", "--out", tmp_path, "--task", "faces", "--device", "cpu", *SET),
-    )
-    assert outcome.code == 0, outcome.err
-    before = json.loads((tmp_path / "model.json").read_text())["test"]["macro"]["iou"]
-    facts = json.loads((tmp_path / "exports.json").read_text())["files"]["model.int8.xml"]
-    after = facts["scores"]["test"]["macro"]["iou"]
-    assert facts["latency"]["device"]["precision"] == "int8"
-    table = outcome.out.split("OpenVINO", 1)[1]
-    row = next(line for line in table.splitlines() if "mean IoU on test" in line)
-    assert f"{before:.4f}" in row and f"{after:.4f}" in row
-    assert "torch.export has no int8 version, so its file is in float32." in outcome.out
-    assert outcome.out.splitlines()[-2] == f"int8: {tmp_path / 'model.int8.xml'}"
-
-
 def test_the_int8_version_is_fine_tuned(nas, made, tiny, tmp_path):
     out = tmp_path / "net.onnx"
     outcome = nas(
@@ -100,7 +82,7 @@ def test_the_int8_version_is_fine_tuned(nas, made, tiny, tmp_path):
         (["--int8", "--int8-images", 0], "int8 with 0 calibration images: give at least 1"),
         (["--to", "onnx", "--to", "onnx"], "format 'onnx' is named twice; name each once."),
         (["--to", "openvin"], "there is no format 'openvin'; did you mean 'openvino'?"),
-        (["--to", "openvino", "--int8"], "--int8 quantises the ONNX file, and makes the"),
+        (["--to", "openvino", "--int8"], "--int8 is for ONNX alone; add --to onnx or leave it"),
         (["--to", "coreml", "--opset", 17], "--opset is for ONNX alone; add --to onnx or leave"),
         (["--preprocess", "nhwc", "--int8"], "--preprocess goes with neither --dynamic-batch nor"),
         (["--preprocess", "rgb"], "preprocessing 'rgb': use nhwc or nchw."),

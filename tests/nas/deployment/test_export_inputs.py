@@ -8,7 +8,7 @@ import torch
 
 import nas.tasks
 from nas.deployment.export import export
-from nas.deployment.int8 import FileNetwork
+from nas.deployment.int8 import OnnxNetwork
 from nas.deployment.named_network import named_network
 from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Selection
@@ -56,5 +56,5 @@ def test_latency_is_that_of_the_network_of_its_inputs(file):
 
 def test_a_file_stands_in_for_the_network_among_all_channels():
     images = torch.rand(2, 5, 3, 3)
-    network = FileNetwork(lambda given: given.sum(axis=(2, 3)), channels=(4, 0))
+    network = OnnxNetwork(lambda given: given.sum(axis=(2, 3)), channels=(4, 0))
     assert torch.allclose(network(images), images[:, [4, 0]].sum(dim=(2, 3)))

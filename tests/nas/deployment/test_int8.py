@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import nas.tasks
-from nas.deployment.int8 import FileNetwork, Int8Options, calibration_images
+from nas.deployment.int8 import Int8Options, OnnxNetwork, calibration_images
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,6 @@ def test_there_are_no_more_than_the_split_has(digits) -> None:
 
 
 def test_a_file_takes_the_place_of_a_network() -> None:
-    network = FileNetwork(lambda images: 2 * images)
+    network = OnnxNetwork(lambda images: 2 * images)
     images = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
     assert torch.equal(network(images), 2 * images)

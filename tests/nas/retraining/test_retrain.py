@@ -17,7 +17,7 @@ import nas
 from latency import ExportError, predictor
 from nas.api.arguments import length
 from nas.deployment.evaluation import evaluate
-from nas.deployment.int8 import FileNetwork, Int8Options
+from nas.deployment.int8 import Int8Options, OnnxNetwork
 from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Selection, select
 from nas.distillation.terms import TermSettings
@@ -363,7 +363,7 @@ def test_an_open_batch_and_int8_are_scored_and_measured_beside_float32(own_run) 
         assert json.loads(told["std"]) == pytest.approx(task.std)
         assert tuple(json.loads(told["classes"])) == task.classes
         assert json.loads(told["limits"]) == {"params": 1e9}
-    network = FileNetwork(predictor(folder / "model.int8.onnx"))
+    network = OnnxNetwork(predictor(folder / "model.int8.onnx"))
     for split in ("validation", "test"):
         card = score_network(network, task, split, torch.device("cpu"))
         assert found[split]["f1"] == pytest.approx(card.scores["f1"], abs=1e-6, nan_ok=True)
