@@ -125,6 +125,9 @@ def _first_problem(model: type[Settings], error: ValidationError) -> str:
     misspelt = (problem for problem in problems if problem["type"] == "extra_forbidden")
     problem = next(misspelt, problems[0])
     where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] in ("tuple_type", "list_type"):
+        items = _item_keys(model, problem["loc"])
+        return sentence(f"{where}: expected a list{items}, found {_called(problem['input'])}")
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
         return sentence(f"{where}: {message}" if where else message)
@@ -134,12 +137,28 @@ def _first_problem(model: type[Settings], error: ValidationError) -> str:
     return f"unknown key {where!r}; {hint}"
 
 
+def _item_keys(model: type[Settings], location: tuple[int | str, ...]) -> str:
+    """What the items of a list are, as the end of a clause; empty where they have no keys."""
+    field = _section(model, location[:-1]).model_fields.get(str(location[-1]))
+    item = _settings_within(field.annotation) if field else None
+    return f" of items with the keys {', '.join(sorted(item.model_fields))}" if item else ""
+
+
+def _called(value: Any) -> str:
+    return "keys and values" if isinstance(value, dict) else repr(value)
+
+
 def _known_keys(model: type[Settings], location: tuple[int | str, ...]) -> list[str]:
+    return sorted(_section(model, location).model_fields)
+
+
+def _section(model: type[Settings], location: tuple[int | str, ...]) -> type[Settings]:
+    """The model of the section at a location, or of the last section on the way there."""
     for part in location:
         field = model.model_fields.get(str(part))
         inner = _settings_within(field.annotation) if field else None
         model = inner or model
-    return sorted(model.model_fields)
+    return model
 
 
 def _settings_within(annotation: Any) -> type[Settings] | None:

@@ -101,8 +101,14 @@ def test_a_named_encoder_beside_a_list_of_others_is_refused() -> None:
 
 
 def test_imports_that_are_no_list_are_refused() -> None:
-    with pytest.raises(UserError, match="imports: Input should be a valid tuple"):
+    with pytest.raises(UserError, match=r"imports: expected a list, found 1\.$"):
         validate(image_config("classification"), {"imports": 1}, "config.yaml")
+
+
+def test_a_list_that_is_given_as_keys_and_values_names_the_keys_of_its_items() -> None:
+    wanted = r"reward.penalties: expected a list of items with the keys .*cost.*, found keys and"
+    with pytest.raises(UserError, match=wanted):
+        load_config(None, {"reward.penalties": {"flops": -0.3}})
 
 
 def test_a_place_of_a_name_that_no_file_can_have_stays_as_it_is(tmp_path: Path) -> None:
