@@ -7,7 +7,15 @@ import importlib.util
 import numpy as np
 import pytest
 
-from latency import Device, LatencyError, UnavailableError, create_engine, identify, measure_onnx
+from latency import (
+    Device,
+    LatencyError,
+    UnavailableError,
+    create_engine,
+    identify,
+    measure_onnx,
+    quantise_onnx,
+)
 from latency.devices.device import Placement
 from latency.engines.engine import noise_image
 
@@ -31,6 +39,16 @@ def test_openvino_runs_onnx_files(onnx_file):
     found = measure_onnx(onnx_file, engine="openvino", runs=20, attempts=1)
     assert found.provider == "OpenVINO"
     assert f"openvino {found.device.runtime}" in found.device.key
+
+
+def test_openvino_refuses_int8_which_can_crash_it(onnx_file, tmp_path):
+    images = np.random.default_rng(0).standard_normal((4, *SHAPE[1:]), dtype=np.float32)
+    quantised = quantise_onnx(onnx_file, images, tmp_path / "int8.onnx")
+    with (
+        pytest.raises(LatencyError, match="runs float32 files alone; use onnxruntime for int8"),
+        create_engine("openvino").prepare(quantised, SHAPE, Placement(Device("cpu"))),
+    ):
+        pass
 
 
 def test_other_engines_refuse_onnx_files(onnx_file):
