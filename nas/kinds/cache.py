@@ -19,6 +19,9 @@ from nas.files import naming_full_disks, replacing
 
 Forward = Callable[[Tensor], list[Tensor]]
 
+_FORMATS = {torch.float32: "F32", torch.bfloat16: "BF16"}
+"""Number formats by their names in a safetensors file."""
+
 
 def cached_tensors(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Loads tensors from a file, or computes and writes them, one process at a time.
@@ -58,7 +61,11 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 
 
 def cached_maps(
-    path: Path, forward: Forward, images: Tensor, batch_size: int = 32
+    path: Path,
+    forward: Forward,
+    images: Tensor,
+    batch_size: int = 32,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, ...]:
     """Loads what a network gives for images, or computes and writes it, one process at a time.
 
@@ -70,9 +77,10 @@ def cached_maps(
         forward: Takes some images and gives several maps of each.
         images: Of a split.
         batch_size: How many images it takes at a time.
+        dtype: Number format in which they are kept, float32 or bfloat16.
 
     Returns:
-        One tensor per map, N x h x w x C float32, on the CPU.
+        One tensor per map, N x h x w x C, on the CPU.
 
     Raises:
         DiskFullError: If there is no room for them.
@@ -82,29 +90,36 @@ def cached_maps(
         with temporary.open("wb") as file, torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 maps = forward(images[start : start + batch_size])
-                parts = [m.float().permute(0, 2, 3, 1).cpu().contiguous() for m in maps]
+                parts = [m.to(dtype).permute(0, 2, 3, 1).cpu().contiguous() for m in maps]
                 if start == 0:
                     shapes = [(len(images), *part.shape[1:]) for part in parts]
-                    places = _write_header(file, shapes)
+                    places = _write_header(file, shapes, dtype)
                 for number, part in enumerate(parts):
                     file.seek(places[number])
-                    file.write(part.numpy().data)
+                    # NumPy does not know bfloat16, only its bytes.
+                    file.write(part.flatten().view(torch.uint8).numpy().data)
                     places[number] = file.tell()
 
     tensors = _cached(path, write)
     return tuple(tensors[f"map{number}"] for number in range(len(tensors)))
 
 
-def _write_header(file: BinaryIO, shapes: Sequence[tuple[int, ...]]) -> list[int]:
-    """Writes the header of a safetensors file of float32 maps; returns where each of them begins.
+def _write_header(
+    file: BinaryIO, shapes: Sequence[tuple[int, ...]], dtype: torch.dtype
+) -> list[int]:
+    """Writes the header of a safetensors file of maps; returns where each of them begins.
 
     https://huggingface.co/docs/safetensors/index#format
     """
     header: dict[str, Any] = {}
     end = 0
     for number, shape in enumerate(shapes):
-        begin, end = end, end + 4 * math.prod(shape)
-        header[f"map{number}"] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+        begin, end = end, end + dtype.itemsize * math.prod(shape)
+        header[f"map{number}"] = {
+            "dtype": _FORMATS[dtype],
+            "shape": shape,
+            "data_offsets": [begin, end],
+        }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)

@@ -19,8 +19,8 @@ class SplitFeatures:
     """The encoder's maps of every image of a split.
 
     Attributes:
-        maps: One tensor per stride, N x h x w x C: a gathered batch is then already in
-            channels-last order.
+        maps: One tensor per stride, N x h x w x C, float32 or bfloat16: a gathered batch is then
+            already in channels-last order.
         masks: Class of every pixel, N x H x W.
         teacher: Logits of the teacher, N x h x w x classes, or None.
         resized: What `targets` has found, which the maps of all encoders share.
@@ -35,8 +35,8 @@ class SplitFeatures:
         return len(self.masks)
 
     def gather(self, index: Tensor | slice) -> list[Tensor]:
-        """The maps of some images, each n x C x h x w."""
-        return [maps[index].permute(0, 3, 1, 2) for maps in self.maps]
+        """The maps of some images, each n x C x h x w float32."""
+        return [maps[index].float().permute(0, 3, 1, 2) for maps in self.maps]
 
     def first(self, count: int) -> SplitFeatures:
         """The same images, with the finest of their maps."""

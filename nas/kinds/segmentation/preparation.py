@@ -134,8 +134,9 @@ def _prepare(
             teacher = trained_teacher(settings.teacher, task, cache, device, seed, announce)
         maps: dict[str, list[SplitFeatures]] = {}
         if settings.stage0.enabled:
-            maps["train"] = _features(task, "train", encoders, teacher, cache, device)
-            maps["validation"] = _features(task, "validation", encoders, None, cache, device)
+            form = torch.bfloat16 if settings.stage0.maps == "bfloat16" else torch.float32
+            for split, logits in (("train", teacher), ("validation", None)):
+                maps[split] = _features(task, split, encoders, logits, cache, device, form)
     return {
         cut: PreparedSegmentation(
             task,
@@ -224,6 +225,7 @@ def _features(
     teacher: Teacher | None,
     cache: Path,
     device: torch.device,
+    dtype: torch.dtype,
 ) -> list[SplitFeatures]:
     """The maps of each encoder, and the teacher's logits at the size of the finest of them."""
     masks = task.dataset(split).targets.to(device)
@@ -243,7 +245,7 @@ def _features(
     found = []
     for encoder in encoders:
         name = cache / f"features-{split}"
-        maps = _computed(task, split, name, (encoder.fingerprint,), encoder, device)
+        maps = _computed(task, split, name, (encoder.fingerprint,), encoder, device, dtype)
         # One table of resized masks and logits serves all encoders.
         first = first or SplitFeatures(maps, masks, logits)
         found.append(replace(first, maps=maps))
@@ -257,6 +259,7 @@ def _computed(
     identity: tuple[str, ...],
     forward: Forward,
     device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, ...]:
     """What a network gives for the images of a split, on the device; computed once.
 
@@ -267,13 +270,17 @@ def _computed(
         identity: What the result depends on besides the images.
         forward: Takes normalised images on the device.
         device: Where.
+        dtype: In which it is kept.
     """
     normalise = Normaliser(task.mean, task.std)
+    if dtype != torch.float32:
+        identity = (*identity, str(dtype))
     key = derive(task.fingerprint, split, *identity)
     maps = cached_maps(
         name.with_name(f"{name.name}-{key:016x}.safetensors"),
         lambda some: forward(normalise(some, device)),
         task.dataset(split).images,
+        dtype=dtype,
     )
     return tuple(one.to(device) for one in maps)
 

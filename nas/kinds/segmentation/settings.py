@@ -80,7 +80,11 @@ class DecoderStageSettings(Settings):
         loss_size: Where the loss is taken: ``logits`` (masks brought to the size of the logits,
             faster) or ``input`` (logits brought to the size of the masks).
         precision: float32, bfloat16 or float16 for the forward pass.
+        maps: Number format in which the encoder's maps are kept, float32 or bfloat16, which takes
+            half the disk and the memory; null is float32.
     """
+
+    later = ("maps",)
 
     enabled: bool = True
     epochs: int = Field(5, ge=1)
@@ -91,6 +95,7 @@ class DecoderStageSettings(Settings):
     polyak: float | None = Field(0.9, gt=0, lt=1)
     loss_size: Literal["logits", "input"] = "logits"
     precision: Precision = "float32"
+    maps: Literal["float32", "bfloat16"] | None = None
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> Self:

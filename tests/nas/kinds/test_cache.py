@@ -55,6 +55,16 @@ def test_maps_are_computed_in_batches_and_in_order(tmp_path):
     assert torch.equal(again[0], first)
 
 
+def test_maps_in_bfloat16_take_half_the_file(tmp_path):
+    images = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "maps.safetensors"
+    (found,) = cached_maps(path, lambda some: [some], images, 2, torch.bfloat16)
+    assert torch.equal(found, images.to(torch.bfloat16).permute(0, 2, 3, 1))
+    (whole,) = cached_maps(tmp_path / "whole.safetensors", lambda some: [some], images, 2)
+    assert found.element_size() * 2 == whole.element_size()
+    assert torch.equal(load_file(path)["map0"], found)
+
+
 def test_maps_that_fail_half_way_leave_no_file(tmp_path):
     def forward(images):
         if images[0, 0, 0, 0] > 2:

@@ -68,6 +68,21 @@ def test_a_second_preparation_computes_nothing(faces, make_settings, tmp_path, m
     assert_equal_maps(again.validation, first.validation)
 
 
+def test_maps_in_bfloat16_have_caches_of_their_own_and_are_given_in_float32(
+    faces, make_settings, tmp_path
+):
+    first = prepare(faces, make_settings(), tmp_path, CPU, 0)
+    halved = make_settings(stage0={"maps": "bfloat16"})
+    second = prepare(faces, halved, tmp_path, CPU, 0)
+    assert len(feature_files(tmp_path)) == 4
+    found, wanted = (one.train.gather(slice(None)) for one in (second, first))
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == torch.float32 and one.shape == other.shape
+        # Eight bits of a number are kept, the first of which is always set.
+        torch.testing.assert_close(one, other, rtol=2**-8, atol=0)
+        assert not torch.equal(one, other)
+
+
 def test_other_weights_have_caches_of_their_own(faces, make_settings, tmp_path):
     first = prepare(faces, make_settings(), tmp_path, CPU, 0)
     files = feature_files(tmp_path)
