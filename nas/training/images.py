@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,9 @@ from nas.tasks.mapped import IN_MEMORY
 from nas.training.loop import Batch
 from nas.training.seeding import derive
 
-# Batches of a mapped split that are on their way from the disk.
+T = TypeVar("T")
+
+# Batches that are on their way while one is learned from.
 _AHEAD = 2
 
 Augment = Callable[[Any, Tensor, torch.Generator], tuple[Tensor, Tensor]]
@@ -76,7 +78,17 @@ class ImageBatches:
         return max(1, len(self.images) // self.batch_size)
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        """The batches of an epoch."""
+        """The batches of an epoch; for a GPU, whole batches are made ahead of the training."""
+        batches = self._made(index)
+        return _ahead(batches) if self._for_gpu else batches
+
+    @property
+    def _for_gpu(self) -> bool:
+        # On a CPU the network has the cores, and may draw from the generator that augmentation
+        # seeds for a moment: only on a GPU do networks have one of their own.
+        return self.device.type == "cuda"
+
+    def _made(self, index: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(derive(self.seed, "epoch", index))
         order = torch.randperm(len(self.images), generator=generator)
         rows = order[: len(self) * self.batch_size].split(self.batch_size)
@@ -90,20 +102,18 @@ class ImageBatches:
 
     def _taken(self, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Any, Tensor]]:
         """The rows, images and targets of each batch; of a large split they are read ahead."""
+        taken = ((chosen, self.images[chosen], self.targets[chosen]) for chosen in rows)
+        is_large = isinstance(self.images, Tensor) and self.images.nbytes > IN_MEMORY
+        return _ahead(taken) if is_large else taken
 
-        def take(chosen: Tensor) -> tuple[Tensor, Any, Tensor]:
-            return chosen, self.images[chosen], self.targets[chosen]
 
-        if not (isinstance(self.images, Tensor) and self.images.nbytes > IN_MEMORY):
-            yield from map(take, rows)
-            return
-        with ThreadPoolExecutor(1) as thread:
-            ahead = deque(thread.submit(take, chosen) for chosen in rows[:_AHEAD])
-            for chosen in rows[_AHEAD:]:
-                yield ahead.popleft().result()
-                ahead.append(thread.submit(take, chosen))
-            for last in ahead:
-                yield last.result()
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, the next few of which are made in a thread while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, items, None) for _ in range(_AHEAD))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(next, items, None))
+            yield item
 
 
 def some_images(task: Task, device: torch.device, count: int = 8) -> Tensor:

@@ -129,13 +129,23 @@ def test_mixing_gives_shares_that_fit_the_mixed_images():
     assert min(shares) < 1
 
 
-def test_batches_that_are_read_ahead_are_the_same(monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("IN_MEMORY", 0), ("ImageBatches._for_gpu", True)],
+    ids=["large", "gpu"],
+)
+def test_batches_that_are_made_ahead_are_the_same(monkeypatch, where, value):
     def epoch():
-        source = batches(count=23, batch_size=4, augment=jitter)
+        source = labelled(
+            count=23,
+            targets=torch.arange(23),
+            augment=jitter,
+            mixing=Mixing("mixup", 1.0, 23),
+        )
         return [(batch.inputs, batch.targets) for batch in source.epoch(1)]
 
     expected = epoch()
-    monkeypatch.setattr("nas.training.images.IN_MEMORY", 0)
+    monkeypatch.setattr(f"nas.training.images.{where}", value)
     found = epoch()
     assert len(found) == len(expected) == 5
     for one, other in zip(found, expected, strict=True):
