@@ -232,7 +232,7 @@ class HalfFunctional(torch.nn.Conv2d):
 
 def test_a_search_hears_of_counts_that_differ_from_those_of_thop():
     candidates = Counted(HalfFunctional(3, 3, 1, bias=False))
-    assert "and thop 576: " in str(second_opinion(candidates, random.Random(0)))
+    assert "and 576 by thop, " in str(second_opinion(candidates, random.Random(0)))
     assert len(candidates.drawn) == 2
     assert not hasattr(candidates.network(2), "total_ops")
 
