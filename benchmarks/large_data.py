@@ -144,8 +144,13 @@ def parse_arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=3600.0, help="after which a command is ended")
     add("--rounds", type=int, default=7, help="of speed")
     add("--batch", type=int, default=16, help="images of a batch, of speed")
-    add("options", nargs="*", help="for nas search or nas train, after --")
-    return parser.parse_args()
+    parser.epilog = "What follows -- are options of nas search or nas train."
+    # argparse does not give them to a positional that follows options.
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:end])
+    options.options = given[end + 1 :]
+    return options
 
 
 if __name__ == "__main__":
