@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from nas.tasks.antispoofing.augmentation import FaceAugmentationSettings
 from nas.tasks.classification.augment import Augment
-from nas.tasks.classification.draws import draws_from
+from nas.tasks.draws import draws_from
 from nas.tasks.inputs import channel_range
 
 

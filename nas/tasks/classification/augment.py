@@ -11,8 +11,8 @@ from nas import vision_libraries
 from nas.errors import UserError
 from nas.tasks.classification.augmentation import AugmentationSettings
 from nas.tasks.classification.crops import mirror, pad_crop, resized_crop
-from nas.tasks.classification.draws import draws_from
 from nas.tasks.classification.photos import random_crops
+from nas.tasks.draws import draws_from
 
 _POLICIES = {
     "rand_augment": "RandAugment",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.errors import UserError
-from nas.tasks.classification.draws import draws_from
+from nas.tasks.draws import draws_from
 from nas.tasks.spelling import hint
 
 MixingKind = Literal["none", "mixup", "cutmix"]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nas import vision_libraries
 from nas.errors import UserError
+from nas.tasks.draws import draws_from
 from nas.tasks.spelling import hint
 
 PRESETS = ("none", "light", "full")
@@ -78,10 +79,7 @@ class Augmentation:
             return image[0], mask[0]
         if generator is None:
             return self._apply(images, masks)
-        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-        with torch.random.fork_rng(devices=[]):
-            # Every draw is made on the CPU, so that all devices see the same changes.
-            torch.default_generator.manual_seed(int(seed))
+        with draws_from(generator):
             return self._apply(images, masks)
 
     def _apply(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
