@@ -13,7 +13,7 @@ from PIL import Image
 
 from nas.errors import UserError
 from nas.files import read_text
-from nas.tasks.reading import read_colours, read_mask
+from nas.tasks.mask_files import read_colours, read_mask
 from nas.tasks.recognising.recognised import Folder, spread
 from nas.tasks.segmentation.formats.colours import packed
 

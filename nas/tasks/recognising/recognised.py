@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from nas.errors import UserError
+from nas.tasks.image_files import IMAGE_SUFFIXES, size_of
 from nas.tasks.listing import is_entered, is_litter
-from nas.tasks.reading import IMAGE_SUFFIXES, size_of
 
 _SPLITS = {
     "train": ("train",),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.tasks.reading import read_mask
+from nas.tasks.mask_files import read_mask
 from nas.tasks.recognising.masks import content_of_masks, is_coloured, is_mask
 from nas.tasks.recognising.recognised import Folder, Recognised, is_lossy, split_of, spread
 from nas.tasks.segmentation.formats import cityscapes as city

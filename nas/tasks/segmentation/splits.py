@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from nas.errors import UserError
 from nas.files import read_text
+from nas.tasks.image_files import IMAGE_SUFFIXES
 from nas.tasks.listing import composed, is_within
-from nas.tasks.reading import IMAGE_SUFFIXES
 from nas.tasks.segmentation.formats.mask import Labelled, Mask
 from nas.tasks.segmentation.formats.registry import format_of
 from nas.tasks.segmentation.settings import SegmentationSettings, SplitSettings

@@ -9,7 +9,8 @@ import zlib
 import pytest
 
 from nas.errors import UserError
-from nas.tasks.reading import ImageReader, read_mask
+from nas.tasks.mask_files import read_mask
+from nas.tasks.reading import ImageReader
 
 
 def png_of(width, height, path):

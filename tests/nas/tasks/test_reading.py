@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from nas.errors import UserError
-from nas.tasks.reading import ImageReader, content_of, mask_palette, read_mask, resize
+from nas.tasks.mask_files import mask_palette, read_mask
+from nas.tasks.reading import ImageReader, content_of, resize
 
 
 def grey_png(rows, depth, width):

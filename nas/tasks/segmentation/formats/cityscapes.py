@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from nas.errors import UserError
-from nas.tasks.reading import read_mask, size_of
+from nas.tasks.image_files import size_of
+from nas.tasks.mask_files import read_mask
 from nas.tasks.segmentation.formats.mask import (
     Labelled,
     Labels,

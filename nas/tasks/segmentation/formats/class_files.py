@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from nas.errors import UserError
+from nas.tasks.image_files import size_of
 from nas.tasks.listing import composed
-from nas.tasks.reading import read_region, size_of
+from nas.tasks.mask_files import read_region
 from nas.tasks.segmentation.formats.mask import (
     Labelled,
     Labels,

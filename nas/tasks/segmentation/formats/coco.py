@@ -18,7 +18,7 @@ import numpy as np
 from nas.errors import UserError
 from nas.files import read_json
 from nas.tasks.listing import below, composed
-from nas.tasks.reading import turned_with
+from nas.tasks.mask_files import turned_with
 from nas.tasks.segmentation.formats.mask import (
     Labelled,
     Labels,

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nas.errors import UserError
-from nas.tasks.reading import read_colours, size_of
+from nas.tasks.image_files import size_of
+from nas.tasks.mask_files import read_colours
 from nas.tasks.segmentation.formats.index import FilePerImage
 from nas.tasks.segmentation.formats.mask import Labels, Mask, digest_of
 from nas.tasks.segmentation.settings import SegmentationSettings

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.tasks.reading import mask_palette, read_mask, size_of
+from nas.tasks.image_files import size_of
+from nas.tasks.mask_files import mask_palette, read_mask
 from nas.tasks.segmentation.formats.mask import Labelled, Mask, MaskFormat, by_name, listed, told
 
 

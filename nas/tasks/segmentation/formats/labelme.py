@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from nas.errors import UserError
 from nas.files import read_json
-from nas.tasks.reading import turned_with
+from nas.tasks.mask_files import turned_with
 from nas.tasks.segmentation.formats.mask import (
     Labelled,
     Labels,
