@@ -42,6 +42,7 @@ from nas.cli import (
 )
 from nas.errors import UserError
 from nas.files import DiskFullError, is_disk_full
+from nas.long_steps import show_in_log
 from nas.searching import interrupts
 from nas.terminal import ClosedOutputError, say
 
@@ -112,6 +113,7 @@ def _options(
 ) -> None:
     """Search for small networks for your device, with distillation from a large one."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    show_in_log()
 
 
 def run() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from nas.cores import available_cpus
 from nas.errors import UserError
 from nas.training.trainer import EpochRecord
 
@@ -64,8 +65,7 @@ def beside(train: Train, announce: Announce) -> Iterator[Announce]:
 
 def pays_off(device: torch.device) -> bool:
     """Whether there is a second core for a second training."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = available_cpus()
     return device.type == "cpu" and cores > 1
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nas.files import naming_full_disks, replacing
+from nas.long_steps import LongStep
 
 Forward = Callable[[Tensor], list[Tensor]]
 
@@ -87,6 +88,7 @@ def cached_maps(
     """
 
     def write(temporary: Path) -> None:
+        step = LongStep("computing what all candidates share", len(images))
         with temporary.open("wb") as file, torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 maps = forward(images[start : start + batch_size])
@@ -99,6 +101,7 @@ def cached_maps(
                     # NumPy does not know bfloat16, only its bytes.
                     file.write(part.flatten().view(torch.uint8).numpy().data)
                     places[number] = file.tell()
+                step.advance(len(parts[0]))
 
     tensors = _cached(path, write)
     return tuple(tensors[f"map{number}"] for number in range(len(tensors)))

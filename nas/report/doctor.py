@@ -15,10 +15,11 @@ import torch
 from rich.table import Table
 from rich.text import Text
 
+from nas.cores import available_cpus
 from nas.errors import UserError
 from nas.report.run_list import size
 from nas.searching.databases import without_password
-from nas.searching.provenance import available_cpus, provenance
+from nas.searching.provenance import provenance
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 from nas.terminal import visible

@@ -6,6 +6,7 @@ This module is light: commands show progress before they import what takes secon
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 
 from nas.durations import duration
+from nas.long_steps import told_to
 from nas.terminal import plain_console, visible
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Bars:
 
 
 class EpochProgress(Bars):
-    """Shows each training by the epoch, with the time left."""
+    """Shows each training by the epoch, with the time left, and tells of other long steps."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(
@@ -67,6 +69,15 @@ class EpochProgress(Bars):
         self._bars: dict[str, TaskID] = {}
         self._started: dict[str, tuple[float, int]] = {}
         self._entered = time.monotonic()
+        self._listening = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._listening.enter_context(told_to(self.say))
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._listening.close()
 
     def show(self, what: str, record: EpochRecord, epochs: int) -> None:
         """Shows an epoch of the training that is named `what`."""

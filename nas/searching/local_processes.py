@@ -20,13 +20,13 @@ from typing import Protocol
 
 import optuna
 
+from nas.cores import available_cpus
 from nas.errors import UserError
 from nas.files import write_json
 from nas.searching import ends, interrupts
 from nas.searching.assembly import Assembly, load_assembly
 from nas.searching.ends import Deaths, ExitCode, Word, cause_of
 from nas.searching.places import Places, is_suspended
-from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import check_outcome, is_reached, must_replace
 from nas.searching.worker import YIELDING, run_worker, word_of

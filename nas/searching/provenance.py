@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import socket
 import subprocess
@@ -11,6 +10,8 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from nas.cores import available_cpus
 
 PACKAGES = ("torch", "torchvision", "timm", "optuna", "pymoo", "numpy", "onnx", "onnxruntime-gpu")
 
@@ -26,13 +27,6 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
-
-
-def available_cpus() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from nas.controllers.failures import is_lost
+from nas.cores import available_cpus
 from nas.errors import UserError
 from nas.searching import ends, interrupts
 from nas.searching.allowance import Allowance
@@ -20,7 +21,6 @@ from nas.searching.config import ImageSearchConfig
 from nas.searching.continuing import check_data, check_settings
 from nas.searching.ends import ExitCode, Word
 from nas.searching.places import Places, WorkerIdentity, completed
-from nas.searching.provenance import available_cpus
 from nas.searching.run_folder import RunFolder
 from nas.searching.stop import FailureWatch, SearchError
 from nas.searching.study import (

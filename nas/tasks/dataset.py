@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +14,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nas.tasks.mapped import IN_MEMORY, mapped
+from nas.long_steps import LongStep
+from nas.tasks.mapped import IN_MEMORY, Add, mapped, writing
+
+LookT = TypeVar("LookT")
+Row = tuple[NDArray[np.uint8], Any]
+"""An image, C×H×W, and its target."""
+
+
+class Gathered:
+    """Images and targets that come some at a time, in order.
+
+    Args:
+        count: How many there will be.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._done = 0
+        self._arrays: tuple[np.ndarray, ...] = ()
+
+    def add(self, *parts: np.ndarray) -> None:
+        """Takes some images and their targets."""
+        if not self._arrays:
+            self._arrays = tuple(
+                np.empty((self._count, *part.shape[1:]), part.dtype) for part in parts
+            )
+        for array, part in zip(self._arrays, parts, strict=True):
+            array[self._done : self._done + len(part)] = part
+        self._done += len(parts[0])
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor] | None:
+        """Images and targets; None where some have not come."""
+        if self._done < self._count:
+            return None
+        images, targets = self._arrays
+        return torch.from_numpy(images), torch.from_numpy(targets)
 
 
 class ImageSource(ABC):
@@ -35,6 +73,36 @@ class ImageSource(ABC):
         if not self.is_mapped:
             return self.read()
         return mapped(self.read_key, len(self.names), self.read_some)
+
+    def kept(self, looks: Iterable[tuple[LookT, Row | None]]) -> Iterator[LookT]:
+        """Passes on what was seen of each image, and keeps what was read for `tensors`.
+
+        Whoever looks through images goes on to use them, and decoding takes the longest.
+
+        Args:
+            looks: What was seen of each image in order, and the image and its target as `tensors`
+                has them; None where it cannot be used, and then nothing is kept.
+        """
+        count, step = len(self.names), LongStep("looking through images", len(self.names))
+        with self._keeping(count) as add:
+            for look, row in looks:
+                if row is not None:
+                    add(row[0][None], np.asarray(row[1])[None])
+                step.advance()
+                yield look
+
+    @contextmanager
+    def _keeping(self, count: int) -> Iterator[Add]:
+        if "tensors" in vars(self) or not count:
+            yield lambda images, targets: None
+        elif self.is_mapped:
+            with writing(self.read_key, count) as add:
+                yield add
+        else:
+            gathered = Gathered(count)
+            yield gathered.add
+            if gathered.tensors is not None:
+                vars(self)["tensors"] = gathered.tensors
 
     @property
     def is_mapped(self) -> bool:

@@ -44,8 +44,12 @@ IMAGE_SUFFIXES = _image_suffixes()
 """Suffixes of the files that Pillow reads, in lower case."""
 
 
-def opened(path: Path) -> Image.Image:
-    """Opens an image and decodes its pixels.
+def opened(path: Path, decoded: bool = True) -> Image.Image:
+    """Opens an image.
+
+    Args:
+        path: The file.
+        decoded: Whether to decode its pixels at once, which is where damage shows.
 
     Raises:
         UserError: If there is none, it is damaged, or far too large.
@@ -59,7 +63,11 @@ def opened(path: Path) -> Image.Image:
             image = Image.open(path)
         # The tile list, which tells the stored mode, is gone once the pixels are loaded.
         image.info["stored_mode"] = _tile_mode(image)
-        image.load()
+        if image.format == "TIFF":
+            # Pillow turns these by itself when it decodes them, and forgets the number.
+            image.info["stored_orientation"] = orientation(image)
+        if decoded:
+            image.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise UserError(
@@ -103,7 +111,7 @@ def size_of(path: Path) -> tuple[int, int]:
     Raises:
         UserError: If it is no image.
     """
-    with opened(path) as image:
+    with opened(path, decoded=False) as image:
         return image.height, image.width
 
 
@@ -116,11 +124,15 @@ def upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
 def orientation(image: Image.Image) -> int:
     """How an image is stored, by the number in its EXIF data; 1 is upright."""
     try:
-        # Pillow turns TIFF images by itself when it reads their pixels, and forgets the number.
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     # Damaged EXIF data are no reason to refuse the image.
     except (SyntaxError, ValueError, TypeError, OSError, struct.error):
         return 1
+
+
+def stored_orientation(image: Image.Image) -> int:
+    """How an opened image was stored, which Pillow may have turned already."""
+    return int(image.info.get("stored_orientation") or orientation(image))
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -75,8 +75,9 @@ def image_files(folder: Path, suffixes: Set[str], *, within: bool) -> Listing:
     found: list[Path] = []
     passed_over: Counter[str] = Counter()
     inner: Counter[str] = Counter()
-    for path in _walk(folder, within, passed_over):
-        reason = _passed_over(path, suffixes)
+    for entry in _walk(folder, within, passed_over):
+        path = Path(entry)
+        reason = _passed_over(entry, path, suffixes)
         if reason is None:
             found.append(path)
             if path.parent != folder:
@@ -140,7 +141,7 @@ def _normal(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
-def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Path]:
+def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[os.DirEntry[str]]:
     """Every file; a folder that was seen already, through a link, is not entered again."""
     waiting, seen = [folder], set()
     while waiting:
@@ -149,10 +150,13 @@ def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Pat
         if real in seen:
             continue
         seen.add(real)
-        for path in sorted(place.iterdir(), key=_order):
-            if not path.is_dir():
-                yield path
-            elif not is_entered(path):
+        # What the system tells of all files of a folder at once, it need not be asked for each.
+        with os.scandir(place) as entries:
+            ordered = sorted(entries, key=lambda entry: (composed(entry.name), entry.name))
+        for entry in ordered:
+            if not entry.is_dir():
+                yield entry
+            elif not is_entered(path := Path(entry)):
                 passed_over[_HIDDEN] += 1
             elif within:
                 waiting.append(path)
@@ -160,7 +164,7 @@ def _walk(folder: Path, within: bool, passed_over: Counter[str]) -> Iterator[Pat
                 passed_over[_FOLDERS] += 1
 
 
-def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
+def _passed_over(entry: os.DirEntry[str], path: Path, suffixes: Set[str]) -> str | None:
     """Why a file is no image; empty if that is not worth telling, None if it is one."""
     suffix = path.suffix.lower()
     if path.name.startswith("."):
@@ -168,8 +172,8 @@ def _passed_over(path: Path, suffixes: Set[str]) -> str | None:
         return ""
     if is_litter(path):
         return ""
-    if not path.is_file():
-        return _BROKEN if path.is_symlink() else _SPECIAL
+    if not entry.is_file():
+        return _BROKEN if entry.is_symlink() else _SPECIAL
     if suffix in suffixes:
         return None
     return suffix or "without a suffix"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from nas.files import naming_full_disks
+from nas.long_steps import LongStep, tell
 from user_folders import private_folder
 
 IN_MEMORY = 2**28
@@ -24,6 +26,7 @@ _CHUNK = 256
 _FILES = ("images.npy", "targets.npy")
 
 Read = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+Add = Callable[[np.ndarray, np.ndarray], None]
 
 
 def mapped(key: str, count: int, read: Read) -> tuple[Tensor, Tensor]:
@@ -41,16 +44,59 @@ def mapped(key: str, count: int, read: Read) -> tuple[Tensor, Tensor]:
         DiskFullError: If there is no room for them.
         UserError: If one cannot be read.
     """
-    images = private_folder("images")
-    name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-    folder = images / name
-    with naming_full_disks(folder), FileLock(images / f"{name}.lock"):
+    with _owned(key) as folder:
         found = _opened(folder, count)
         if found is None:
-            _make(folder, count, read)
+            step = LongStep("reading images", count)
+            with _written(folder, count) as add:
+                for start in range(0, count, _CHUNK):
+                    rows = range(start, min(start + _CHUNK, count))
+                    add(*(part.numpy() for part in read(rows)))
+                    step.advance(len(rows))
             found = _opened(folder, count)
     assert found is not None  # it has just been made
     return found
+
+
+@contextmanager
+def writing(key: str, count: int) -> Iterator[Add]:
+    """Writes the files of `mapped` while the same images are read for something else.
+
+    Args:
+        key: As for `mapped`.
+        count: Likewise.
+
+    Yields:
+        What takes some images and targets at a time, in order. There are no files unless it is
+        given all of them; it does nothing where they are there.
+
+    Raises:
+        DiskFullError: If there is no room for them.
+    """
+    with _owned(key) as folder:
+        if _opened(folder, count) is not None:
+            yield lambda images, targets: None
+            return
+        with _written(folder, count) as add:
+            yield add
+
+
+@contextmanager
+def _owned(key: str) -> Iterator[Path]:
+    """The folder of a key, which no other process writes meanwhile."""
+    images = private_folder("images")
+    name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    lock = FileLock(images / f"{name}.lock")
+    with naming_full_disks(images / name):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tell("another process is reading the same images; waiting for it")
+            lock.acquire()
+        try:
+            yield images / name
+        finally:
+            lock.release()
 
 
 def _opened(folder: Path, count: int) -> tuple[Tensor, Tensor] | None:
@@ -64,22 +110,30 @@ def _opened(folder: Path, count: int) -> tuple[Tensor, Tensor] | None:
     return (images, targets) if len(images) == len(targets) == count else None
 
 
-def _make(folder: Path, count: int, read: Read) -> None:
+@contextmanager
+def _written(folder: Path, count: int) -> Iterator[Add]:
+    """Takes images and targets for the files of a folder, which is there once it has all."""
     # Those of processes that were killed: the lock lets nobody else write.
     for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
         shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    done = 0
     try:
         # Not through a map: a full disk would kill the process instead of raising.
         with (
             (temporary / _FILES[0]).open("wb") as images,
             (temporary / _FILES[1]).open("wb") as targets,
         ):
-            for start in range(0, count, _CHUNK):
-                parts = read(range(start, min(start + _CHUNK, count)))
+
+            def add(*parts: np.ndarray) -> None:
+                nonlocal done
                 for file, part in zip((images, targets), parts, strict=True):
-                    _append(file, part.numpy(), count, first=start == 0)
-        temporary.rename(folder)
+                    _append(file, part, count, first=done == 0)
+                done += len(parts[0])
+
+            yield add
+        if done == count:
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -101,20 +101,19 @@ def read_region(path: Path) -> np.ndarray:
     return values > 0
 
 
-def mask_palette(path: Path) -> dict[int, tuple[int, ...]]:
+def mask_palette(path: Path, values: np.ndarray) -> dict[int, tuple[int, ...]]:
     """The colour of each value of a mask with a palette; empty for one without.
 
-    Raises:
-        UserError: If the file cannot be read.
+    Args:
+        path: The file, whose pixels are not read.
+        values: What `read_mask` gives of it.
     """
-    with opened(path) as image:
-        if image.mode != "P":
+    with header(path) as image:
+        if image is None or image.mode != "P":
             return {}
         colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        values = np.unique(np.asarray(image))
-        return {
-            int(value): tuple(map(int, colours[value])) for value in values if value < len(colours)
-        }
+    found = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    return {int(one): tuple(map(int, colours[one])) for one in found if one < len(colours)}
 
 
 def turned_with(values: np.ndarray, path: Path) -> np.ndarray:

@@ -18,7 +18,7 @@ from nas.tasks.image_files import (
     is_deep,
     is_transparent,
     opened,
-    orientation,
+    stored_orientation,
     upright,
 )
 from nas.tasks.inputs import Channels, named_inputs
@@ -69,64 +69,74 @@ class ImageReader:
             UserError: If the file is not such an image, is damaged, or has more than 8 bits per
                 channel and no range.
         """
+        return self.look(path)[0]
+
+    def look(self, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Reads an image, and tells what is done with its file besides decoding it, as clauses.
+
+        Args:
+            path: As for `read`.
+
+        Raises:
+            UserError: As `read` does.
+        """
         if isinstance(self.channels, int):
             return self._bands(path, self.channels)
         with opened(path) as image:
+            told = (*_turning(image), *self._colours(image), *self._conversion(image))
             if is_deep(image):
-                grey = self._eight_bits(path, np.asarray(image))
+                grey = self._eight_bits(path, np.asarray(image), is_16_bit(image))
                 image_8 = Image.fromarray(grey)
             else:
                 image_8 = _on_white(image)
             if self.channels == "rgb":
-                return upright(np.asarray(image_8.convert("RGB")), image)
-            return upright(np.asarray(image_8.convert("L")), image)[..., None]
+                return upright(np.asarray(image_8.convert("RGB")), image), told
+            return upright(np.asarray(image_8.convert("L")), image)[..., None], told
 
-    def treatment(self, path: Path) -> tuple[str, ...]:
-        """What is done with a file besides decoding it, as clauses; the pixels are not read.
-
-        What cannot be opened has no treatment.
-        """
-        clauses = [] if path.suffix.lower() == _ARRAY else [*_turning(path), *self._colours(path)]
-        conversion = self.conversion(path)
-        return tuple([*clauses, conversion] if conversion else clauses)
-
-    def _colours(self, path: Path) -> list[str]:
-        with header(path) as image:
-            if image is None or isinstance(self.channels, int):
-                return []
-            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-                return [f"converted from {image.mode}"]
-            # What is done with more than 8 bits is told by `conversion`.
-            if is_deep(image):
-                return []
-            grey = image.mode in ("1", "L", "LA", "La")
-            if grey and self.channels == "rgb":
-                return ["grey, taken as three equal channels"]
-            return [] if grey or self.channels == "rgb" else ["turned to grey"]
+    def _colours(self, image: Image.Image) -> tuple[str, ...]:
+        if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+            return (f"converted from {image.mode}",)
+        # What is done with more than 8 bits is told by `conversion`.
+        if is_deep(image):
+            return ()
+        grey = image.mode in ("1", "L", "LA", "La")
+        if grey and self.channels == "rgb":
+            return ("grey, taken as three equal channels",)
+        return () if grey or self.channels == "rgb" else ("turned to grey",)
 
     def conversion(self, path: Path) -> str:
         """How the values of a file become 8 bits per channel, as a clause; empty if they are that.
 
-        It belongs to the digest of a file: another range gives other pixels.
+        It belongs to the digest of a file: another range gives other pixels. The pixels are not
+        read, and what cannot be opened has no conversion.
         """
         if path.suffix.lower() == _ARRAY:
-            return "" if self.value_range is None else f"scaled to 8 bits from {self._range()}"
+            return "".join(self._conversion(None))
         with header(path) as image:
-            if image is None:
-                return ""
-            if is_deep(image):
-                return f"scaled to 8 bits from {self._range(image)}"
-            if not isinstance(self.channels, int) and is_transparent(image):
-                return "laid on white where they are transparent"
-        return ""
+            return "" if image is None else "".join(self._conversion(image))
+
+    def _conversion(self, image: Image.Image | None) -> tuple[str, ...]:
+        """The clause of an image, or of an array, if there is one."""
+        if image is None:
+            return () if self.value_range is None else (f"scaled to 8 bits from {self._range()}",)
+        if is_deep(image):
+            return (f"scaled to 8 bits from {self._range(image)}",)
+        if not isinstance(self.channels, int) and is_transparent(image):
+            return ("laid on white where they are transparent",)
+        return ()
 
     def _range(self, image: Image.Image | None = None) -> str:
         if self.value_range is not None:
             return "{:g} to {:g}".format(*self.value_range)
         return "0 to 65535" if image is not None and is_16_bit(image) else "no range"
 
-    def _bands(self, path: Path, channels: int) -> np.ndarray:
-        pixels = _read_array(path) if path.suffix.lower() == _ARRAY else _read_stored(path)
+    def _bands(self, path: Path, channels: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        if path.suffix.lower() == _ARRAY:
+            pixels, is_word, told = _read_array(path), False, self._conversion(None)
+        else:
+            with opened(path) as image:
+                is_word, told = is_16_bit(image), (*_turning(image), *self._conversion(image))
+                pixels = _stored(path, image)
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
         if pixels.ndim != 3 or pixels.shape[-1] != channels:
             stored = "x".join(map(str, pixels.shape))
@@ -134,16 +144,17 @@ class ImageReader:
                 f"{path}: the task says {channels} channels, height x width x {channels}, but the "
                 f"file holds {stored}; correct the file, or channels in the task."
             )
-        return self._eight_bits(path, pixels)
+        return self._eight_bits(path, pixels, is_word), told
 
-    def _eight_bits(self, path: Path, pixels: np.ndarray) -> np.ndarray:
+    def _eight_bits(self, path: Path, pixels: np.ndarray, is_word: bool) -> np.ndarray:
+        """The values as 8 bits; `is_word` says that a file of images has whole ones of 16 bits."""
         if pixels.dtype == np.uint8:
             return pixels
         if pixels.dtype.kind not in "iuf":
             raise UserError(f"{path}: an image holds numbers, not {pixels.dtype}; convert it.")
         bounds = self.value_range
-        if bounds is None and (pixels.dtype.itemsize == 2 or _is_word(path)):
-            bounds = _WORD if pixels.dtype.kind == "u" or _is_word(path) else None
+        if bounds is None and (is_word or pixels.dtype == np.uint16):
+            bounds = _WORD
         if bounds is None:
             raise UserError(
                 f"{path}: values of {pixels.dtype} have no range of their own; give value_range: "
@@ -159,10 +170,9 @@ class ImageReader:
 
 def content_of(pixels: np.ndarray) -> str:
     """Changes with the pixels of an image, whatever file they come from."""
-    start = repr(pixels.shape).encode()
-    return hashlib.blake2b(
-        start + np.ascontiguousarray(pixels).tobytes(), digest_size=16
-    ).hexdigest()
+    total = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    total.update(np.ascontiguousarray(pixels))
+    return total.hexdigest()
 
 
 def resize(
@@ -181,6 +191,8 @@ def resize(
         H×W×C uint8.
     """
     height, width = size
+    if pixels.shape[:2] == size and box is None:
+        return pixels
     channels = pixels.shape[-1]
     # Pillow takes three channels at once, and others one by one.
     planes = [pixels] if channels == 3 else [pixels[..., index] for index in range(channels)]
@@ -204,33 +216,24 @@ def _read_array(path: Path) -> np.ndarray:
     return pixels
 
 
-def _read_stored(path: Path) -> np.ndarray:
+def _stored(path: Path, image: Image.Image) -> np.ndarray:
     """The bands of an image as they are stored; the pages of a file that has several."""
-    with opened(path) as image:
-        pages = [np.asarray(page) for page in ImageSequence.Iterator(image)]
-        if image.mode in ("1", "P"):
-            raise UserError(
-                f"{path}: a palette or single bits (mode {image.mode}) are no channels; save it "
-                "with 8 bits per channel."
-            )
-        if len(pages) == 1:
-            return upright(pages[0], image)
-        if len({page.shape for page in pages}) > 1 or pages[0].ndim != 2:
-            raise UserError(f"{path}: its pages are not one channel each, of one size.")
-        return upright(np.stack(pages, axis=-1), image)
+    pages = [np.asarray(page) for page in ImageSequence.Iterator(image)]
+    if image.mode in ("1", "P"):
+        raise UserError(
+            f"{path}: a palette or single bits (mode {image.mode}) are no channels; save it "
+            "with 8 bits per channel."
+        )
+    if len(pages) == 1:
+        return upright(pages[0], image)
+    if len({page.shape for page in pages}) > 1 or pages[0].ndim != 2:
+        raise UserError(f"{path}: its pages are not one channel each, of one size.")
+    return upright(np.stack(pages, axis=-1), image)
 
 
-def _turning(path: Path) -> list[str]:
-    with header(path) as image:
-        number = 1 if image is None else orientation(image)
-    return [f"turned upright (EXIF orientation {number})"] if number in UPRIGHT else []
-
-
-def _is_word(path: Path) -> bool:
-    if path.suffix.lower() == _ARRAY:
-        return False
-    with Image.open(path) as image:
-        return is_16_bit(image)
+def _turning(image: Image.Image) -> tuple[str, ...]:
+    number = stored_orientation(image)
+    return (f"turned upright (EXIF orientation {number})",) if number in UPRIGHT else ()
 
 
 def _on_white(image: Image.Image) -> Image.Image:

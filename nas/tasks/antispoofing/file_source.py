@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError
+from nas.long_steps import LongStep
 from nas.tasks.antispoofing.lists import Face
 from nas.tasks.antispoofing.source import FaceSource
-from nas.tasks.classification.file_source import file_digest, fit, reading_threads
+from nas.tasks.classification.file_source import file_digest, fit
 from nas.tasks.classification.source import ImageInspection
 from nas.tasks.inputs import Channels
 from nas.tasks.listing import below
 from nas.tasks.reading import ImageReader, content_of
+from nas.tasks.reading_many import each
 
 _WHOLE = 1.0
 
@@ -64,12 +66,16 @@ class FileFaces(FaceSource):
         """Hash of the lists and of every byte of the files."""
         start = repr((list(self._modalities.items()), self._fill))
         total = hashlib.blake2b(start.encode(), digest_size=16)
-        for face in self._faces:
-            contents = [file and file_digest(below(self._root, file)) for file in face.files]
-            total.update(repr((face, contents)).encode())
-            for path, reader in self._files(face):
-                total.update(reader.conversion(path).encode())
+        step = LongStep("reading files", len(self._faces))
+        for content in each(self._content, self._faces):
+            total.update(content)
+            step.advance()
         return total.hexdigest()
+
+    def _content(self, face: Face) -> bytes:
+        contents = [file and file_digest(below(self._root, file)) for file in face.files]
+        conversions = [reader.conversion(path) for path, reader in self._files(face)]
+        return (repr((face, contents)) + "".join(conversions)).encode()
 
     def select(self, rows: np.ndarray) -> FileFaces:
         faces = [self._faces[row] for row in rows]
@@ -83,31 +89,33 @@ class FileFaces(FaceSource):
         starts = np.cumsum([0, *counts])
 
         def fill(row: int) -> None:
-            for start, pixels in zip(starts, self._read(self._faces[row]), strict=False):
+            found = [None if one is None else one[0] for one in self._read(self._faces[row])]
+            for start, pixels in zip(starts, found, strict=False):
                 if pixels is not None:
                     fitted = fit(pixels, self._size, _WHOLE).transpose(2, 0, 1)
                     images[row, start : start + len(fitted)] = fitted
 
-        with reading_threads() as threads:
-            for _ in threads.map(fill, range(len(self._faces))):
-                pass
+        step = LongStep("reading images", len(self._faces))
+        for _ in each(fill, range(len(self._faces))):
+            step.advance()
         return torch.from_numpy(images), torch.from_numpy(self.labels)
 
     def inspect(self) -> Iterator[ImageInspection]:
-        with reading_threads() as threads:
-            yield from threads.map(self._inspect, self._faces)
+        step = LongStep("looking through images", len(self._faces))
+        for inspection in each(self._inspect, self._faces):
+            step.advance()
+            yield inspection
 
     def _inspect(self, face: Face) -> ImageInspection:
         try:
-            images = [pixels for pixels in self._read(face) if pixels is not None]
+            found = [one for one in self._read(face) if one is not None]
         except UserError as error:
             return ImageInspection(None, problems=(str(error),))
-        height, width = images[0].shape[:2]
-        treatments = [reader.treatment(path) for path, reader in self._files(face)]
+        height, width = found[0][0].shape[:2]
         return ImageInspection(
             (height, width),
-            " ".join(map(content_of, images)),
-            treatment=tuple(dict.fromkeys(clause for found in treatments for clause in found)),
+            " ".join(content_of(pixels) for pixels, _ in found),
+            treatment=tuple(dict.fromkeys(clause for _, told in found for clause in told)),
         )
 
     def _files(self, face: Face) -> list[tuple[Path, ImageReader]]:
@@ -118,20 +126,20 @@ class FileFaces(FaceSource):
             if file is not None
         ]
 
-    def _read(self, face: Face) -> list[np.ndarray | None]:
-        """The images of the modalities as stored, None for one that is missing.
+    def _read(self, face: Face) -> list[tuple[np.ndarray, tuple[str, ...]] | None]:
+        """What `ImageReader.look` gives of each modality, None for one that is missing.
 
         Raises:
             UserError: If one cannot be read, or is not of the size of the others.
         """
-        found: list[np.ndarray | None] = []
+        found: list[tuple[np.ndarray, tuple[str, ...]] | None] = []
         first: tuple[Path, tuple[int, ...]] | None = None
         for file, reader in zip(face.files, self._readers, strict=True):
             if file is None:
                 found.append(None)
                 continue
             path = below(self._root, file)
-            pixels = reader.read(path)
+            pixels, told = reader.look(path)
             first = first or (path, pixels.shape[:2])
             if pixels.shape[:2] != first[1]:
                 size, other = ("x".join(map(str, s)) for s in (pixels.shape[:2], first[1]))
@@ -139,5 +147,5 @@ class FileFaces(FaceSource):
                     f"{path}: it is {size} pixels and {first[0]} is {other}; the modalities of a "
                     "face have to show the same places."
                 )
-            found.append(pixels)
+            found.append((pixels, told))
         return found

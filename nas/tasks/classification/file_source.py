@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +12,13 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError
+from nas.long_steps import LongStep
 from nas.tasks.classification.photos import Photos, to_short_side
 from nas.tasks.classification.source import ClassificationSource, ImageInspection
+from nas.tasks.dataset import Row
 from nas.tasks.listing import composed
 from nas.tasks.reading import ImageReader, content_of, resize
+from nas.tasks.reading_many import each
 
 
 class FileSource(ClassificationSource):
@@ -64,11 +65,16 @@ class FileSource(ClassificationSource):
         # Sources without photos have the hash that they had before there were any.
         treatment += "" if self._short_side is None else f" {self._short_side}"
         total = hashlib.blake2b(treatment.encode(), digest_size=16)
-        for name, label in zip(self.names, self.labels.tolist(), strict=True):
-            path = self._root / name
-            content = f"{file_digest(path)}{self._reader.conversion(path)}"
+        step = LongStep("reading files", len(self.names))
+        contents = each(self._content, self.names)
+        for name, label, content in zip(self.names, self.labels.tolist(), contents, strict=True):
             total.update(f"{label} {composed(name)} {content}\n".encode())
+            step.advance()
         return total.hexdigest()
+
+    def _content(self, name: str) -> str:
+        path = self._root / name
+        return f"{file_digest(path)}{self._reader.conversion(path)}"
 
     @property
     def bytes_each(self) -> int:
@@ -93,21 +99,29 @@ class FileSource(ClassificationSource):
         )
 
     def read(self) -> tuple[Tensor, Tensor]:
-        if self.problems:
-            raise UserError(self.problems[0])
-        images = np.empty((len(self.names), self._reader.count, *self._size), np.uint8)
-
-        def fill(row: int) -> None:
-            pixels = self._reader.read(self._root / self.names[row])
-            images[row] = fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
-
-        with reading_threads() as threads:
-            for _ in threads.map(fill, range(len(self.names))):
-                pass
-        return torch.from_numpy(images), torch.from_numpy(self.labels)
+        step = LongStep("reading images", len(self.names))
+        return self._gathered(range(len(self.names)), step.advance)
 
     def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return self.select(np.array(rows, np.int64)).read()
+        return self._gathered(rows)
+
+    def _gathered(
+        self, rows: Sequence[int], advance: Callable[[], None] = lambda: None
+    ) -> tuple[Tensor, Tensor]:
+        if self.problems:
+            raise UserError(self.problems[0])
+        images = np.empty((len(rows), self._reader.count, *self._size), np.uint8)
+
+        def read(row: int) -> np.ndarray:
+            return self._fitted(self._reader.read(self._root / self.names[row]))
+
+        for place, image in enumerate(each(read, rows)):
+            images[place] = image
+            advance()
+        return torch.from_numpy(images), torch.from_numpy(self.labels[list(rows)])
+
+    def _fitted(self, pixels: np.ndarray) -> np.ndarray:
+        return fit(pixels, self._size, self._centre_crop).transpose(2, 0, 1)
 
     @property
     def has_photos(self) -> bool:  # type: ignore[override]
@@ -125,22 +139,24 @@ class FileSource(ClassificationSource):
             pixels = to_short_side(self._reader.read(self._root / name), side)
             return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
-        with reading_threads() as threads:
-            return Photos(list(threads.map(read, self.names)))
+        step, photos = LongStep("reading photos", len(self.names)), []
+        for photo in each(read, self.names):
+            photos.append(photo)
+            step.advance()
+        return Photos(photos)
 
     def inspect(self) -> Iterator[ImageInspection]:
-        with reading_threads() as threads:
-            yield from threads.map(self._inspect, self.names)
+        return self.kept(each(self._look, range(len(self.names))))
 
-    def _inspect(self, name: str) -> ImageInspection:
-        path = self._root / name
+    def _look(self, row: int) -> tuple[ImageInspection, Row | None]:
         try:
-            pixels = self._reader.read(path)
+            pixels, treatment = self._reader.look(self._root / self.names[row])
         except UserError as error:
-            return ImageInspection(None, problems=(str(error),))
+            return ImageInspection(None, problems=(str(error),)), None
         height, width, _ = pixels.shape
-        treatment = self._reader.treatment(path)
-        return ImageInspection((height, width), content_of(pixels), treatment=treatment)
+        inspection = ImageInspection((height, width), content_of(pixels), treatment=treatment)
+        usable = None if self.problems else (self._fitted(pixels), self.labels[row])
+        return inspection, usable
 
 
 def fit(pixels: np.ndarray, size: tuple[int, int], centre_crop: float) -> np.ndarray:
@@ -176,9 +192,3 @@ def file_digest(path: Path) -> str:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-
-
-def reading_threads() -> ThreadPoolExecutor:
-    """Threads to read images with, a core for each."""
-    # Pillow decodes and resizes without the interpreter's lock.
-    return ThreadPoolExecutor(os.cpu_count())

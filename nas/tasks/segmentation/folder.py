@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from nas.errors import UserError
+from nas.long_steps import LongStep
 from nas.settings import validate
+from nas.tasks.dataset import Row
 from nas.tasks.listing import composed
 from nas.tasks.reading import ImageReader, content_of, resize
+from nas.tasks.reading_many import each
 from nas.tasks.segmentation.formats.mask import Mask
 from nas.tasks.segmentation.settings import SegmentationSettings
 from nas.tasks.segmentation.source import MaskInspection, SegmentationSource
 from nas.tasks.segmentation.splits import LabelledFile, find_files
 from nas.tasks.segmentation.task import SegmentationTask
-
-# Not a class index in memory: a task has at most 255 classes beside it.
-_UNKNOWN = 256
 
 
 class FolderSource(SegmentationSource):
@@ -64,23 +64,24 @@ class FolderSource(SegmentationSource):
         self._classes = classes
         self._file_ignore_index = file_ignore_index
         self._reader = reader
-        # From the value in a file to the class, and to `num_classes` for ignored pixels.
-        self._index = np.full(256, _UNKNOWN, np.int16)
-        self._index[list(classes)] = np.arange(len(classes))
+        # From the value in a file to that in memory, and whether it is known.
+        self._stored = np.zeros(256, np.uint8)
+        self._stored[list(classes)] = np.arange(len(classes))
+        self._known = np.zeros(256, bool)
+        self._known[list(classes)] = True
         if file_ignore_index is not None:
-            self._index[file_ignore_index] = len(classes)
-        self._stored = np.arange(len(classes) + 1, dtype=np.uint8)
-        self._stored[-1] = ignore_index
+            self._stored[file_ignore_index] = ignore_index
+            self._known[file_ignore_index] = True
 
     @property
     def digest(self) -> str:
         """Hash of the names and of every byte of the files."""
         total = hashlib.blake2b(digest_size=16)
-        for file in self.files:
-            total.update(composed(file.name).encode())
-            total.update(self._reader.conversion(file.image).encode())
-            total.update(hashlib.blake2b(file.image.read_bytes(), digest_size=16).digest())
-            total.update(file.mask.digest())
+        step = LongStep("reading files", len(self.files))
+        for parts in each(self._digests, self.files):
+            for part in parts:
+                total.update(part)
+            step.advance()
         return total.hexdigest()
 
     @property
@@ -94,17 +95,11 @@ class FolderSource(SegmentationSource):
         return repr((self.content, self._size, classes, self._reader))
 
     def read(self) -> tuple[Tensor, Tensor]:
-        return self.read_some(range(len(self.files)))
+        step = LongStep("reading images", len(self.files))
+        return self._gathered(self.files, step.advance)
 
     def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        if self.problems:
-            raise UserError(self.problems[0])
-        files = [self.files[row] for row in rows]
-        images = np.empty((len(files), *self._size, self._reader.count), np.uint8)
-        masks = np.empty((len(files), *self._size), np.uint8)
-        for row, file in enumerate(files):
-            images[row], masks[row] = self._read(file)
-        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(masks)
+        return self._gathered([self.files[row] for row in rows])
 
     def stored_masks(self) -> Iterator[Tensor] | None:
         if all(file.mask.size() == self._size for file in self.files):
@@ -112,65 +107,96 @@ class FolderSource(SegmentationSource):
         return (self._stored_mask(file) for file in self.files)
 
     def inspect(self) -> Iterator[MaskInspection]:
-        for file in self.files:
-            yield self._inspect(file)
+        return self.kept(each(self._look, self.files))
 
-    def _read(self, file: LabelledFile) -> tuple[np.ndarray, np.ndarray]:
+    def _digests(self, file: LabelledFile) -> tuple[bytes, ...]:
+        return (
+            composed(file.name).encode(),
+            self._reader.conversion(file.image).encode(),
+            hashlib.blake2b(file.image.read_bytes(), digest_size=16).digest(),
+            file.mask.digest(),
+        )
+
+    def _gathered(
+        self, files: Sequence[LabelledFile], advance: Callable[[], None] = lambda: None
+    ) -> tuple[Tensor, Tensor]:
+        if self.problems:
+            raise UserError(self.problems[0])
+        images = np.empty((len(files), self._reader.count, *self._size), np.uint8)
+        masks = np.empty((len(files), *self._size), np.uint8)
+        for row, (image, mask) in enumerate(each(self._read, files)):
+            images[row], masks[row] = image, mask
+            advance()
+        return torch.from_numpy(images), torch.from_numpy(masks)
+
+    def _read(self, file: LabelledFile) -> Row:
         image, values = self._reader.read(file.image), file.mask.read()
-        problems = self._problems(file, image, values)
+        problems = self._problems(file, image, _counts(values), values.shape)
         if problems:
             raise UserError(problems[0])
-        height, width = self._size
-        stored = Image.fromarray(self._stored[self._index[values]])
-        labels = stored.resize((width, height), Image.Resampling.NEAREST)
-        return resize(image, self._size), np.asarray(labels)
+        return self._fitted(image, values)
+
+    def _fitted(self, image: np.ndarray, values: np.ndarray) -> Row:
+        """An image and its mask at the task's size, with the values that they have in memory."""
+        mask = self._stored[values]
+        if mask.shape != self._size:
+            height, width = self._size
+            mask = np.asarray(
+                Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST)
+            )
+        return resize(image, self._size).transpose(2, 0, 1), mask
 
     def _stored_mask(self, file: LabelledFile) -> Tensor:
-        return torch.from_numpy(self._stored[self._index[file.mask.read()]])
+        return torch.from_numpy(self._stored[file.mask.read()])
 
-    def _inspect(self, file: LabelledFile) -> MaskInspection:
-        image, mask, problems = None, None, []
-        palette: Mapping[int, tuple[int, ...]] = {}
-        counts = np.zeros(len(self._classes) + 1, np.int64)
+    def _look(self, file: LabelledFile) -> tuple[MaskInspection, Row | None]:
+        image, look, problems = None, None, []
+        treatment: tuple[str, ...] = ()
+        occurs = np.zeros(256, np.int64)
         try:
-            image = self._reader.read(file.image)
+            image, treatment = self._reader.look(file.image)
         except UserError as error:
             problems.append(str(error))
         try:
-            values = file.mask.read()
+            look = file.mask.look()
         except UserError as error:
             problems.append(str(error))
         else:
-            problems += self._problems(file, image, values)
-            palette, mask = file.mask.palette(), content_of(values)
-            indices = self._index[values]
-            counts += np.bincount(indices[indices != _UNKNOWN], minlength=len(counts))
-        size = None if image is None else (image.shape[0], image.shape[1])
-        content = None if image is None else content_of(image)
-        treatment = self._reader.treatment(file.image) + file.mask.treatment()
-        return MaskInspection(
-            size,
-            counts,
-            tuple(problems),
-            content,
-            mask,
-            palette,
-            treatment,
-            file.image.resolve(),
+            occurs = _counts(look.values)
+            problems += self._problems(file, image, occurs, look.values.shape)
+        # Of each class, and last of what is ignored.
+        ignored = self._file_ignore_index
+        counts = occurs[[*self._classes, *([] if ignored is None else [ignored])]]
+        inspection = MaskInspection(
+            size=None if image is None else (image.shape[0], image.shape[1]),
+            counts=counts if ignored is not None else np.append(counts, 0),
+            problems=tuple(problems),
+            content=None if image is None else content_of(image),
+            mask=None if look is None else content_of(look.values),
+            palette={} if look is None else look.palette,
+            treatment=treatment + (() if look is None else look.treatment),
+            file=file.image.resolve(),
         )
+        if image is None or look is None or problems or self.problems:
+            return inspection, None
+        return inspection, self._fitted(image, look.values)
 
     def _problems(
-        self, file: LabelledFile, image: np.ndarray | None, values: np.ndarray
+        self,
+        file: LabelledFile,
+        image: np.ndarray | None,
+        counts: np.ndarray,
+        size: tuple[int, ...],
     ) -> list[str]:
+        """What is wrong with a mask of a size, which has each value so many times."""
         problems = []
-        height, width = values.shape
+        height, width = size
         if image is not None and not _fits(file.mask, (height, width), image.shape[:2]):
             problems.append(
                 f"{file.mask}: the mask has {height}x{width} pixels, its image "
                 f"{image.shape[0]}x{image.shape[1]}."
             )
-        occurs = np.bincount(values.ravel(), minlength=256) > 0
-        unknown = np.flatnonzero(occurs & (self._index == _UNKNOWN))
+        unknown = np.flatnonzero((counts > 0) & ~self._known)
         if len(unknown):
             found = ", ".join(str(value) for value in unknown[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
@@ -179,6 +205,11 @@ class FolderSource(SegmentationSource):
             what = f"neither a class{rest}" if rest else "no class"
             problems.append(f"{file.mask}: the value {found}{more} is {what}.")
         return problems
+
+
+def _counts(values: np.ndarray) -> np.ndarray:
+    """How often each value from 0 to 255 occurs."""
+    return np.bincount(values.ravel(), minlength=256)
 
 
 def _fits(mask: Mask, size: tuple[int, int], image: tuple[int, ...]) -> bool:

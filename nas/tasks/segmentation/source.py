@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -97,10 +98,13 @@ class _Selected(SegmentationSource):
         return hashlib.blake2b(repr(self._rows).encode(), digest_size=16).hexdigest()
 
     def read(self) -> tuple[Tensor, Tensor]:
-        return self._source.read_some(self._rows)
+        return self.read_some(range(len(self._rows)))
 
     def read_some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return self._source.read_some([self._rows[row] for row in rows])
+        # All of them were read to find the strata.
+        images, targets = self._source.tensors
+        chosen = torch.tensor([self._rows[row] for row in rows], dtype=torch.long)
+        return images[chosen], targets[chosen]
 
     def inspect(self) -> Iterator[MaskInspection]:
         chosen = set(self._rows)

@@ -194,10 +194,15 @@ def hold_out(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T
 
 def _overlaps(splits: dict[str, tuple[LabelledFile, ...]]) -> list[str]:
     first_split: dict[Path, str] = {}
+    folders: dict[Path, Path] = {}
     problems = []
     for split, files in splits.items():
         for file in files:
-            path = file.image.resolve()
+            path, folder = file.image, file.image.parent
+            # Asking the system for each folder on the way to each file takes long.
+            if folder not in folders:
+                folders[folder] = folder.resolve()
+            path = path.resolve() if path.is_symlink() else folders[folder] / path.name
             if first_split.setdefault(path, split) != split:
                 problems.append(f"{file.image}: in both {first_split[path]} and {split}.")
     return problems

@@ -22,6 +22,7 @@ from nas.tasks.segmentation.formats.mask import (
     Labels,
     Mask,
     MaskFormat,
+    MaskLook,
     Painting,
     by_name,
     digest_of,
@@ -61,13 +62,10 @@ class ClassFilesMask(Mask):
         content = [part for name, path in self.files.items() for part in (name, path.read_bytes())]
         return digest_of(repr(self.labels), *content)
 
-    def treatment(self) -> tuple[str, ...]:
-        try:
-            overlapping = self._painted().overlapping
-        except UserError:
-            return ()
+    def look(self) -> MaskLook:
+        painted = self._painted()
         rule = "files of different classes overlap; the later class of the task lies on top"
-        return (rule,) if overlapping else ()
+        return MaskLook(painted.values, treatment=(rule,) * painted.overlapping)
 
     def _painted(self) -> Painting:
         painting: Painting | None = None

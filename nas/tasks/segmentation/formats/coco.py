@@ -24,6 +24,7 @@ from nas.tasks.segmentation.formats.mask import (
     Labels,
     Mask,
     MaskFormat,
+    MaskLook,
     Painting,
     digest_of,
     listed,
@@ -56,7 +57,7 @@ class CocoMask(Mask):
         return self.where
 
     def read(self) -> np.ndarray:
-        return turned_with(self._painted().values, self.image)
+        return self.look().values
 
     def size(self) -> tuple[int, int]:
         return self.shape
@@ -68,13 +69,13 @@ class CocoMask(Mask):
         ]
         return digest_of(repr((self.shape, self.labels.background)), json.dumps(shapes))
 
-    def treatment(self) -> tuple[str, ...]:
-        try:
-            overlapping = self._painted().overlapping
-        except UserError:
-            return ()
+    def look(self) -> MaskLook:
+        painted = self._painted()
         crowds = any(annotation.get("iscrowd") for annotation, _ in self.annotations)
-        return (_OVERLAPPING,) * overlapping + (_CROWDS,) * crowds
+        return MaskLook(
+            turned_with(painted.values, self.image),
+            treatment=(_OVERLAPPING,) * painted.overlapping + (_CROWDS,) * crowds,
+        )
 
     def _painted(self) -> Painting:
         painting = Painting.empty(self.shape, self.labels)

@@ -6,7 +6,7 @@ So are the masks of Pascal VOC (http://host.robots.ox.ac.uk/pascal/VOC), and tho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,15 @@ import numpy as np
 
 from nas.tasks.image_files import size_of
 from nas.tasks.mask_files import mask_palette, read_mask
-from nas.tasks.segmentation.formats.mask import Labelled, Mask, MaskFormat, by_name, listed, told
+from nas.tasks.segmentation.formats.mask import (
+    Labelled,
+    Mask,
+    MaskFormat,
+    MaskLook,
+    by_name,
+    listed,
+    told,
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,9 @@ class IndexMask(Mask):
     def digest(self) -> bytes:
         return hashlib.blake2b(self.path.read_bytes(), digest_size=16).digest()
 
-    def palette(self) -> Mapping[int, tuple[int, ...]]:
-        return mask_palette(self.path)
+    def look(self) -> MaskLook:
+        values = self.read()
+        return MaskLook(values, palette=mask_palette(self.path, values))
 
 
 class FilePerImage(MaskFormat):

@@ -24,6 +24,7 @@ from nas.tasks.segmentation.formats.mask import (
     Labels,
     Mask,
     MaskFormat,
+    MaskLook,
     Painting,
     by_name,
     digest_of,
@@ -54,8 +55,7 @@ class LabelMeMask(Mask):
         return str(self.path)
 
     def read(self) -> np.ndarray:
-        values = self._painted().values
-        return values if self.image is None else turned_with(values, self.image)
+        return self.look().values
 
     def size(self) -> tuple[int, int]:
         content = content_of_file(self.path)
@@ -64,11 +64,12 @@ class LabelMeMask(Mask):
     def digest(self) -> bytes:
         return digest_of(self.path.read_bytes(), repr(self.labels))
 
-    def treatment(self) -> tuple[str, ...]:
-        try:
-            return (_OVERLAPPING,) * self._painted().overlapping
-        except UserError:
-            return ()
+    def look(self) -> MaskLook:
+        painted = self._painted()
+        values = painted.values
+        if self.image is not None:
+            values = turned_with(values, self.image)
+        return MaskLook(values, treatment=(_OVERLAPPING,) * painted.overlapping)
 
     def _painted(self) -> Painting:
         content = content_of_file(self.path)

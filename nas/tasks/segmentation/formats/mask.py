@@ -19,6 +19,21 @@ BACKGROUND = "background"
 """The class of pixels that no annotation covers, in formats that annotate regions."""
 
 
+@dataclass(frozen=True)
+class MaskLook:
+    """A mask that was read.
+
+    Attributes:
+        values: As `Mask.read` gives them.
+        palette: The colour of each value, where the values are stored beside colours.
+        treatment: What is done with it besides decoding it, as clauses.
+    """
+
+    values: np.ndarray
+    palette: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    treatment: tuple[str, ...] = ()
+
+
 class Mask(ABC):
     """The classes of the pixels of one image, as they are stored.
 
@@ -50,13 +65,13 @@ class Mask(ABC):
     def digest(self) -> bytes:
         """Sixteen bytes that change with what `read` gives."""
 
-    def palette(self) -> Mapping[int, tuple[int, ...]]:
-        """The colour of each value, where the values are stored beside colours."""
-        return {}
+    def look(self) -> MaskLook:
+        """What `read` gives, and what the check of a task tells of it.
 
-    def treatment(self) -> tuple[str, ...]:
-        """What is done with it besides decoding it, as clauses; empty if it cannot be read."""
-        return ()
+        Raises:
+            UserError: As `read` does.
+        """
+        return MaskLook(self.read())
 
 
 @dataclass(frozen=True)

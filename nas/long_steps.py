@@ -1,0 +1,76 @@
+"""Tells how far a step has come that takes more than a few seconds and counts what it has done.
+
+Whoever shows progress takes the sentences by `told_to`; otherwise they go to the log of this
+module, at the level INFO.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from nas.durations import duration
+
+_FIRST = 10.0
+"""Seconds before the first word of a step: shorter ones are silent."""
+_EVERY = 30.0
+"""Seconds from one word to the next."""
+
+_logger = logging.getLogger(__name__)
+_listeners: list[Callable[[str], None]] = []
+
+
+class LongStep:
+    """A step that counts, such as the reading of many images.
+
+    Args:
+        what: What is done, for example "reading images".
+        total: How many there are.
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._began = time.monotonic()
+        self._next = self._began + _FIRST
+        self._told = False
+
+    def advance(self, count: int = 1) -> None:
+        """Counts what was done since the last call, and says so now and then."""
+        self._done += count
+        now = time.monotonic()
+        taken = now - self._began
+        if self._done >= self._total:
+            if self._told:
+                tell(f"{self._what}: all {self._total} in {duration(taken)}")
+        elif now >= self._next:
+            self._next, self._told = now + _EVERY, True
+            left = duration(taken / self._done * (self._total - self._done))
+            rate = self._done / taken
+            tell(f"{self._what}: {self._done} of {self._total}, {rate:.0f} a second, {left} left")
+
+
+def tell(sentence: str) -> None:
+    """Says something of a step that takes long."""
+    if _listeners:
+        _listeners[-1](sentence)
+    else:
+        _logger.info(sentence)
+
+
+@contextmanager
+def told_to(say: Callable[[str], None]) -> Iterator[None]:
+    """Has what is told within the block told to a function instead of to the log."""
+    _listeners.append(say)
+    try:
+        yield
+    finally:
+        _listeners.remove(say)
+
+
+def show_in_log() -> None:
+    """Lets the log of this process have what nobody else shows."""
+    _logger.setLevel(logging.INFO)
