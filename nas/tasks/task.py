@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -122,6 +122,16 @@ class Task(ABC):
         Raises:
             UserError: If there is no such split.
         """
+
+    def classes_shown(self, split: str) -> Iterator[frozenset[str]] | None:
+        """The classes that each image of a split shows, in order.
+
+        None where an image is of one class: splits of such tasks are drawn class by class.
+
+        Raises:
+            UserError: If a target cannot be read.
+        """
+        return None
 
     @abstractmethod
     def check(self) -> CheckReport[Any]:

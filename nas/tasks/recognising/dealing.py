@@ -1,4 +1,4 @@
-"""Deals small data sets so that the classes of their masks can be learned and scored."""
+"""Deals small data sets so that the classes of their images can be learned and scored."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from torch import Tensor
-
 from nas.errors import UserError
-from nas.tasks.segmentation.task import SegmentationTask
 from nas.tasks.task import Task
 
 _MOST = 500
@@ -47,14 +43,14 @@ def deal(task: Task, load: Callable[[dict[str, Any]], Task], is_drawn: bool) -> 
         load: Loads it with other values of `splits`.
         is_drawn: Whether validation and test are drawn from train.
     """
-    if not isinstance(task, SegmentationTask):
-        return Dealt()
     if sum(len(source.names) for source in task.sources.values()) > _MOST:
         return Dealt()
     try:
         present = _classes(task)
     except UserError:
         # What cannot be read is told by the check of the task.
+        return Dealt()
+    if present is None:
         return Dealt()
     seed, lacking = 0, _lacking(task, present)
     for other in range(1, _SEEDS) if is_drawn else ():
@@ -82,21 +78,19 @@ def _splits(seed: int) -> dict[str, Any]:
     return {split: {"held_out": _SHARE, "seed": seed} for split in ("validation", "test")}
 
 
-def _classes(task: SegmentationTask) -> dict[tuple[str, str], frozenset[str]]:
-    """The classes of each image, by the images' split and name.
+def _classes(task: Task) -> dict[tuple[str, str], frozenset[str]] | None:
+    """The classes of each image, by the images' split and name; None where each is of one class.
 
     Raises:
-        UserError: If a mask cannot be read.
+        UserError: If a target cannot be read.
     """
     found = {}
     for split, source in task.sources.items():
-        masks = source.stored_masks()
-        shown: Iterable[Tensor] = source.tensors[1].unbind() if masks is None else masks
-        for name, mask in zip(source.names, shown, strict=True):
-            values = np.unique(mask.numpy()).tolist()
-            found[split, name] = frozenset(
-                task.classes[value] for value in values if value < task.num_classes
-            )
+        shown = task.classes_shown(split)
+        if shown is None:
+            return None
+        for name, classes in zip(source.names, shown, strict=True):
+            found[split, name] = classes
     return found
 
 

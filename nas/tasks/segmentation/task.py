@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import numpy as np
 
 from nas.tasks.check_report import CheckReport
 from nas.tasks.segmentation.augmentation import Augmentation
@@ -43,6 +45,13 @@ class SegmentationTask(Task):
             UserError: If there is no such preset.
         """
         return Augmentation.create(preset, self.pairs, self.ignore_index, self.is_rgb)
+
+    def classes_shown(self, split: str) -> Iterator[frozenset[str]]:
+        source = self._source(self.sources, split)
+        masks = source.stored_masks()
+        for mask in source.tensors[1].unbind() if masks is None else masks:
+            values = np.unique(mask.numpy()).tolist()
+            yield frozenset(self.classes[value] for value in values if value < self.num_classes)
 
     def check(self) -> CheckReport[Any]:
         # The check knows what a task is.
