@@ -25,8 +25,8 @@ class Settings(BaseModel):
     """A typed, frozen configuration in which an unknown key is an error.
 
     Attributes:
-        later: Keys that older versions did not have. While they are None they are in no dump and
-            in no representation, so that what older runs were named by stays the same.
+        later: Keys that older versions did not have. While they have their default they are in no
+            dump and in no representation, so that what older runs were named by stays the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -38,13 +38,16 @@ class Settings(BaseModel):
         return {
             key: value
             for key, value in values.items()
-            if key not in self.later or getattr(self, key) is not None
+            if not self._is_unset_later(key, getattr(self, key))
         }
 
     def __repr_args__(self) -> Any:
         for key, value in super().__repr_args__():
-            if key not in self.later or value is not None:
+            if not self._is_unset_later(key, value):
                 yield key, value
+
+    def _is_unset_later(self, key: str | None, value: Any) -> bool:
+        return key in self.later and value == type(self).model_fields[str(key)].default
 
 
 T = TypeVar("T", bound=Settings)

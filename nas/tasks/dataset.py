@@ -83,8 +83,9 @@ class ImageSource(ABC):
             looks: What was seen of each image in order, and the image and its target as `tensors`
                 has them; None where it cannot be used, and then nothing is kept.
         """
-        count, step = len(self.names), LongStep("looking through images", len(self.names))
+        count = len(self.names)
         with self._keeping(count) as add:
+            step = LongStep("looking through images", count)
             for look, row in looks:
                 if row is not None:
                     add(row[0][None], np.asarray(row[1])[None])

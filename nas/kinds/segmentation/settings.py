@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nas.distillation import create_logit_loss, find
 from nas.distillation.base import DistillationLoss
@@ -81,7 +81,7 @@ class DecoderStageSettings(Settings):
             faster) or ``input`` (logits brought to the size of the masks).
         precision: float32, bfloat16 or float16 for the forward pass.
         maps: Number format in which the encoder's maps are kept, float32 or bfloat16, which takes
-            half the disk and the memory; null is float32.
+            half the disk and the memory.
     """
 
     later = ("maps",)
@@ -95,7 +95,13 @@ class DecoderStageSettings(Settings):
     polyak: float | None = Field(0.9, gt=0, lt=1)
     loss_size: Literal["logits", "input"] = "logits"
     precision: Precision = "float32"
-    maps: Literal["float32", "bfloat16"] | None = None
+    maps: Literal["float32", "bfloat16"] = "float32"
+
+    @field_validator("maps", mode="before")
+    @classmethod
+    def _were_null(cls, value: Any) -> Any:
+        # So float32 was written once.
+        return "float32" if value is None else value
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> Self:

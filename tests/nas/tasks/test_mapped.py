@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from PIL import Image
 from nas import tasks
 from nas.errors import UserError
 from nas.files import DiskFullError
+from nas.long_steps import told_to
+from nas.tasks import image_files
 from nas.tasks import mapped as mapping
 from nas.tasks.classification import memory
 from nas.tasks.mapped import mapped
+from nas.tasks.part import with_part
 
 SMALL = {"input_size": [32, 32]}
 
@@ -150,3 +155,79 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(cache: Path, full_disk: 
         mapped("faces", 500, zeros)
     assert [path for path in cache.iterdir() if path.is_dir()] == []
     assert len(mapped("faces", 500, zeros)[0]) == 500
+
+
+@pytest.mark.parametrize("limit", [0, 2**28])
+def test_the_check_of_a_task_reads_its_files_once_and_keeps_what_it_has_read(
+    task_folder: Any, photos: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr("nas.tasks.dataset.IN_MEMORY", limit)
+    for folder in (task_folder.root, photos):
+        expected = tasks.load(folder, **SMALL).sources["train"].read()
+        task = tasks.load(folder, **SMALL)
+        opened: list[Path] = []
+        with monkeypatch.context() as patch:
+            for module in ("reading", "mask_files"):
+                _count_opened(patch, f"nas.tasks.{module}.opened", opened)
+            task.check().raise_if_bad()
+            images, targets = task.sources["train"].tensors
+        assert len(opened) == len(set(opened)) > 0
+        assert torch.equal(images, expected[0])
+        assert torch.equal(targets, expected[1])
+
+
+def _count_opened(patch: pytest.MonkeyPatch, name: str, opened: list[Path]) -> None:
+    def open_(path: Path) -> Image.Image:
+        opened.append(path)
+        return image_files.opened(path)
+
+    patch.setattr(name, open_)
+
+
+@pytest.mark.parametrize("limit", [0, 2**28])
+def test_a_check_that_finds_a_damaged_image_keeps_nothing(
+    task_folder: Any, cache: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr("nas.tasks.dataset.IN_MEMORY", limit)
+    task = tasks.load(task_folder.root)
+    damaged = task.sources["train"].files[3].image  # type: ignore[attr-defined]
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    assert any(str(damaged) in problem for problem in task.check().problems)
+    with pytest.raises(UserError, match=damaged.name):
+        assert task.sources["train"].tensors
+    assert not any(path.name.startswith(".") for path in cache.glob(".*-*"))
+
+
+@pytest.mark.usefixtures("large")
+def test_a_part_of_a_mapped_split_is_taken_from_its_map(
+    task_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = tasks.load_segmentation(task_folder.root)
+    part = with_part(task, 5)
+    monkeypatch.setattr("nas.tasks.reading.opened", never)
+    images, masks = part.sources["train"].tensors
+    names = task.sources["train"].names
+    rows = [names.index(name) for name in part.sources["train"].names]
+    assert torch.equal(images, task.sources["train"].tensors[0][rows])
+    assert torch.equal(masks, task.sources["train"].tensors[1][rows])
+
+
+def test_a_process_that_waits_for_another_ones_reading_says_so() -> None:
+    told: list[str] = []
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(rows: Any) -> Any:
+        reading.set()
+        assert go_on.wait(60)
+        return numbered(rows)
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        go_on.set()
+
+    with ThreadPoolExecutor(1) as thread, told_to(tell):
+        first = thread.submit(mapped, "faces", 5, slow)
+        assert reading.wait(60)
+        second = mapped("faces", 5, never)
+        assert torch.equal(first.result()[0], second[0])
+    assert told == ["another process is reading the same images; waiting for it"]

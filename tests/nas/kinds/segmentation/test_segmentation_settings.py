@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nas.errors import UserError
+from nas.kinds.segmentation.settings import DecoderStageSettings
 from nas.kinds.segmentation.settings import SegmentationEvaluationSettings as EvaluationSettings
 from nas.settings import validate
 
@@ -114,3 +115,11 @@ def test_a_misspelt_key_names_the_nearest():
 
 def test_a_negative_auxiliary_weight_is_refused():
     assert "auxiliary_weight" in refused(auxiliary_weight=-0.1)
+
+
+@pytest.mark.parametrize("maps", [None, "float32"])
+def test_older_runs_write_maps_in_float32_as_null(maps):
+    settings = DecoderStageSettings(maps=maps)
+    assert settings.maps == "float32"
+    assert "maps" not in settings.model_dump()
+    assert repr(settings) == repr(DecoderStageSettings())
