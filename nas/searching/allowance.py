@@ -118,5 +118,9 @@ def _arm(seconds: float | None) -> None:
 
 
 def _needed() -> int:
-    """Resident memory of this process in bytes."""
-    return int(_MEMORY.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Resident memory of this process in bytes, without the files that it has mapped.
+
+    Those of large data sets may be larger than the memory: the system takes their pages back.
+    """
+    _, resident, of_files, *_ = map(int, _MEMORY.read_text().split())
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")

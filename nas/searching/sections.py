@@ -143,7 +143,8 @@ class CandidateSettings(Settings):
     Attributes:
         seconds: Longest time from the draw to the scores. "auto" is ten times the median of the
             latest candidates, at least 600, and a day for the first three; null is any time.
-        memory: Largest resident memory of the process that trains it, in bytes; Linux only.
+        memory: Largest resident memory of the process that trains it, in bytes, mapped files left
+            out; Linux only.
         epochs_without_progress: Epochs of a phase in a row in which its mean loss does not fall
             below what it was.
     """

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.searching import interrupts
+from nas.searching import allowance, interrupts
 from nas.searching.allowance import Allowance
 from nas.searching.assembly import Parts
 from nas.searching.memory_storage import MemoryStorage
@@ -110,6 +112,13 @@ def test_a_candidate_that_ends_the_interpreter_fails() -> None:
 
 
 def _resident() -> int:
-    from nas.searching import allowance
-
     return allowance._needed()
+
+
+def test_mapped_files_are_not_counted_as_memory_that_a_candidate_needs(tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(bytes(2**26))
+    before = _resident()
+    mapped = np.memmap(file, np.uint8, "c")
+    assert mapped.sum() == 0
+    assert _resident() - before < 2**25
