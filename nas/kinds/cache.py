@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nas.files import naming_full_disks, replacing
 from nas.long_steps import LongStep
+from nas.mapped_pages import bound
 
 Forward = Callable[[Tensor], list[Tensor]]
 
@@ -51,14 +52,20 @@ def _cached(path: Path, write: Callable[[Path], None]) -> dict[str, Tensor]:
                 left.unlink()
             with replacing(path) as temporary:
                 write(temporary)
-            return dict(load_file(path))
+            return _mapped(path)
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:
     try:
-        return dict(load_file(path))
+        return _mapped(path)
     except (FileNotFoundError, SafetensorError):
         return None
+
+
+def _mapped(path: Path) -> dict[str, Tensor]:
+    found = dict(load_file(path))
+    bound(*found.values())
+    return found
 
 
 def cached_maps(

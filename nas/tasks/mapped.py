@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nas.files import naming_full_disks
 from nas.long_steps import LongStep, tell
+from nas.mapped_pages import bound
 from user_folders import private_folder
 
 IN_MEMORY = 2**28
@@ -32,8 +33,9 @@ Add = Callable[[np.ndarray, np.ndarray], None]
 def mapped(key: str, count: int, read: Read) -> tuple[Tensor, Tensor]:
     """Maps images and targets that are written to files at first use, by one process at a time.
 
-    What is mapped takes memory only as long as the system has it to spare, and once for all
-    processes. Nothing that a process writes to it is seen by another one.
+    What is mapped takes memory only as long as the system has it to spare, once for all processes,
+    and little in each of them; see `nas.mapped_pages`. It is to be read: what a process writes to
+    it is seen by no other one, and may be lost.
 
     Args:
         key: A text that changes with any byte of them.
@@ -55,6 +57,7 @@ def mapped(key: str, count: int, read: Read) -> tuple[Tensor, Tensor]:
                     step.advance(len(rows))
             found = _opened(folder, count)
     assert found is not None  # it has just been made
+    bound(*found)
     return found
 
 
