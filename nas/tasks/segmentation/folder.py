@@ -131,9 +131,7 @@ class FolderSource(SegmentationSource):
 
     def _read(self, file: LabelledFile) -> Row:
         image, values = self._reader.read(file.image), file.mask.read()
-        problems = self._problems(file, image, _counts(values), values.shape)
-        if problems:
-            raise UserError(problems[0])
+        self._refuse_bad(file, image, values)
         return self._fitted(image, values)
 
     def _fitted(self, image: np.ndarray, values: np.ndarray) -> Row:
@@ -147,7 +145,9 @@ class FolderSource(SegmentationSource):
         return resize(image, self._size).transpose(2, 0, 1), mask
 
     def _stored_mask(self, file: LabelledFile) -> Tensor:
-        return torch.from_numpy(self._stored[file.mask.read()])
+        values = file.mask.read()
+        self._refuse_bad(file, None, values)
+        return torch.from_numpy(self._stored[values])
 
     def _look(self, file: LabelledFile) -> tuple[MaskInspection, Row | None]:
         image, look, problems = None, None, []
@@ -180,6 +180,11 @@ class FolderSource(SegmentationSource):
         if image is None or look is None or problems or self.problems:
             return inspection, None
         return inspection, self._fitted(image, look.values)
+
+    def _refuse_bad(self, file: LabelledFile, image: np.ndarray | None, values: np.ndarray) -> None:
+        problems = self._problems(file, image, _counts(values), values.shape)
+        if problems:
+            raise UserError(problems[0])
 
     def _problems(
         self,
