@@ -36,7 +36,6 @@ def scores(options: argparse.Namespace, cache: Path) -> dict[str, np.ndarray]:
     for form in FORMATS:
         settings = SegmentationEvaluationSettings.model_validate(
             {
-                "encoder": {"name": None if space.chooses_encoder else "lcnet_035"},
                 "pretraining": {"epochs": options.pretraining},
                 "stage0": {"epochs": options.epochs, "batch_size": 16, "maps": form},
                 "distillation": {"enabled": False},

@@ -36,21 +36,22 @@ class LongStep:
         self._done = 0
         self._began = time.monotonic()
         self._next = self._began + _FIRST
-        self._told = False
+        # Of the last word: how fast it is now tells better how long the rest takes.
+        self._then, self._before = self._began, 0
 
     def advance(self, count: int = 1) -> None:
         """Counts what was done since the last call, and says so now and then."""
         self._done += count
         now = time.monotonic()
-        taken = now - self._began
         if self._done >= self._total:
-            if self._told:
-                tell(f"{self._what}: all {self._total} in {duration(taken)}")
+            if self._before:
+                tell(f"{self._what}: all {self._total} in {duration(now - self._began)}")
         elif now >= self._next:
-            self._next, self._told = now + _EVERY, True
-            left = duration(taken / self._done * (self._total - self._done))
-            rate = self._done / taken
-            tell(f"{self._what}: {self._done} of {self._total}, {rate:.0f} a second, {left} left")
+            rate = (self._done - self._before) / (now - self._then)
+            left = duration((self._total - self._done) / rate)
+            tell(f"{self._what}: {self._done} of {self._total}, {rate:.1f} a second, {left} left")
+            self._next = now + _EVERY
+            self._then, self._before = now, self._done
 
 
 def tell(sentence: str) -> None:

@@ -83,7 +83,7 @@ class ImageReader:
         if isinstance(self.channels, int):
             return self._bands(path, self.channels)
         with opened(path) as image:
-            told = (*_turning(image), *self._colours(image), *self._conversion(image))
+            told = self._told(image)
             if is_deep(image):
                 grey = self._eight_bits(path, np.asarray(image), is_16_bit(image))
                 image_8 = Image.fromarray(grey)
@@ -93,7 +93,19 @@ class ImageReader:
                 return upright(np.asarray(image_8.convert("RGB")), image), told
             return upright(np.asarray(image_8.convert("L")), image)[..., None], told
 
+    def treatment(self, path: Path) -> tuple[str, ...]:
+        """The clauses of `look`, for which no pixel is read; none of what cannot be opened."""
+        if path.suffix.lower() == _ARRAY:
+            return self._conversion(None)
+        with header(path) as image:
+            return () if image is None else self._told(image)
+
+    def _told(self, image: Image.Image) -> tuple[str, ...]:
+        return (*_turning(image), *self._colours(image), *self._conversion(image))
+
     def _colours(self, image: Image.Image) -> tuple[str, ...]:
+        if isinstance(self.channels, int):
+            return ()
         if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
             return (f"converted from {image.mode}",)
         # What is done with more than 8 bits is told by `conversion`.
@@ -135,7 +147,7 @@ class ImageReader:
             pixels, is_word, told = _read_array(path), False, self._conversion(None)
         else:
             with opened(path) as image:
-                is_word, told = is_16_bit(image), (*_turning(image), *self._conversion(image))
+                is_word, told = is_16_bit(image), self._told(image)
                 pixels = _stored(path, image)
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
         if pixels.ndim != 3 or pixels.shape[-1] != channels:
@@ -171,7 +183,7 @@ class ImageReader:
 def content_of(pixels: np.ndarray) -> str:
     """Changes with the pixels of an image, whatever file they come from."""
     total = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    total.update(np.ascontiguousarray(pixels))
+    total.update(np.ascontiguousarray(pixels).data)
     return total.hexdigest()
 
 

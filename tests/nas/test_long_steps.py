@@ -29,8 +29,8 @@ def test_a_long_step_is_told_now_and_then_with_the_time_left(clock: list[float])
             clock.append(100.0 + second)
             step.advance(4)
     assert told == [
-        "reading images: 40 of 240, 4 a second, 50.0 s left",
-        "reading images: 160 of 240, 4 a second, 20.0 s left",
+        "reading images: 40 of 240, 4.0 a second, 50.0 s left",
+        "reading images: 160 of 240, 4.0 a second, 20.0 s left",
         "reading images: all 240 in 1 min 0 s",
     ]
 

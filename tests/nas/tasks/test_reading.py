@@ -188,6 +188,20 @@ def test_what_is_done_with_a_file_is_told_with_its_pixels(tmp_path):
     assert ImageReader().look(tmp_path / "deep.png")[1] == ("scaled to 8 bits from 0 to 65535",)
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_what_is_done_with_a_file_is_told_before_it_is_read_too(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (7, 5)).save(tmp_path / f"a{suffix}", exif=exif)
+    told = ImageReader().treatment(tmp_path / f"a{suffix}")
+    assert told == ImageReader().look(tmp_path / f"a{suffix}")[1]
+    assert told == (
+        "turned upright (EXIF orientation 6)",
+        "grey, taken as three equal channels",
+    )
+    assert ImageReader().treatment(tmp_path / "none.jpg") == ()
+
+
 def test_the_range_that_an_array_is_scaled_from_belongs_to_its_conversion(tmp_path):
     path = _words(tmp_path / "a.npy", np.zeros((2, 2), np.float32))
     assert ImageReader(1, (0, 1)).conversion(path) == "scaled to 8 bits from 0 to 1"
