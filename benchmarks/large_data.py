@@ -79,7 +79,8 @@ def watched(command: list[str], seconds: float) -> None:
     code = process.wait()
     print(f"exit code {code} after {time.monotonic() - began:.0f} s; peaks in MiB:")
     for (_, name), peak in peaks.items():
-        print("  " + "  ".join(f"{kind} {peak[kind] / 1024:7.0f}" for kind in _KINDS) + f"  {name}")
+        kinds = (*_KINDS, "VmRSS")
+        print("  " + "  ".join(f"{kind} {peak[kind] / 1024:7.0f}" for kind in kinds) + f"  {name}")
 
 
 def compare(folder: Path, rounds: int, batch: int) -> None:
