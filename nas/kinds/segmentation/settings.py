@@ -81,7 +81,8 @@ class DecoderStageSettings(Settings):
             faster) or ``input`` (logits brought to the size of the masks).
         precision: float32, bfloat16 or float16 for the forward pass.
         maps: Number format in which the encoder's maps are kept, float32 or bfloat16, which takes
-            half the disk and the memory.
+            half the disk and the memory and changed scores by a sixth of what another seed did
+            (docs/results.md).
     """
 
     later = ("maps",)
