@@ -26,6 +26,7 @@ from fault_campaign import make_table
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 
+from nas.searching.allowance import Allowance
 from nas.searching.config import TableSearchConfig
 from nas.searching.databases import serialise_sqlite
 from nas.searching.places import Places, WorkerIdentity
@@ -33,7 +34,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.search import start
 from nas.searching.stop import FailureWatch
 from nas.searching.storage import TrialCache
-from nas.searching.study import working_storage
+from nas.searching.study import first_trial, working_storage
 from nas.searching.table import TableAssembly
 from nas.searching.trial import TrialRunner, origin_of
 from nas.searching.worker import work
@@ -53,7 +54,11 @@ class Plain(RDBStorage):
     """Optuna's storage with what a worker calls beyond its interface."""
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, *, with_end: bool = False) -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def as_seen(self) -> Iterator[None]:
         yield
 
 
@@ -158,9 +163,13 @@ class Subject:
         )
         self.places = Places(self.study, storage, saved.grace)
         self.runner = TrialRunner(
-            *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits)
+            *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits),
+            allowance=Allowance(saved.candidate),
         )
-        self.failures = FailureWatch(given.size, _MANY, _MANY)
+        self.failures = FailureWatch(
+            first_trial(self.study), saved.failures_in_a_row, saved.beyond_in_a_row
+        )
+        self.remembered = given.run
         self.run(1)
         self.opening = time.process_time() - began
 
@@ -171,6 +180,9 @@ class Subject:
         work(
             *(self.study, self.places, self.runner, self.failures),
             should_stop=lambda: next(answers, True),
+            after_trial=lambda study: self.remembered.remember_trials(
+                (self.runner.trial_number or 0) + 1
+            ),
         )
         return (time.process_time() - began) / trials
 
