@@ -3,7 +3,9 @@
 A search on a table, where nothing is trained, works on a study that already has so many trials.
 `ours` is the storage of a search, `optuna` the one that it is built on, used as it comes: both keep
 the same tables, and run the same trials by turns, each on a copy of the study. Several workers are
-processes that run their trials at the same time, each of which also reads those of the others.
+processes that run their trials at the same time, each of which also reads those of the others. A
+trial costs what it does in a worker of a search, with its allowance and the watch for failures; the
+time in which workers start and open the study is told apart, and that of a server not at all.
 """
 
 from __future__ import annotations
@@ -169,7 +171,7 @@ class Subject:
         self.failures = FailureWatch(
             first_trial(self.study), saved.failures_in_a_row, saved.beyond_in_a_row
         )
-        self.remembered = given.run
+        self.given = given
         self.run(1)
         self.opening = time.process_time() - began
 
@@ -180,7 +182,7 @@ class Subject:
         work(
             *(self.study, self.places, self.runner, self.failures),
             should_stop=lambda: next(answers, True),
-            after_trial=lambda study: self.remembered.remember_trials(
+            after_trial=lambda study: self.given.run.remember_trials(
                 (self.runner.trial_number or 0) + 1
             ),
         )
@@ -213,8 +215,10 @@ class Workers:
             context.Process(target=serve, args=(given, index, other))
             for index, (_, other) in enumerate(pairs)
         ]
-        for process in self._processes:
+        for process, (_, other) in zip(self._processes, pairs, strict=True):
             process.start()
+            # A worker that dies is noticed by the end of its pipe.
+            other.close()
         self.opening = statistics.mean(end.recv() for end in self._ends)
 
     def run(self, trials: int) -> float:

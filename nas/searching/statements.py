@@ -1,8 +1,8 @@
 """What a search writes to and reads from the tables of Optuna, in few statements.
 
 Optuna loads and stores objects one by one, which costs tens of milliseconds per trial. A search
-does the same with plain statements: a trial is created in one transaction, its record is written
-in another, and trials are read by the table.
+does the same with plain statements: a trial is created in one transaction, its candidate is written
+in another and its record with its end in a third, and one statement reads what belongs to trials.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class TrialStorage(RDBStorage):
 
     A trial is created together with the identity and the heartbeat of its worker: otherwise a
     worker that dies between these leaves a trial that nobody knows to be lost. The parameters of a
-    candidate, or its record, are written at once within `together`.
+    candidate are written at once within `together`, its record in the transaction that ends it.
 
     Workers whose heartbeat does not change are given up by how long this process has watched that,
     so that clocks which differ or move do not matter.
