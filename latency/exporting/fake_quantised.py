@@ -231,8 +231,8 @@ class _Rounded(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: Tensor, lowest: int, highest: int) -> Tensor:
-        zero = torch.zeros((), dtype=torch.int32, device=values.device)
-        found = torch.fake_quantize_per_tensor_affine(values, scale, zero, lowest, highest)
+        # torch.fake_quantize_per_tensor_affine takes 4 to 12 times as long on a CPU.
+        found = values.div(scale).round_().clamp_(lowest, highest).mul_(scale)
         ctx.save_for_backward(values, scale, found)
         ctx.limits = lowest, highest
         return found
@@ -242,10 +242,13 @@ class _Rounded(torch.autograd.Function):
         (gradient,) = gradients
         values, scale, found = ctx.saved_tensors
         lowest, highest = ctx.limits
-        within = (values >= (lowest - 0.5) * scale) & (values <= (highest + 0.5) * scale)
-        passed = gradient * within
+        step = float(scale)
+        # The gradient where the value is within the limits, and 0 elsewhere.
+        passed = torch.ops.aten.hardtanh_backward(
+            gradient, values, (lowest - 0.5) * step, (highest + 0.5) * step
+        )
         # Within the limits the error of rounding over the scale, beyond them the limit.
-        slope = (gradient * found).sum() - (passed * values).sum()
+        slope = (gradient * found).addcmul_(passed, values, value=-1).sum()
         share = 1 / (values.numel() * max(highest, -lowest)) ** 0.5
         return passed, slope / scale * share, None, None
 

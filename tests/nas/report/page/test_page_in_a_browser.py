@@ -91,6 +91,17 @@ def test_a_click_on_a_row_shows_the_candidate_and_its_drawing(opened, page_value
     assert _complaints(browser) == []
 
 
+def test_the_header_hides_no_heading_that_is_scrolled_to(opened, page_values) -> None:
+    browser = opened(page_values)
+    browser.find_element(By.CSS_SELECTOR, "#table tbody tr").click()
+    heading, header = browser.execute_script(
+        "document.getElementById('candidate').scrollIntoView();"
+        "return ['candidate-title', 'title'].map((id) =>"
+        " document.getElementById(id).getBoundingClientRect().top)"
+    )
+    assert heading > header + 30
+
+
 def test_a_click_on_a_heading_sorts_and_another_turns_the_order(opened, page_values) -> None:
     browser = opened(page_values)
 
