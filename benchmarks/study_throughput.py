@@ -3,7 +3,9 @@
 A search on a table, where nothing is trained, works on a study that already has so many trials.
 `ours` is the storage of a search, `optuna` the one that it is built on, used as it comes: both keep
 the same tables, and run the same trials by turns, each on a copy of the study. Several workers are
-processes that run their trials at the same time, each of which also reads those of the others.
+processes that run their trials at the same time, each of which also reads those of the others. A
+trial costs what it does in a worker of a search, with its allowance and the watch for failures; the
+time in which workers start and open the study is told apart, and that of a server not at all.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from fault_campaign import make_table
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 
+from nas.searching.allowance import Allowance
 from nas.searching.config import TableSearchConfig
 from nas.searching.databases import serialise_sqlite
 from nas.searching.places import Places, WorkerIdentity
@@ -33,7 +36,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.search import start
 from nas.searching.stop import FailureWatch
 from nas.searching.storage import TrialCache
-from nas.searching.study import working_storage
+from nas.searching.study import first_trial, working_storage
 from nas.searching.table import TableAssembly
 from nas.searching.trial import TrialRunner, origin_of
 from nas.searching.worker import work
@@ -53,7 +56,11 @@ class Plain(RDBStorage):
     """Optuna's storage with what a worker calls beyond its interface."""
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, *, with_end: bool = False) -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def as_seen(self) -> Iterator[None]:
         yield
 
 
@@ -158,9 +165,13 @@ class Subject:
         )
         self.places = Places(self.study, storage, saved.grace)
         self.runner = TrialRunner(
-            *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits)
+            *(parts, saved.objectives, saved.seed, origin, self.places, storage, saved.limits),
+            allowance=Allowance(saved.candidate),
         )
-        self.failures = FailureWatch(given.size, _MANY, _MANY)
+        self.failures = FailureWatch(
+            first_trial(self.study), saved.failures_in_a_row, saved.beyond_in_a_row
+        )
+        self.given = given
         self.run(1)
         self.opening = time.process_time() - began
 
@@ -171,6 +182,9 @@ class Subject:
         work(
             *(self.study, self.places, self.runner, self.failures),
             should_stop=lambda: next(answers, True),
+            after_trial=lambda study: self.given.run.remember_trials(
+                (self.runner.trial_number or 0) + 1
+            ),
         )
         return (time.process_time() - began) / trials
 
@@ -201,8 +215,10 @@ class Workers:
             context.Process(target=serve, args=(given, index, other))
             for index, (_, other) in enumerate(pairs)
         ]
-        for process in self._processes:
+        for process, (_, other) in zip(self._processes, pairs, strict=True):
             process.start()
+            # A worker that dies is noticed by the end of its pipe.
+            other.close()
         self.opening = statistics.mean(end.recv() for end in self._ends)
 
     def run(self, trials: int) -> float:

@@ -49,6 +49,8 @@ def connect(
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url, engine = _of_file(place) if isinstance(place, Path) else _of_url(place)
+    # Whoever waits for a database tries again where a connection has broken.
+    engine["pool_pre_ping"] = not patience
     told = place if isinstance(place, Path) else without_password(place)
     if not held:
         engine["poolclass"] = NullPool
@@ -91,7 +93,7 @@ def _of_url(url: str) -> tuple[str, dict[str, Any]]:
         return url, {"connect_args": {"timeout": _SQLITE_TIMEOUT}}
     password = os.environ.get(PASSWORD)
     arguments = {"connect_args": {"password": password}} if password else {}
-    return url, {"pool_pre_ping": True, **arguments}
+    return url, arguments
 
 
 def serialise_sqlite(engine: Engine) -> None:
@@ -108,8 +110,9 @@ def serialise_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get(READING, False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        # Single statements, which need no transaction around them.
+        if not connection.get_execution_options().get(READING, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)

@@ -23,8 +23,8 @@ class MemoryStorage(InMemoryStorage):
         self._waiting: list[Callable[[], None]] | None = None
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """See `nas.searching.storage.TrialStorage.together`."""
+    def together(self, *, with_end: bool = False) -> Iterator[None]:
+        """See `nas.searching.storage.TrialStorage.together`; any block writes at its end."""
         self._waiting = []
         try:
             yield
@@ -33,6 +33,11 @@ class MemoryStorage(InMemoryStorage):
             self._waiting = None
         for later in writes:
             later()
+
+    @contextmanager
+    def as_seen(self) -> Iterator[None]:
+        """Does nothing: nobody else writes to it."""
+        yield
 
     def record_heartbeat(self, trial_id: int) -> None:
         """Does nothing: a study in memory does not outlive its worker."""

@@ -141,6 +141,9 @@ class Places:
         # up while they were alive.
         self._deadly: set[str] = set()
         self._given_up: set[WorkerIdentity] = set()
+        # Trials asked for, as read at some time.
+        self._asked: int | None = None
+        self._asked_at = 0.0
         self._watch = FinishedTrials()
         self._complete: list[int] = []
         self._running: list[FrozenTrial] = []
@@ -157,13 +160,22 @@ class Places:
         """
         while True:
             trials = self._without_lost()
-            asked = trials_asked(self._study)
+            asked = self._asked_for()
             if len(self._complete) >= asked or should_stop(trials):
                 return False
             if len(self._complete) + len(self._running) < asked:
                 return True
             self._fail_silent()
             time.sleep(self._poll)
+
+    def _asked_for(self) -> int:
+        """Trials asked for; while there are places, others may change it unseen for one poll."""
+        now = time.monotonic()
+        places = (self._asked or 0) - len(self._complete) - len(self._running)
+        if places <= 0 or now - self._asked_at > self._poll:
+            self._asked, self._asked_at = trials_asked(self._study), now
+        assert self._asked is not None
+        return self._asked
 
     def claim(self, trial: optuna.Trial, origin: Mapping[str, Any]) -> bool:
         """Makes sure that the death of a trial's worker is noticed, and tries to take a place.
@@ -184,9 +196,12 @@ class Places:
             # In this order: a claimed trial has a heartbeat, so the death of its worker is noticed.
             self._storage.record_heartbeat(trial._trial_id)
             trial.set_user_attr("claimed", True)
+        asked = trials_asked(self._study) if self._asked is None else self._asked
+        if trial.number < asked:
+            # There are fewer trials before it than places.
+            return True
         self._look()
-        complete_before = bisect_left(self._complete, trial.number)
-        places_left = trials_asked(self._study) - complete_before
+        places_left = asked - bisect_left(self._complete, trial.number)
         return has_place(self._running, trial.number, places_left)
 
     def release_lost(self, cause: str | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import optuna
+from collections.abc import Sequence
+
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.finished import FinishedTrials
@@ -25,14 +26,17 @@ class Repeats:
         self._watch = FinishedTrials()
         self._complete: dict[Keys, FrozenTrial] = {}
 
-    def original(self, trial: optuna.Trial, keys: Keys) -> FrozenTrial | None:
+    def original(
+        self, number: int, keys: Keys, trials: Sequence[FrozenTrial]
+    ) -> FrozenTrial | None:
         """The first trial of the same network that is complete, or that is running since before.
 
         Args:
-            trial: A running trial.
+            number: Number of a running trial.
             keys: The keys of its candidate.
+            trials: All trials of the study.
         """
-        look = self._watch.look(trial.study.get_trials(deepcopy=False))
+        look = self._watch.look(trials)
         for other in look.finished:
             if other.state == TrialState.COMPLETE:
                 self._remember(other)
@@ -40,7 +44,7 @@ class Repeats:
         before = [
             other
             for other in look.unfinished
-            if other.state == TrialState.RUNNING and other.number < trial.number
+            if other.state == TrialState.RUNNING and other.number < number
         ]
         found = [other for other in before if self._keys(other) == keys]
         if keys in self._complete:

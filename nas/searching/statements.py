@@ -1,14 +1,15 @@
 """What a search writes to and reads from the tables of Optuna, in few statements.
 
 Optuna loads and stores objects one by one, which costs tens of milliseconds per trial. A search
-does the same with plain statements: a trial is created in one transaction, its record is written
-in another, and trials are read by the table.
+does the same with plain statements: a trial is created in one transaction, its candidate is written
+in another and its record with its end in a third, and one statement reads what belongs to trials.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ _IDS: sql.BindParameter[list[int]] = sql.bindparam("ids", expanding=True)
 _LOCK = sql.select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == _STUDY).with_for_update()
 _LAST_NUMBER = (
     sql.select(_TRIALS.c.number)
-    .where(_TRIALS.c.study_id == _STUDY, _TRIALS.c.trial_id < _TRIAL)
+    .where(_TRIALS.c.study_id == _STUDY)
     .order_by(_TRIALS.c.trial_id.desc())
     .limit(1)
 )
@@ -69,8 +70,17 @@ _ROWS_CHANGED = sql.union_all(
         _TRIALS.c.trial_id.in_(_IDS),
     ),
 )
-_OF_TRIAL = {table: table.c.trial_id == _TRIAL for table in (_TRIALS, _VALUES, _BEATS)}
-_SET_NUMBER = _TRIALS.update().where(_OF_TRIAL[_TRIALS]).values(number=sql.bindparam("new_number"))
+_OF_TRIAL = {table: table.c.trial_id == _TRIAL for table in (_TRIALS, _BEATS)}
+_BEGIN = (
+    _TRIALS.update()
+    .where(_OF_TRIAL[_TRIALS], _TRIALS.c.state == TrialState.WAITING)
+    .values(state=TrialState.RUNNING, datetime_start=sql.bindparam("now"))
+)
+_END = (
+    _TRIALS.update()
+    .where(_OF_TRIAL[_TRIALS], _TRIALS.c.state.in_((TrialState.RUNNING, TrialState.WAITING)))
+    .values(state=sql.bindparam("new_state"), datetime_complete=sql.bindparam("now"))
+)
 _BEAT = _BEATS.update().where(_OF_TRIAL[_BEATS]).values(heartbeat=sql.func.now())
 _ALL_BEATS = (
     sql.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
@@ -84,6 +94,7 @@ _ATTRIBUTES_OF_STUDY = sql.select(_STUDY_ATTRIBUTES.c.key, _STUDY_ATTRIBUTES.c.v
     _STUDY_ATTRIBUTES.c.study_id == _STUDY
 )
 _COUNT = sql.select(sql.func.count()).select_from(_TRIALS).where(_TRIALS.c.study_id == _STUDY)
+_INSERT = {table: table.insert() for table in (_TRIALS, _USER, _SYSTEM, _PARAMS, _VALUES, _BEATS)}
 _NAMES = {_USER: _USER.c.key, _SYSTEM: _SYSTEM.c.key, _PARAMS: _PARAMS.c.param_name}
 _FORGET = {
     table: table.delete().where(
@@ -93,19 +104,60 @@ _FORGET = {
 }
 
 
-def _details(table: Any, order: str, *columns: str) -> tuple[Any, Any]:
-    """What reads columns of some trials, and of all trials of a study."""
-    chosen = sql.select(table.c.trial_id, *(table.c[name] for name in columns))
-    chosen = chosen.order_by(table.c[order])
-    every = chosen.join(_TRIALS, _TRIALS.c.trial_id == table.c.trial_id)
-    return chosen.where(table.c.trial_id.in_(_IDS)), every.where(_TRIALS.c.study_id == _STUDY)
+# What a row of `_DETAILS` tells of a trial; those of one kind are in the order of their positions.
+_USER_ROW, _SYSTEM_ROW, _PARAM_ROW, _VALUE_ROW, _STEP_ROW = range(5)
+_NO_TEXT, _NO_NUMBER = sql.cast(sql.null(), sql.Text), sql.cast(sql.null(), sql.Float)
 
 
-_USER_DETAILS = _details(_USER, "trial_user_attribute_id", "key", "value_json")
-_SYSTEM_DETAILS = _details(_SYSTEM, "trial_system_attribute_id", "key", "value_json")
-_PARAM_DETAILS = _details(_PARAMS, "param_id", "param_name", "param_value", "distribution_json")
-_VALUE_DETAILS = _details(_VALUES, "objective", "value", "value_type")
-_STEP_DETAILS = _details(_STEPS, "step", "step", "intermediate_value", "intermediate_value_type")
+def _detail(kind: int, table: Any, position: str, name: Any, text: Any, number: Any) -> Any:
+    return sql.select(
+        *(table.c.trial_id, sql.literal_column(str(kind)).label("kind")),
+        *(table.c[position].label("position"), name.label("name")),
+        *(text.label("text"), number.label("number")),
+    )
+
+
+def _number_kind(column: Any) -> Any:
+    return sql.cast(column, sql.Text)
+
+
+_DETAILS = {
+    _USER: _detail(
+        *(_USER_ROW, _USER, "trial_user_attribute_id"),
+        *(_USER.c.key, _USER.c.value_json, _NO_NUMBER),
+    ),
+    _SYSTEM: _detail(
+        *(_SYSTEM_ROW, _SYSTEM, "trial_system_attribute_id"),
+        *(_SYSTEM.c.key, _SYSTEM.c.value_json, _NO_NUMBER),
+    ),
+    _PARAMS: _detail(
+        *(_PARAM_ROW, _PARAMS, "param_id"),
+        *(_PARAMS.c.param_name, _PARAMS.c.distribution_json, _PARAMS.c.param_value),
+    ),
+    _VALUES: _detail(
+        *(_VALUE_ROW, _VALUES, "objective"),
+        *(_NO_TEXT, _number_kind(_VALUES.c.value_type), _VALUES.c.value),
+    ),
+    _STEPS: _detail(
+        *(_STEP_ROW, _STEPS, "step"),
+        *(_NO_TEXT, _number_kind(_STEPS.c.intermediate_value_type), _STEPS.c.intermediate_value),
+    ),
+}
+_OF_SOME = sql.union_all(
+    *(details.where(table.c.trial_id.in_(_IDS)) for table, details in _DETAILS.items())
+)
+_OF_ALL = sql.union_all(
+    *(
+        details.join(_TRIALS, _TRIALS.c.trial_id == table.c.trial_id).where(
+            _TRIALS.c.study_id == _STUDY
+        )
+        for table, details in _DETAILS.items()
+    )
+)
+# What `json.loads` does besides takes most of its time for values as short as these.
+_parse = json.JSONDecoder().raw_decode
+# How Optuna stores numbers that not every database can.
+_NO_FINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
 
 @dataclass
@@ -151,20 +203,19 @@ def create_running_trial(
     # Trials get their numbers one at a time.
     if connection.execute(_LOCK, {"of_study": study}).first() is None:
         raise KeyError("No study with study_id.")
+    # Trials are never deleted, so that the last one has the number before.
+    last = connection.execute(_LAST_NUMBER, {"of_study": study}).scalar()
+    number = 0 if last is None else int(last) + 1
     now = datetime.now(UTC)
-    started = {"study_id": study, "state": TrialState.RUNNING}
+    row = {"study_id": study, "number": number, "state": TrialState.RUNNING}
     created = connection.execute(
-        _TRIALS.insert(), {**started, "datetime_start": now.replace(tzinfo=None)}
+        _INSERT[_TRIALS], {**row, "datetime_start": now.replace(tzinfo=None)}
     )
     assert created.inserted_primary_key is not None
     (trial_id,) = created.inserted_primary_key
-    # Trials are never deleted, so that the one before has the number before.
-    before = {"of_study": study, "of_trial": trial_id}
-    last = connection.execute(_LAST_NUMBER, before).scalar()
-    number = 0 if last is None else int(last) + 1
-    connection.execute(_SET_NUMBER, {"of_trial": trial_id, "new_number": number})
-    _replace(connection, _USER, trial_id, attributes)
-    connection.execute(_BEATS.insert(), {"trial_id": trial_id})
+    attribute_rows = _attribute_rows(trial_id, attributes)
+    connection.execute(_INSERT[_USER], [*attribute_rows.values()])
+    connection.execute(_INSERT[_BEATS], {"trial_id": trial_id})
     return FrozenTrial(
         number=number,
         state=TrialState.RUNNING,
@@ -181,8 +232,14 @@ def create_running_trial(
     )
 
 
-def write(connection: Connection, trial_id: int, writes: Writes) -> None:
-    """Writes to a running trial; what has been written before is replaced.
+def write(connection: Connection, trial_id: int, writes: Writes, known: FrozenTrial | None) -> None:
+    """Writes to a trial that is not finished; what has been written before is replaced.
+
+    Args:
+        connection: An open connection.
+        trial_id: Id of the trial.
+        writes: What is written.
+        known: The trial as it is in the database, where that is known.
 
     Raises:
         UpdateFinishedTrialError: If the trial is finished.
@@ -191,26 +248,26 @@ def write(connection: Connection, trial_id: int, writes: Writes) -> None:
     study, _ = _unfinished(connection, trial_id)
     for name in writes.unchecked:
         _check_distribution(connection, study, name, writes.params[name][1])
-    _replace(connection, _USER, trial_id, writes.user)
-    _replace(connection, _SYSTEM, trial_id, writes.system)
-    if writes.params:
-        connection.execute(_FORGET[_PARAMS], {"of_trial": trial_id, "names": [*writes.params]})
-        rows = [
-            {
-                "trial_id": trial_id,
-                "param_name": name,
-                "param_value": value,
-                "distribution_json": distribution_to_json(distribution),
-            }
-            for name, (value, distribution) in writes.params.items()
-        ]
-        connection.execute(_PARAMS.insert(), rows)
+    _put(connection, trial_id, writes, known)
 
 
 def set_state(
-    connection: Connection, trial_id: int, state: TrialState, values: Sequence[float] | None
+    connection: Connection,
+    trial_id: int,
+    state: TrialState,
+    values: Sequence[float] | None,
+    writes: Writes | None = None,
+    known: FrozenTrial | None = None,
 ) -> bool:
-    """Sets the state of a trial that is not finished, and its values.
+    """Sets the state of a trial that is not finished, its values, and what is written with them.
+
+    Args:
+        connection: An open connection.
+        trial_id: Id of the trial.
+        state: Its new state.
+        values: One for each objective.
+        writes: See `write`.
+        known: See `write`.
 
     Returns:
         False if it should begin to run, and another worker runs it already.
@@ -218,24 +275,23 @@ def set_state(
     Raises:
         UpdateFinishedTrialError: If it is finished.
     """
-    _, found = _unfinished(connection, trial_id)
+    changes = {"of_trial": trial_id, "now": datetime.now(UTC).replace(tzinfo=None)}
+    if state == TrialState.RUNNING:
+        changed = connection.execute(_BEGIN, changes).rowcount
+    else:
+        changed = connection.execute(_END, {**changes, "new_state": state}).rowcount
+    if not changed:
+        _unfinished(connection, trial_id)
+        return False
+    if writes is not None:
+        _put(connection, trial_id, writes, known)
     if values is not None:
-        connection.execute(_VALUES.delete().where(_OF_TRIAL[_VALUES]), {"of_trial": trial_id})
         rows = []
         for objective, value in enumerate(values):
             stored, kind = models.TrialValueModel.value_to_stored_repr(value)
             own = {"trial_id": trial_id, "objective": objective}
             rows.append({**own, "value": stored, "value_type": kind})
-        connection.execute(_VALUES.insert(), rows)
-    if state == TrialState.RUNNING and found != TrialState.WAITING:
-        return False
-    changes: dict[str, Any] = {"state": state}
-    now = datetime.now(UTC).replace(tzinfo=None)
-    if state == TrialState.RUNNING:
-        changes["datetime_start"] = now
-    if state.is_finished():
-        changes["datetime_complete"] = now
-    connection.execute(_TRIALS.update().where(_TRIALS.c.trial_id == trial_id).values(**changes))
+        connection.execute(_INSERT[_VALUES], rows)
     return True
 
 
@@ -248,7 +304,7 @@ def state_of(connection: Connection, trial_id: int) -> TrialState | None:
 def beat(connection: Connection, trial_id: int) -> None:
     """Records a heartbeat, by the time of the database."""
     if not connection.execute(_BEAT, {"of_trial": trial_id}).rowcount:
-        connection.execute(_BEATS.insert(), {"trial_id": trial_id})
+        connection.execute(_INSERT[_BEATS], {"trial_id": trial_id})
 
 
 def beats(connection: Connection, study: int, first: int) -> dict[int, Any]:
@@ -271,7 +327,9 @@ def study_attributes(connection: Connection, study: int) -> dict[str, Any]:
 def read_trial(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """One trial, or None if there is none of that id."""
     row = connection.execute(_ROW, {"of_trial": trial_id}).first()
-    return None if row is None else _Details(connection, row.study_id, [trial_id]).trial(row)
+    if row is None:
+        return None
+    return _trial(row, _details(connection, row.study_id, [trial_id])[trial_id])
 
 
 def read_trials(
@@ -291,67 +349,66 @@ def read_trials(
         own: The running trial of this process, whose details are known here.
     """
     wanted = {"of_study": study, "of_trial": after, "ids": [*included]}
-    rows = sorted(connection.execute(_ROWS_CHANGED, wanted), key=lambda row: int(row.trial_id))
+    rows = sorted(
+        connection.execute(_ROWS_CHANGED, wanted).all(), key=lambda row: int(row.trial_id)
+    )
     mine = None if own is None else own._trial_id
     running = {row.trial_id for row in rows if row.state == TrialState.RUNNING}
     known = {mine: own} if own is not None and mine in running else {}
-    details = _Details(connection, study, [r.trial_id for r in rows if r.trial_id not in known])
-    return [known.get(row.trial_id) or details.trial(row) for row in rows]
+    # What has finished does not change, so that these may be read after their states.
+    details = _details(connection, study, [r.trial_id for r in rows if r.trial_id not in known])
+    return [known.get(row.trial_id) or _trial(row, details[row.trial_id]) for row in rows]
 
 
-class _Details:
-    """What belongs to some trials, by the id of the trial."""
+def _details(
+    connection: Connection, study: int, trials: Sequence[int]
+) -> defaultdict[int, list[Any]]:
+    """What belongs to some trials of a study, by the id of the trial: kind, position and the rest.
 
-    def __init__(self, connection: Connection, study: int, trials: list[int]) -> None:
-        self._connection = connection
-        self._study, self._trials = study, trials
-        self._user = self._by_trial(*_USER_DETAILS)
-        self._system = self._by_trial(*_SYSTEM_DETAILS)
-        self._params = self._by_trial(*_PARAM_DETAILS)
-        self._values = self._by_trial(*_VALUE_DETAILS)
-        self._steps = self._by_trial(*_STEP_DETAILS)
-
-    def trial(self, row: Any) -> FrozenTrial:
-        own = row.trial_id
-        params, distributions = {}, {}
-        for name, value, text in self._params[own]:
-            distributions[name] = _distribution(text)
-            params[name] = distributions[name].to_external_repr(value)
-        values = [
-            models.TrialValueModel.stored_repr_to_value(value, kind)
-            for value, kind in self._values[own]
-        ]
-        steps = {
-            step: models.TrialIntermediateValueModel.stored_repr_to_intermediate_value(value, kind)
-            for step, value, kind in self._steps[own]
-        }
-        return FrozenTrial(
-            number=row.number,
-            state=row.state,
-            value=None,
-            values=values or None,
-            datetime_start=_local(row.datetime_start),
-            datetime_complete=_local(row.datetime_complete),
-            params=params,
-            distributions=distributions,
-            user_attrs={key: json.loads(text) for key, text in self._user[own]},
-            system_attrs={key: json.loads(text) for key, text in self._system[own]},
-            intermediate_values=steps,
-            trial_id=own,
-        )
-
-    def _by_trial(self, of_some: Any, of_all: Any) -> defaultdict[int, list[Any]]:
-        found: defaultdict[int, list[Any]] = defaultdict(list)
-        if not self._trials:
-            return found
-        statement = of_some
-        values: dict[str, Any] = {"ids": self._trials}
-        if len(self._trials) > _MOST:
-            # A study that is opened: all of it, in one pass.
-            statement, values = of_all, {"of_study": self._study}
-        for trial_id, *rest in self._connection.execute(statement, values):
-            found[trial_id].append(rest)
+    Of many trials, those of the others are found, too.
+    """
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    if not trials:
         return found
+    if len(trials) > _MOST:
+        # A study that is opened: all of it, in one pass.
+        rows = connection.execute(_OF_ALL, {"of_study": study})
+    else:
+        rows = connection.execute(_OF_SOME, {"ids": trials})
+    for row in rows.all():
+        found[row[0]].append(row[1:])
+    return found
+
+
+def _trial(row: Any, details: list[Any]) -> FrozenTrial:
+    params, distributions = {}, {}
+    user, system, values, steps = {}, {}, [], {}
+    for kind, position, name, text, number in sorted(details):
+        if kind == _USER_ROW:
+            user[name] = _parse(text)[0]
+        elif kind == _SYSTEM_ROW:
+            system[name] = _parse(text)[0]
+        elif kind == _PARAM_ROW:
+            distributions[name] = _distribution(text)
+            params[name] = distributions[name].to_external_repr(number)
+        elif kind == _VALUE_ROW:
+            values.append(_NO_FINITE.get(text, number))
+        else:
+            steps[position] = _NO_FINITE.get(text, number)
+    return FrozenTrial(
+        number=row.number,
+        state=row.state,
+        value=None,
+        values=values or None,
+        datetime_start=_local(row.datetime_start),
+        datetime_complete=_local(row.datetime_complete),
+        params=params,
+        distributions=distributions,
+        user_attrs=user,
+        system_attrs=system,
+        intermediate_values=steps,
+        trial_id=row.trial_id,
+    )
 
 
 def _unfinished(connection: Connection, trial_id: int) -> tuple[int, TrialState]:
@@ -371,17 +428,35 @@ def _unfinished(connection: Connection, trial_id: int) -> tuple[int, TrialState]
     return row.study_id, row.state
 
 
-def _replace(
-    connection: Connection, table: Any, trial_id: int, attributes: Mapping[str, Any]
-) -> None:
-    if not attributes:
-        return
-    connection.execute(_FORGET[table], {"of_trial": trial_id, "names": [*attributes]})
-    rows = [
-        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+def _put(connection: Connection, trial_id: int, writes: Writes, known: FrozenTrial | None) -> None:
+    """Replaces what a trial has; see `write`."""
+    params = {
+        name: {
+            "trial_id": trial_id,
+            "param_name": name,
+            "param_value": value,
+            "distribution_json": distribution_to_json(distribution),
+        }
+        for name, (value, distribution) in writes.params.items()
+    }
+    user, system = (_attribute_rows(trial_id, own) for own in (writes.user, writes.system))
+    for table, rows, present in (
+        (_USER, user, None if known is None else known.user_attrs),
+        (_SYSTEM, system, None if known is None else known.system_attrs),
+        (_PARAMS, params, None if known is None else known.params),
+    ):
+        replaced = [name for name in rows if present is None or name in present]
+        if replaced:
+            connection.execute(_FORGET[table], {"of_trial": trial_id, "names": replaced})
+        if rows:
+            connection.execute(_INSERT[table], [*rows.values()])
+
+
+def _attribute_rows(trial_id: int, attributes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        key: {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attributes.items()
-    ]
-    connection.execute(table.insert(), rows)
+    }
 
 
 def _check_distribution(

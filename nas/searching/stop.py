@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -53,11 +54,15 @@ class FailureWatch:
             SearchError: If the last `limit` finished candidates all failed, or the last `beyond`
                 were all not worth training.
         """
-        finished = self._watch.look(trials).finished
-        self._trained = _last_trained([*self._trained, *finished], self._first, self._limit)
-        self._tried = _last_tried([*self._tried, *finished], self._first, self._beyond)
-        check_failures(self._trained, self._first, self._limit)
-        check_beyond(self._tried, self._first, self._beyond)
+        for trial in self._watch.look(trials).finished:
+            if trial.number < self._first:
+                continue
+            if _was_trained(trial):
+                _keep(self._trained, trial, self._limit)
+            if _was_tried(trial):
+                _keep(self._tried, trial, self._beyond)
+        _refuse_failures(self._trained, self._limit)
+        _refuse_useless(self._tried, self._beyond)
 
 
 def must_replace(
@@ -114,7 +119,10 @@ def check_failures(trials: Sequence[FrozenTrial], first: int, limit: int) -> Non
     Raises:
         SearchError: If the last `limit` finished candidates all failed.
     """
-    last = _last_trained(trials, first, limit)
+    _refuse_failures(_last(filter(_was_trained, trials), first, limit), limit)
+
+
+def _refuse_failures(last: Sequence[FrozenTrial], limit: int) -> None:
     if len(last) == limit and all(is_candidate_failure(trial) for trial in last):
         reason = str(failure_of(last[-1]))
         # A learning rate is a setting, and a search goes on with those that it has.
@@ -143,7 +151,10 @@ def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
     Raises:
         SearchError: If none of the last `limit` finished candidates was worth training.
     """
-    last = _last_tried(trials, first, limit)
+    _refuse_useless(_last(filter(_was_tried, trials), first, limit), limit)
+
+
+def _refuse_useless(last: Sequence[FrozenTrial], limit: int) -> None:
     if len(last) < limit or any(_was_trained(trial) for trial in last):
         return
     beyond = [trial for trial in last if is_beyond_limits(trial)]
@@ -160,24 +171,25 @@ def check_beyond(trials: Sequence[FrozenTrial], first: int, limit: int) -> None:
     )
 
 
-def _last_trained(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
-    return _last([trial for trial in trials if _was_trained(trial)], first, limit)
-
-
-def _last_tried(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
-    tried = [trial for trial in trials if _was_trained(trial) or _is_useless(trial)]
-    return _last(tried, first, limit)
-
-
-def _last(trials: Sequence[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
+def _last(trials: Iterable[FrozenTrial], first: int, limit: int) -> list[FrozenTrial]:
     since = [trial for trial in trials if trial.number >= first]
     return sorted(since, key=_finished)[-limit:]
+
+
+def _keep(last: list[FrozenTrial], trial: FrozenTrial, limit: int) -> None:
+    """Adds a trial to the last ones, which are in the order in which they have finished."""
+    insort(last, trial, key=_finished)
+    del last[:-limit]
 
 
 def _was_trained(trial: FrozenTrial) -> bool:
     if trial.state == TrialState.COMPLETE:
         return True
     return is_candidate_failure(trial) and not is_empty(trial)
+
+
+def _was_tried(trial: FrozenTrial) -> bool:
+    return _was_trained(trial) or _is_useless(trial)
 
 
 def _is_useless(trial: FrozenTrial) -> bool:

@@ -43,7 +43,7 @@ class TrialStorage(RDBStorage):
 
     A trial is created together with the identity and the heartbeat of its worker: otherwise a
     worker that dies between these leaves a trial that nobody knows to be lost. The parameters of a
-    candidate, or its record, are written at once within `together`.
+    candidate are written at once within `together`, its record in the transaction that ends it.
 
     Workers whose heartbeat does not change are given up by how long this process has watched that,
     so that clocks which differ or move do not matter.
@@ -55,23 +55,39 @@ class TrialStorage(RDBStorage):
 
     Attributes:
         origin: Recorded with every new trial; None records nothing.
+        is_as_seen: True in a block of `as_seen`.
     """
 
     def __init__(self, url: str, outages: Outages | None = None, **options: Any) -> None:
         self._outages = outages
         self.origin: Mapping[str, Any] | None = None
+        self.is_as_seen = False
         self._waiting: dict[int, Writes] | None = None
+        # What is written with the end of a trial.
+        self._last: dict[int, Writes] = {}
         # The trial that this process runs: nobody else writes to it but its end.
         self._own: FrozenTrial | None = None
+        # It was created with its first heartbeat.
+        self._fresh: int | None = None
         self._silence: dict[int, tuple[Any, float]] = {}
-        self._watched = math.inf
+        self._watched = -math.inf
         super().__init__(url, **options)
+        # Single statements, which need no transaction around them.
+        reading: dict[str, Any] = {READING: True}
+        if self.engine.name != "sqlite":
+            reading["isolation_level"] = "AUTOCOMMIT"
+            # A server is sent one statement instead of one for each row.
+            self.engine.dialect.use_insertmanyvalues_wo_returning = True
+        self._reading = self.engine.execution_options(**reading)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, *, with_end: bool = False) -> Iterator[None]:
         """Collects what the block writes to trials, and writes it in one transaction at its end.
 
         If the block raises, none of it is written. Only one thread at a time may do this.
+
+        Args:
+            with_end: Whether it is written later, in the transaction that ends the trial.
 
         Raises:
             UpdateFinishedTrialError: If another worker has finished the trial.
@@ -83,8 +99,19 @@ class TrialStorage(RDBStorage):
             writes = self._waiting
         finally:
             self._waiting = None
-        if writes:
+        if with_end:
+            self._last = writes
+        elif writes:
             self._write(writes)
+
+    @contextmanager
+    def as_seen(self) -> Iterator[None]:
+        """Within the block, trials are what this process knows: they are not read again."""
+        self.is_as_seen = True
+        try:
+            yield
+        finally:
+            self.is_as_seen = False
 
     def _create_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None = None
@@ -94,8 +121,9 @@ class TrialStorage(RDBStorage):
             return self._waited(lambda again: create(self, study_id, template_trial))
         attributes = {"origin": dict(self.origin), "claimed": True}
         self._own = self._changed(
-            lambda connection: create_running_trial(connection, study_id, attributes)
+            lambda connection, again: create_running_trial(connection, study_id, attributes)
         )
+        self._fresh = self._own._trial_id
         return self._own
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
@@ -124,20 +152,22 @@ class TrialStorage(RDBStorage):
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        def operation(again: bool) -> bool:
-            with self._writing() as connection:
-                if again and state_of(connection, trial_id) == state:
-                    # It was written when the connection broke.
-                    return True
-                return set_state(connection, trial_id, state, values)
+        writes = self._last.pop(trial_id, None)
+        own = self._known(trial_id)
 
-        if self._own is not None and self._own._trial_id == trial_id:
+        def operation(connection: Connection, again: bool) -> bool:
+            if again and state_of(connection, trial_id) == state:
+                # It was written when the connection broke.
+                return True
+            return set_state(connection, trial_id, state, values, writes, own)
+
+        if own is not None:
             self._own = None
-        return self._waited(operation)
+        return self._changed(operation)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        own = self._own
-        if own is not None and own._trial_id == trial_id:
+        own = self._known(trial_id)
+        if own is not None:
             found = copy.copy(own)
             found.params, found.distributions = dict(own.params), dict(own.distributions)
             found.user_attrs, found.system_attrs = dict(own.user_attrs), dict(own.system_attrs)
@@ -169,8 +199,11 @@ class TrialStorage(RDBStorage):
         return [trial for trial in found if states is None or trial.state in states]
 
     def record_heartbeat(self, trial_id: int) -> None:
+        fresh, self._fresh = self._fresh, None
+        if fresh == trial_id:
+            return
         try:
-            with self._writing() as connection:
+            with self.engine.begin() as connection:
                 beat(connection, trial_id)
         except SQLAlchemyError as error:
             # The next one will do: nobody gives a worker up for want of a single one.
@@ -188,10 +221,13 @@ class TrialStorage(RDBStorage):
             first: Id before which all trials are known to be finished.
         """
         assert self.heartbeat_interval is not None and self.grace_period is not None
+        if time.monotonic() - self._watched < self.heartbeat_interval / 2:
+            # Asked for before every trial, and the next time will do.
+            return []
         found = self._seen(lambda connection: beats(connection, study_id, first))
         now = time.monotonic()
         # What was not watched, as this process was stopped or the database away, does not count.
-        watched = min(max(0.0, now - self._watched), float(self.heartbeat_interval))
+        watched = min(now - self._watched, float(self.heartbeat_interval))
         self._watched = now
         silence = {}
         for trial, last in found.items():
@@ -208,20 +244,28 @@ class TrialStorage(RDBStorage):
             self._waiting.setdefault(trial_id, Writes()).add(writes)
 
     def _write(self, writes: Mapping[int, Writes]) -> None:
-        def operation(connection: Connection) -> None:
+        def operation(connection: Connection, again: bool) -> None:
             for trial_id, own in writes.items():
-                write(connection, trial_id, own)
+                # What was tried before may have been written.
+                known = None if again else self._known(trial_id)
+                write(connection, trial_id, own, known)
 
         self._changed(operation)
-        if self._own is not None and self._own._trial_id in writes:
-            writes[self._own._trial_id].apply(self._own)
+        for trial_id, own in writes.items():
+            if (known := self._known(trial_id)) is not None:
+                own.apply(known)
 
-    def _changed(self, operation: Callable[[Connection], T]) -> T:
-        """Does something that can be done twice, in a transaction."""
+    def _known(self, trial_id: int) -> FrozenTrial | None:
+        """The trial of this id, if it is the one that this process runs."""
+        own = self._own
+        return own if own is not None and own._trial_id == trial_id else None
+
+    def _changed(self, operation: Callable[[Connection, bool], T]) -> T:
+        """Does something in a transaction, and is told whether it was tried before."""
 
         def attempt(again: bool) -> T:
-            with self._writing() as connection:
-                return operation(connection)
+            with self.engine.begin() as connection:
+                return operation(connection, again)
 
         return self._waited(attempt)
 
@@ -229,15 +273,10 @@ class TrialStorage(RDBStorage):
         """Reads something."""
 
         def attempt(again: bool) -> T:
-            with self.engine.connect() as connection:
-                return operation(connection.execution_options(**{READING: True}))
+            with self._reading.connect() as connection:
+                return operation(connection)
 
         return self._waited(attempt)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self.engine.begin() as connection:
-            yield connection
 
     def _waited(self, operation: Callable[[bool], T]) -> T:
         return operation(False) if self._outages is None else self._outages.wait_out(operation)
@@ -282,6 +321,8 @@ class TrialCache(_CachedStorage):
         super().__init__(backend)
         self._lists: dict[int, list[FrozenTrial]] = {}
         self._changed: dict[int, dict[int, FrozenTrial]] = {}
+        # Whether the trials were read since waiting ones were asked for.
+        self._looked = False
 
     def count_trials(self, study_id: int) -> int:
         """Number of trials of a study, in any state."""
@@ -300,18 +341,28 @@ class TrialCache(_CachedStorage):
         """
         if deepcopy or states not in (None, _WAITING):
             return super().get_all_trials(study_id, deepcopy, states)
-        self._read_trials_from_remote_storage(study_id)
+        if states is None:
+            self._read_trials_from_remote_storage(study_id)
+            with self._lock:
+                return self._listed(study_id)
+        # Asked for before every trial, just after all trials were, of which most are finished.
+        if not self._looked:
+            self._read_trials_from_remote_storage(study_id)
+        self._looked = False
         with self._lock:
             study = self._studies[study_id]
-            if states is None:
-                return self._listed(study_id)
-            # Asked for before every trial, and in a large study almost all trials are finished.
             known = map(self._trial_id_to_study_id_and_number.get, study.unfinished_trial_ids)
             found = [study.trials[place[1]] for place in known if place is not None]
             return sorted(
                 (trial for trial in found if trial.state == TrialState.WAITING),
                 key=lambda trial: trial.number,
             )
+
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        if self._backend.is_as_seen and study_id in self._lists:
+            return
+        super()._read_trials_from_remote_storage(study_id)
+        self._looked = True
 
     def _listed(self, study_id: int) -> list[FrozenTrial]:
         """The list of all trials, with what has changed since the last call."""
@@ -331,6 +382,10 @@ class TrialCache(_CachedStorage):
     def _add_trials_to_cache(self, study_id: int, trials: Sequence[FrozenTrial]) -> None:
         super()._add_trials_to_cache(study_id, list(trials))
         self._changed.setdefault(study_id, {}).update((trial.number, trial) for trial in trials)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self._looked = False
+        return super().create_new_trial(study_id, template_trial)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         with self._lock:

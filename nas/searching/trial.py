@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
 import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.controllers.failures import EMPTY, INTERRUPTED, SURPLUS
 from nas.controllers.sampler import BEYOND
@@ -47,10 +47,13 @@ class TrialError(Exception):
 
 
 class Transactions(Protocol):
-    """A storage that writes related attributes in one transaction."""
+    """A storage that writes and reads in few transactions."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self, *, with_end: bool = False) -> AbstractContextManager[None]:
         """See `nas.searching.storage.TrialStorage.together`."""
+
+    def as_seen(self) -> AbstractContextManager[None]:
+        """See `nas.searching.storage.TrialStorage.as_seen`."""
 
 
 class TrialRunner:
@@ -127,11 +130,16 @@ class TrialRunner:
         started = time.perf_counter()
         if not self._places.claim(trial, self._origin):
             raise self._failed(trial, SURPLUS)
-        genotype, keys = self._draw(trial)
-        record = self._copied(trial, keys) or self._within_allowance(trial, genotype, started)
+        with self._storage.as_seen():
+            # The study was read just before the trial began.
+            genotype, keys = self._draw(trial)
+        trials = trial.study.get_trials(deepcopy=False)
+        record = self._copied(trial, keys, trials)
+        if record is None:
+            record = self._within_allowance(trial, genotype, started, trials)
         record["seconds"]["total"] = time.perf_counter() - started
         values = self._values(trial, record)
-        with self._storage.together():
+        with self._storage.together(with_end=True):
             for name, value in record.items():
                 trial.set_user_attr(name, value)
         return values
@@ -150,9 +158,11 @@ class TrialRunner:
             trial.set_user_attr("network_key", keys[1])
         return genotype, keys
 
-    def _copied(self, trial: optuna.Trial, keys: Keys) -> dict[str, Any] | None:
+    def _copied(
+        self, trial: optuna.Trial, keys: Keys, trials: Sequence[FrozenTrial]
+    ) -> dict[str, Any] | None:
         """The record of an earlier trial of the same network, waiting for it if it is running."""
-        while original := self._repeats.original(trial, keys):
+        while original := self._repeats.original(trial.number, keys, trials):
             if original.state == TrialState.COMPLETE:
                 known = original.user_attrs
                 copy = {name: known[name] for name in _COPIED if name in known}
@@ -161,16 +171,17 @@ class TrialRunner:
             with interrupts.allowed():
                 time.sleep(self._poll)
             self._places.release_lost()
+            trials = trial.study.get_trials(deepcopy=False)
         return None
 
     def _within_allowance(
-        self, trial: optuna.Trial, genotype: Genotype, started: float
+        self, trial: optuna.Trial, genotype: Genotype, started: float, trials: Sequence[FrozenTrial]
     ) -> dict[str, Any]:
         if self._allowance is None:
             return self._new(trial, genotype, started)
         reason = ""
         try:
-            with self._allowance.watching(trial.study.get_trials(deepcopy=False)):
+            with self._allowance.watching(trials):
                 return self._new(trial, genotype, started)
         except interrupts.OverrunError as error:
             reason = str(error)
@@ -202,7 +213,7 @@ class TrialRunner:
             trial.set_constraint(cost, costs[cost] / limit - 1)
         if not beyond:
             return
-        with self._storage.together():
+        with self._storage.together(with_end=True):
             trial.set_user_attr("costs", costs)
             trial.set_user_attr("seconds", {"total": time.perf_counter() - started})
             trial.set_user_attr(BEYOND, _recorded(beyond))

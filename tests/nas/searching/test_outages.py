@@ -178,3 +178,20 @@ def test_a_silent_worker_is_noticed_among_later_trials_that_are_finished(
     cache.set_trial_state_values(trials[1], TrialState.FAIL)
     study.get_trials(deepcopy=False)
     assert cache._get_stale_trial_ids(study._study_id) == []
+
+
+def test_the_first_heartbeat_is_that_of_the_creation(storage: TrialStorage) -> None:
+    study = optuna.create_study(storage=TrialCache(storage))
+    trial = storage._create_new_trial(study._study_id)._trial_id
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE trial_heartbeats SET heartbeat = '2001-01-01 00:00:00'")
+
+    def last() -> str:
+        with storage.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT heartbeat FROM trial_heartbeats")
+            return str(found.scalar_one())
+
+    storage.record_heartbeat(trial)
+    assert last().startswith("2001")
+    storage.record_heartbeat(trial)
+    assert not last().startswith("2001")

@@ -36,26 +36,26 @@ def test_the_first_complete_trial_of_a_network_is_repeated(study: optuna.Study) 
     study.tell(second, 1.0)
     last = _begin(study, A)
     study.tell(first, state=TrialState.FAIL)
-    found = repeats.original(last, A)
+    found = repeats.original(last.number, A, study.get_trials())
     assert found is not None and found.number == 1
-    assert repeats.original(last, B) is None
+    assert repeats.original(last.number, B, study.get_trials()) is None
 
 
 def test_a_trial_that_completes_late_comes_before_later_ones(study: optuna.Study) -> None:
     repeats = Repeats(0)
     first, second, third = (_begin(study, A) for _ in range(3))
     study.tell(second, 1.0)
-    assert repeats.original(third, A) is not None
+    assert repeats.original(third.number, A, study.get_trials()) is not None
     study.tell(first, 1.0)
-    found = repeats.original(third, A)
+    found = repeats.original(third.number, A, study.get_trials())
     assert found is not None and found.number == 0
 
 
 def test_a_running_trial_waits_for_smaller_numbers_only(study: optuna.Study) -> None:
     repeats = Repeats(0)
     first, second = _begin(study, A), _begin(study, A)
-    assert repeats.original(first, A) is None
-    found = repeats.original(second, A)
+    assert repeats.original(first.number, A, study.get_trials()) is None
+    found = repeats.original(second.number, A, study.get_trials())
     assert found is not None and found.number == 0
 
 
@@ -63,15 +63,16 @@ def test_a_running_trial_that_has_not_drawn_yet_is_not_repeated(study: optuna.St
     repeats = Repeats(0)
     early = study.ask()
     late = _begin(study, A)
-    assert repeats.original(late, A) is None
+    assert repeats.original(late.number, A, study.get_trials()) is None
     _draw(early, A)
-    found = repeats.original(late, A)
+    found = repeats.original(late.number, A, study.get_trials())
     assert found is not None and found.number == early.number
 
 
 def test_a_trial_with_another_seed_is_not_repeated(study: optuna.Study) -> None:
     study.tell(_begin(study, A, seed=1), 1.0)
-    assert Repeats(0).original(_begin(study, A), A) is None
+    late = _begin(study, A)
+    assert Repeats(0).original(late.number, A, study.get_trials()) is None
 
 
 def test_a_network_of_the_same_function_and_other_costs_is_not_repeated(
@@ -82,5 +83,5 @@ def test_a_network_of_the_same_function_and_other_costs_is_not_repeated(
     for trial, network in ((first, "shared"), (second, "twice")):
         trial.set_user_attr("network_key", network)
     study.tell(first, 1.0)
-    assert repeats.original(second, ("a", "twice")) is None
-    assert repeats.original(second, ("a", "shared")) is not None
+    assert repeats.original(second.number, ("a", "twice"), study.get_trials()) is None
+    assert repeats.original(second.number, ("a", "shared"), study.get_trials()) is not None

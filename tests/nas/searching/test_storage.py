@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,36 @@ def test_a_block_that_raises_writes_nothing(study: optuna.Study, storage: TrialS
         raise KeyError
     trial.set_user_attr("failure", "KeyError")
     assert study.get_trials()[0].user_attrs == {"failure": "KeyError"}
+
+
+def test_what_is_written_with_the_end_of_a_trial_is_one_transaction_with_it(
+    study: optuna.Study, storage: TrialStorage
+) -> None:
+    trial = study.ask()
+    with storage.together(with_end=True):
+        trial.set_user_attr("quality", 0.5)
+    assert study.get_trials()[0].user_attrs == {}
+    commits: list[Any] = []
+    event.listen(storage.engine, "commit", commits.append)
+    study.tell(trial, 0.5)
+    assert len(commits) == 1
+    (read,) = study.get_trials()
+    assert (read.user_attrs, read.values) == ({"quality": 0.5}, [0.5])
+
+
+def test_a_trial_that_another_worker_has_ended_keeps_its_end(
+    study: optuna.Study, storage: TrialStorage, tmp_path: Path
+) -> None:
+    trial = study.ask()
+    with storage.together(with_end=True):
+        trial.set_user_attr("quality", 0.5)
+    other = connect(tmp_path / "study.db")
+    other.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    other.engine.dispose()
+    with pytest.raises(UpdateFinishedTrialError):
+        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [0.5])
+    (read,) = study.get_trials()
+    assert (read.state, read.user_attrs, read.values) == (TrialState.FAIL, {}, None)
 
 
 def test_a_finished_trial_takes_no_record(study: optuna.Study, storage: TrialStorage) -> None:
@@ -136,3 +167,82 @@ def test_a_read_without_a_copy_is_one_list_that_later_reads_bring_up_to_date(
     study.ask()
     study.get_trials(deepcopy=False)
     assert (len(trials), len(copied)) == (3, 2)
+
+
+def _statements(storage: TrialStorage) -> list[str]:
+    """What is sent to the database from now on."""
+    found: list[str] = []
+
+    def add(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        found.append(statement.split(maxsplit=1)[0])
+
+    event.listen(storage.engine, "before_cursor_execute", add)
+    return found
+
+
+def test_what_this_process_knows_is_not_read_again(storage: TrialStorage) -> None:
+    study = optuna.create_study(storage=TrialCache(storage))
+    study.ask()
+    trials = study.get_trials(deepcopy=False)
+    sent = _statements(storage)
+    with storage.as_seen():
+        assert study.get_trials(deepcopy=False) is trials
+    assert sent == []
+    study.get_trials(deepcopy=False)
+    assert sent[0] == "SELECT"
+
+
+def test_a_study_is_read_where_this_process_knows_nothing_of_it(storage: TrialStorage) -> None:
+    writer = TrialCache(storage)
+    study = optuna.create_study(study_name="study", storage=writer)
+    study.ask()
+    fresh = optuna.load_study(study_name="study", storage=TrialCache(storage))
+    with storage.as_seen():
+        assert len(fresh.get_trials(deepcopy=False)) == 1
+
+
+def test_an_enqueued_trial_is_taken_though_waiting_ones_are_read_with_all(
+    storage: TrialStorage,
+) -> None:
+    study = optuna.create_study(study_name="study", storage=TrialCache(storage))
+    other = optuna.load_study(study_name="study", storage=TrialCache(storage))
+    other.enqueue_trial({"x": 0.25})
+    other.enqueue_trial({"x": 0.75})
+    study.get_trials(deepcopy=False)
+    taken = [study.ask().suggest_float("x", 0, 1) for _ in range(2)]
+    assert taken == [0.25, 0.75]
+    other.enqueue_trial({"x": 0.5})
+    assert study.ask().suggest_float("x", 0, 1) == 0.5
+
+
+def test_a_write_that_may_have_been_made_before_is_made_again(
+    study: optuna.Study, storage: TrialStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.origin = {"worker": "this"}
+    trial = study.ask()
+
+    def twice(operation: Any) -> Any:
+        operation(False)
+        return operation(True)
+
+    monkeypatch.setattr(storage, "_waited", twice)
+    with storage.together():
+        trial.suggest_categorical("operation", ("sum", "cat"))
+        trial.set_user_attr("quality", 0.5)
+    monkeypatch.undo()
+    (read,) = study.get_trials()
+    assert list(read.params) == ["operation"]
+    assert read.user_attrs["quality"] == 0.5
+
+
+def test_numbers_that_are_not_finite_are_read_as_optuna_reads_them(
+    study: optuna.Study, storage: TrialStorage, tmp_path: Path
+) -> None:
+    trial = study.ask()
+    for step, value in enumerate((math.inf, -math.inf, math.nan, 0.5)):
+        trial.report(value, step)
+    study.tell(trial, -math.inf)
+    plain = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/study.db")
+    for read in (study.get_trials()[0], plain.get_trials()[0]):
+        assert read.values == [-math.inf]
+        assert str(read.intermediate_values) == "{0: inf, 1: -inf, 2: nan, 3: 0.5}"

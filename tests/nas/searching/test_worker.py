@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import search_fakes as fakes
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from nas.searching.assembly import Parts
 from nas.searching.memory_storage import MemoryStorage
@@ -45,6 +48,29 @@ def _essence(trial: FrozenTrial) -> Mapping[str, Any]:
         "values": trial.values,
         "record": {key: value for key, value in trial.user_attrs.items() if key not in times},
     }
+
+
+def test_a_trial_takes_three_transactions_and_few_statements(tmp_path) -> None:
+    run = RunFolder.create(tmp_path / "run", CONFIG)
+    assembly = fakes.FakeAssembly(fakes.FakeEvaluator(), RandomSampler(seed=1))
+    with working_storage(run, CONFIG) as storage:
+        create_study(storage, run, CONFIG, SPACE)
+    sent: list[str] = []
+    until: list[int] = []
+
+    def add(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", add)
+    try:
+        run_worker(run, 0, assembly, after_trial=lambda study: until.append(len(sent)))
+    finally:
+        event.remove(Engine, "before_cursor_execute", add)
+    trials = [sent[begin:end] for begin, end in itertools.pairwise(until)]
+    assert len(trials) == CONFIG.trials - 1
+    # Heartbeats are looked at now and then.
+    assert all(len(trial) - trial.count("BEGIN IMMEDIATE") <= 18 for trial in trials)
+    assert [trial.count("BEGIN IMMEDIATE") for trial in trials] == [3] * len(trials)
 
 
 def test_a_search_in_memory_records_what_one_in_a_file_does(tmp_path) -> None:
