@@ -9,7 +9,8 @@ from torch import Tensor
 
 ClassWeights = Literal["equal", "balanced"]
 
-_CHUNK = 512
+_MOST = 2**24
+"""Labels that are counted at once."""
 
 
 def balanced_weights(targets: Tensor, num_classes: int, ignore_index: int) -> Tensor:
@@ -25,10 +26,14 @@ def balanced_weights(targets: Tensor, num_classes: int, ignore_index: int) -> Te
         ignore_index: Labels of this class are ignored.
     """
     found = torch.zeros(num_classes, dtype=torch.long, device=targets.device)
-    # Not all at once: numbers of 64 bits for every pixel take eight times the memory of the masks.
-    for part in targets.split(_CHUNK):
-        labels = part.reshape(-1).long()
-        found += torch.bincount(labels[labels != ignore_index], minlength=num_classes)
+    for part in targets.split(max(1, _MOST // max(1, targets[:1].numel()))):
+        labels = part.reshape(-1)
+        if labels.dtype != torch.uint8:
+            labels = labels[labels != ignore_index]
+        # Bytes are counted as they are: to leave some out takes 20 times as long.
+        found += torch.bincount(labels, minlength=num_classes)[:num_classes]
+    if 0 <= ignore_index < num_classes:
+        found[ignore_index] = 0
     counts = found.double()
     shares = counts / counts.sum().clamp(min=1)
     weights = torch.where(shares > 0, shares.clamp(min=1e-12).rsqrt(), torch.zeros_like(shares))

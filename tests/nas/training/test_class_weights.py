@@ -33,8 +33,18 @@ def test_balanced_weights_of_equally_frequent_classes_are_equal():
     assert balanced_weights(torch.arange(3), 3, IGNORED).tolist() == pytest.approx([1, 1, 1])
 
 
-def test_weights_of_many_masks_are_those_of_all_pixels_at_once() -> None:
+def test_weights_of_many_masks_are_those_of_all_pixels_at_once(monkeypatch) -> None:
     masks = torch.cat([torch.zeros(700, 1, 4), torch.ones(500, 1, 4)]).byte()
-    assert torch.equal(
-        balanced_weights(masks, 2, IGNORED), balanced_weights(masks.reshape(1, -1), 2, IGNORED)
-    )
+    whole = balanced_weights(masks, 2, IGNORED)
+    monkeypatch.setattr("nas.training.class_weights._MOST", 50)
+    assert torch.equal(balanced_weights(masks, 2, IGNORED), whole)
+
+
+@pytest.mark.parametrize("ignored", [0, 255, -1])
+def test_what_is_ignored_does_not_count_in_bytes_and_in_numbers(ignored) -> None:
+    labels = [1, 2, 2] + [ignored] * 4
+    weights = balanced_weights(torch.tensor(labels), 3, ignored)
+    assert weights.tolist() == balanced_weights(torch.tensor([1, 2, 2]), 3, IGNORED).tolist()
+    if ignored >= 0:
+        masks = torch.tensor(labels, dtype=torch.uint8)
+        assert balanced_weights(masks, 3, ignored).tolist() == weights.tolist()
