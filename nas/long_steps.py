@@ -13,8 +13,6 @@ from contextlib import contextmanager
 
 from nas.durations import duration
 
-_FIRST = 10.0
-"""Seconds before the first word of a step: shorter ones are silent."""
 _EVERY = 30.0
 """Seconds from one word to the next."""
 
@@ -28,14 +26,15 @@ class LongStep:
     Args:
         what: What is done, for example "reading images".
         total: How many there are.
+        first: Seconds before the first word: shorter steps are silent.
     """
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int, first: float = 10.0) -> None:
         self._what = what
         self._total = total
         self._done = 0
         self._began = time.monotonic()
-        self._next = self._began + _FIRST
+        self._next = self._began + first
         # Of the last word: how fast it is now tells better how long the rest takes.
         self._then, self._before = self._began, 0
 
@@ -49,7 +48,8 @@ class LongStep:
         elif now >= self._next:
             rate = (self._done - self._before) / (now - self._then)
             left = duration((self._total - self._done) / rate)
-            tell(f"{self._what}: {self._done} of {self._total}, {rate:.1f} a second, {left} left")
+            pace = f"{rate:.1f} a second" if rate >= 1 else f"{1 / rate:.1f} s each"
+            tell(f"{self._what}: {self._done} of {self._total}, {pace}, {left} left")
             self._next = now + _EVERY
             self._then, self._before = now, self._done
 

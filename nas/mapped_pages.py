@@ -16,7 +16,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-LIMIT = 2**30
+LIMIT = 2**29
 """Bytes of mapped files beyond which a process gives their pages back."""
 
 _SMALL = 2**24

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.long_steps import LongStep
 from nas.training.cpu_faults import around_cpu_faults
 from nas.training.update import Update
 
@@ -148,8 +149,11 @@ def train_epoch(
         DivergedError: If the loss or a weight is infinite or not a number.
     """
     losses: list[Tensor] = []
+    # Epochs are told as they end, so that only a long one needs words between.
+    told = LongStep(f"epoch {index + 1}, batches", len(batches), first=60.0)
     for number, batch in enumerate(batches.epoch(index)):
         losses.append(step(batch, scale(index * len(batches) + number)))
+        told.advance()
         if number % _LOOK == _LOOK - 1 and not math.isfinite(loss := float(losses[-1])):
             raise DivergedError(f"the loss became {loss} in epoch {index}")
     mean = float(torch.stack(losses).mean())

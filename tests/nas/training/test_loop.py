@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from nas import long_steps
 from nas.errors import UserError
 from nas.kinds.segmentation.objective import SegmentationLoss, SegmentationObjective
+from nas.long_steps import told_to
 from nas.training.loop import Batch, DivergedError, Loop, naming_diverged, train_epoch
 from nas.training.update import Group, Update
 
@@ -51,6 +53,26 @@ def test_an_epoch_gives_the_mean_loss_of_its_batches(small_net):
         for batch in loop.batches.epoch(0)
     ]
     assert loop.epoch(0) == pytest.approx(sum(losses) / 2)
+
+
+def test_a_long_epoch_says_how_far_it_is(monkeypatch) -> None:
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr(long_steps.time, "monotonic", lambda: next(clock))
+    told: list[str] = []
+
+    class Batches(list):
+        def epoch(self, index):
+            return self
+
+    with told_to(told.append):
+        train_epoch(
+            Batches(range(4)), lambda batch, scale: torch.ones(()), lambda: True, 2, lambda step: 1
+        )
+    assert told == [
+        "epoch 3, batches: 2 of 4, 40.0 s each, 1 min 20 s left",
+        "epoch 3, batches: 3 of 4, 40.0 s each, 40.0 s left",
+        "epoch 3, batches: all 4 in 2 min 40 s",
+    ]
 
 
 def test_the_loss_falls(small_net):
