@@ -86,10 +86,7 @@ def run_experiment(
     check_trackers(config.trackers or ())
     # A wrong name or option must not wait for the hub, the data or the teacher.
     network = kind.create(kind.without_hub(config.model), task)
-    report = nas.tasks.check(task)
-    report.raise_if_bad()
-    for note in report.notes:
-        say(note)
+    nas.tasks.require_sound(task, say)
     teacher = None
     if config.teacher is not None:
         teacher = load_teacher(config.teacher, task, device, config.teacher_model)

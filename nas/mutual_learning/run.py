@@ -84,10 +84,7 @@ def run_mutual(
         raise UserError(f"task {loaded.name!r} is one of {loaded.kind}, and the settings are not.")
     config = _with_statistics(config, folder)
     students = create_students(config, loaded, config.seed)
-    report = nas.tasks.check(loaded)
-    report.raise_if_bad()
-    for note in report.notes:
-        say(note)
+    nas.tasks.require_sound(loaded, say)
     _claim(folder, config, loaded)
     records = []
     for seed in range(config.seed, config.seed + config.seeds):

@@ -103,10 +103,7 @@ class ImageAssembly:
         task = self.task(config)
         make_controller(config, space, reward_on(task, config))
         check_device_costs(config, str(device))
-        report = nas.tasks.check(task)
-        report.raise_if_bad()
-        for note in report.notes:
-            self._say(note)
+        nas.tasks.require_sound(task, self._say)
         config.kind.check_evaluation(task, config.evaluation, space, device)
 
     def prepare(self, run: RunFolder, config: SearchConfig) -> SearchConfig:

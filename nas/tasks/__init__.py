@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nas.tasks.classification.dataset import ClassificationDataset
     from nas.tasks.classification.mixing import Mixing
     from nas.tasks.classification.task import ClassificationTask
-    from nas.tasks.data_check import check
+    from nas.tasks.data_check import check, require_sound
     from nas.tasks.huggingface import unpack
     from nas.tasks.in_memory import from_datasets
     from nas.tasks.recognising.writing import initialise
@@ -57,6 +57,7 @@ __all__ = [
     "moved",
     "names",
     "register",
+    "require_sound",
     "told_kind",
     "unpack",
 ]
@@ -85,6 +86,7 @@ _MODULES = {
     "moved": "registry",
     "names": "registry",
     "register": "registry",
+    "require_sound": "data_check",
     "told_kind": "registry",
     "unpack": "huggingface",
 }
