@@ -141,9 +141,9 @@ class Places:
         # up while they were alive.
         self._deadly: set[str] = set()
         self._given_up: set[WorkerIdentity] = set()
-        # Trials asked for, as read at some time.
+        # Trials asked for, as read at some time, when so many were complete.
         self._asked: int | None = None
-        self._asked_at = 0.0
+        self._asked_at, self._complete_then = 0.0, 0
         self._watch = FinishedTrials()
         self._complete: list[int] = []
         self._running: list[FrozenTrial] = []
@@ -169,11 +169,16 @@ class Places:
             time.sleep(self._poll)
 
     def _asked_for(self) -> int:
-        """Trials asked for; while there are places, others may change it unseen for one poll."""
-        now = time.monotonic()
-        places = (self._asked or 0) - len(self._complete) - len(self._running)
-        if places <= 0 or now - self._asked_at > self._poll:
+        """Trials asked for; while there are places, others may change it unseen for one poll.
+
+        A sweep asks for fewer where a point fails, so that it is read after a trial that is not
+        complete.
+        """
+        now, complete = time.monotonic(), len(self._complete)
+        places = (self._asked or 0) - complete - len(self._running)
+        if places <= 0 or complete == self._complete_then or now - self._asked_at > self._poll:
             self._asked, self._asked_at = trials_asked(self._study), now
+        self._complete_then = complete
         assert self._asked is not None
         return self._asked
 

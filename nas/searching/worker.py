@@ -167,9 +167,10 @@ def choose_device(device: str, index: int) -> str:
 def _run_trial(study: optuna.Study, runner: TrialRunner) -> None:
     try:
         study.optimize(runner, n_trials=1, catch=(TrialError,))
-    except (UpdateFinishedTrialError, ValueError):
+    except (UpdateFinishedTrialError, ValueError, AssertionError):
         # A worker that was suspended for longer than the grace period has lost its trial, and
-        # Optuna refuses to finish a trial twice. Nobody has read the result: carry on.
+        # Optuna refuses to finish a trial twice, or trips over the refusal of the storage. Nobody
+        # has read the result: carry on.
         if not _was_given_up(study, runner.trial_number):
             raise
         _logger.warning("trial %s was given up as lost while it was running", runner.trial_number)

@@ -40,9 +40,11 @@ def test_every_complete_trial_is_told_once_and_a_resumed_search_goes_on(notes, t
     records = complete_records(study)
     assert [step for step, _ in notes.points] == [record.number for record in records]
     assert notes.known == [None, "one"]
+    exponent = fakes.config().reward.penalties[0].exponent
     for (_, figures), record in zip(notes.points, records, strict=True):
         assert figures["quality"] == pytest.approx(record.quality)
-        assert 0 < figures["reward"] <= figures["quality"]
+        penalty = (record.costs["flops"] / 10.0) ** exponent
+        assert figures["reward"] == pytest.approx(figures["quality"] * penalty)
         assert {key: figures[f"cost/{key}"] for key in record.costs} == dict(record.costs)
 
 
