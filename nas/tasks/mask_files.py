@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from nas.errors import UserError
 from nas.tasks.image_files import (
@@ -24,6 +25,14 @@ from nas.tasks.image_files import (
 _STRETCHED = {"L;2": 85, "L;4": 17}
 
 
+def _refuse_lossy(path: Path, image: Image.Image, what: str, remedy: str) -> None:
+    if image.format in LOSSY:
+        raise UserError(
+            f"{path}: in truth a {image.format}, whose {what} are not exact; save the mask as "
+            f"{remedy}."
+        )
+
+
 def read_mask(path: Path) -> np.ndarray:
     """Reads the values of an index PNG, turned upright as its EXIF data say.
 
@@ -34,11 +43,7 @@ def read_mask(path: Path) -> np.ndarray:
         UserError: If the file is not a PNG of one channel with values up to 255, or is damaged.
     """
     with opened(path) as image:
-        if image.format in LOSSY:
-            raise UserError(
-                f"{path}: in truth a {image.format}, whose values are not exact; save the mask as "
-                "an index PNG."
-            )
+        _refuse_lossy(path, image, "values", "an index PNG")
         if is_16_bit(image):
             deep = np.asarray(image)
             if deep.max(initial=0) > 255:
@@ -66,11 +71,7 @@ def read_colours(path: Path) -> np.ndarray:
         UserError: If the colours are not exact, the file is transparent somewhere, or damaged.
     """
     with opened(path) as image:
-        if image.format in LOSSY:
-            raise UserError(
-                f"{path}: in truth a {image.format}, whose colours are not exact; save the mask as "
-                "a PNG."
-            )
+        _refuse_lossy(path, image, "colours", "a PNG")
         if is_deep(image):
             raise UserError(f"{path}: more than 8 bits per channel; save the mask as an 8-bit PNG.")
         if is_transparent(image) and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
