@@ -83,13 +83,17 @@ def status(run: Snapshot) -> Status:
 
 def finalist_sentences(run: Snapshot) -> list[str]:
     """The finalists of a search, the best first: what more training made of them."""
-    found = run.finalists
+    found, finals = run.finalists, run.finals()
+    if found is None or not finals:
+        return []
+    reward = run.reward()
     sentences = []
-    for record in run.finals():
-        assert found is not None  # or there would be none
+    for record in finals:
         epochs, quality = found.last(record.number)
+        # Otherwise the best one may seem to be another.
+        ranked = f"reward {found.reward(record, reward):.4f}, " if reward.penalties else ""
         sentences.append(
-            f"trial {record.number}: {quality:.4f} after {epochs} epochs, "
+            f"trial {record.number}: {ranked}quality {quality:.4f} after {epochs} epochs, "
             f"{record.quality or 0.0:.4f} in the search"
         )
     return sentences

@@ -99,6 +99,11 @@ class Finalists:
         epochs = max(self.qualities[trial])
         return epochs, self.qualities[trial][epochs]
 
+    def reward(self, finalist: TrialRecord, reward: Reward) -> float:
+        """What finalists are ranked by: the reward with the quality after the longest training."""
+        _, quality = self.last(finalist.number)
+        return quality * reward.coefficient(quality, finalist.costs)
+
 
 def train_finalists(
     run: RunFolder,
@@ -205,7 +210,8 @@ class _Contest:
             state = self._compete(contest[: one.candidates], one, state)
             contest = [record for record in contest if record.number not in state.failed]
             running = contest[: one.candidates]
-            running.sort(key=lambda record: -_reward_of(record, reward, state))
+            rewards = {one.number: state.reward(one, reward) for one in running}
+            running.sort(key=lambda one: -rewards[one.number])
             contest = [*running, *contest[len(running) :]]
         if not contest:
             reason = list(state.failed.values())[-1]
@@ -277,8 +283,3 @@ class _Contest:
             f"finalists: trials {numbers} are trained in full: {steps} epochs, {epochs} in all "
             "(--finalists 0 leaves them out)"
         )
-
-
-def _reward_of(record: TrialRecord, reward: Reward, state: Finalists) -> float:
-    _, quality = state.last(record.number)
-    return quality * reward.coefficient(quality, record.costs)

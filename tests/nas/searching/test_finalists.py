@@ -52,6 +52,14 @@ def test_finalists_are_those_of_the_front_with_the_highest_reward() -> None:
     assert [r.number for r in chosen(records, Reward(("a",)), 3)] == [2]
 
 
+def test_finalists_are_ranked_by_their_reward_after_the_longest_training() -> None:
+    record = _record(3, 0.1, 1)
+    found = Finalists({}, 4, {3: {1: 0.2, 2: 0.3}}, {}, (3,))
+    penalised = Reward(("a",), penalties=(Penalty("params", 4, -0.5),))
+    assert found.reward(record, penalised) == pytest.approx(0.6)
+    assert found.reward(record, Reward(("a",))) == pytest.approx(0.3)
+
+
 @pytest.fixture
 def run(own_run: Path) -> RunFolder:
     """A finished search of three candidates whose front shall be trained for two epochs."""
@@ -150,7 +158,9 @@ def test_a_finished_search_is_resumed_with_finalists(nas, own_run, tiny) -> None
     outcome = nas("search", "--run", own_run, "--resume", *options)
     assert outcome.code == 0, outcome.err
     assert re.search(r"finalists: trials \d are trained in full: 1 for 1 epochs", outcome.out)
-    assert re.search(r"finalist 1: trial \d: \d\.\d{4} after 1 epochs", outcome.out)
+    assert re.search(
+        r"finalist 1: trial \d: reward \d\.\d{4}, quality \d\.\d{4} after 1 epochs", outcome.out
+    )
     assert "after 1 epochs" in nas("status", own_run).out
 
 
