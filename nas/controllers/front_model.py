@@ -89,7 +89,7 @@ class FrontModel:
         self._gains = np.vstack([self._gains, gains])
         self.count += 1
 
-    def ranked(self, count: int, rng: np.random.Generator) -> Choices:
+    def ranked(self, count: int, rng: np.random.Generator) -> tuple[Choices, float]:
         """Candidates, the one first that promises most for one of some random preferences.
 
         Args:
@@ -97,15 +97,16 @@ class FrontModel:
             rng: Source of randomness.
 
         Returns:
-            Shape (candidates, decisions).
+            The candidates, of shape (candidates, decisions), and the improvement that the first
+            one promises, as a share of what the best has gained.
         """
         outlook = self._outlook()
         promises = [
             outlook.promise(preference)
             for preference in preferences(count, self._gains.shape[1], rng)
         ]
-        decisive = int(np.argmax([promise.improvements[0] for promise in promises]))
-        return self._candidates[promises[decisive].order]
+        decisive = max(promises, key=lambda promise: promise.improvements[0])
+        return self._candidates[decisive.order], float(decisive.improvements[0])
 
     def _fitted(self) -> list[Process]:
         likeness = Likeness.of(self._traits, self._traits)

@@ -27,6 +27,12 @@ _MOST_ADDED = 50
 # better ones, it would not mind being beyond.
 _BEYOND = 0.25
 
+# A model that has seen the neighbourhood of a mediocre network alone may be sure that nothing is
+# better. Where it promises less than this share of what the best has gained, so many of the
+# candidates are random ones.
+_HARDLY_ANY = 1e-3
+_ELSEWHERE = 0.5
+
 
 class PreferenceSettings(Settings):
     """Settings of the preference-conditioned search.
@@ -60,7 +66,9 @@ class PreferenceSearch(Learner):
     needs to be recorded. The rewards are not looked at. With a single objective it is a search by
     expected improvement. A network that was tried, or that another worker tries, is not proposed
     again while there are others. Candidates beyond a limit of the search are mediocre to the
-    models, whatever their costs.
+    models, whatever their costs. Where the models promise hardly any improvement, every other
+    candidate is a random one, as in SMAC (Hutter et al. 2011,
+    https://doi.org/10.1007/978-3-642-25566-3_40).
 
     Args:
         space: The search space.
@@ -114,7 +122,9 @@ class PreferenceSearch(Learner):
         known = self._known.union(map(self._pool.network, running))
         if len(self._within) < self._settings.startup:
             return Draw(self._pool.random(known, rng))
-        ranked = self._caught_up().ranked(self._settings.preferences, rng)
+        ranked, improvement = self._caught_up().ranked(self._settings.preferences, rng)
+        if improvement < _HARDLY_ANY and rng.random() < _ELSEWHERE:
+            return Draw(self._pool.random(known, rng))
         return Draw(self._pool.first_fresh(ranked.tolist(), known))
 
     def _caught_up(self) -> FrontModel:

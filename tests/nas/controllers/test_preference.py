@@ -124,6 +124,23 @@ def test_different_networks_are_tried_at_random_first(cells: SearchSpace) -> Non
     assert {choices[0] for choices in drawn} == set(range(5))
 
 
+@pytest.mark.parametrize(("promise", "elsewhere"), [(0.0, True), (0.9e-3, True), (1.1e-3, False)])
+def test_half_of_the_candidates_are_random_where_hardly_anything_is_promised(
+    cells: SearchSpace, monkeypatch: pytest.MonkeyPatch, promise: float, elsewhere: bool
+) -> None:
+    found = learner(cells)
+    search(found, two, 12)
+    first = found.draw(np.random.default_rng(0)).choices
+    monkeypatch.setattr(
+        "nas.controllers.front_model.FrontModel.ranked",
+        lambda model, count, rng: (np.array([first]), promise),
+    )
+    drawn = [found.draw(np.random.default_rng(seed)).choices for seed in range(200)]
+    others = [choices for choices in drawn if choices != first]
+    assert (70 < len(others) < 130) if elsewhere else not others
+    assert len(set(others)) >= 0.9 * len(others)
+
+
 def test_no_network_is_proposed_twice(cells: SearchSpace) -> None:
     drawn = search(learner(cells), two, 60)
     assert len({cells.canonical_key(genotype_of(cells, choices)) for choices in drawn}) == 60
