@@ -18,17 +18,19 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from nas.searching.outages import Outages, is_outage
-from nas.searching.statements import (
-    Writes,
-    beat,
+from nas.searching.study_reads import (
     beats,
     count_trials,
-    create_running_trial,
     read_trial,
     read_trials,
+    study_attributes,
+)
+from nas.searching.study_writes import (
+    Writes,
+    beat,
+    create_running_trial,
     set_state,
     state_of,
-    study_attributes,
     write,
 )
 
