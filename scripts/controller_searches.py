@@ -6,9 +6,10 @@ r"""Which controller finds the best small networks, in real searches of one budg
 Runs a search for every controller and seed; a finished one is only read, an interrupted one goes
 on. For each controller, mean and sample standard deviation over the seeds of: the hypervolume of
 quality and a cost, as a share of the box between the worst and the best of all searches; the best
-quality within the limits of that cost; and, where the configuration has finalists, the best quality
-that one of them reaches in its full training. The seeds in which it is ahead of the first
-controller are counted. Searches of one seed share their encoder and teacher by the cache.
+quality within the limits of that cost and without any; the highest reward; and, where the
+configuration has finalists, the quality that the best of them reaches in its full training. The
+seeds in which it is ahead of the first controller are counted. Searches of one seed share their
+encoder and teacher by the cache.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ from nas.experiments.run import mean_and_spread
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
 from nas.report.runs import read_snapshot
-from nas.searching.finalists import Finalists
-from nas.searching.study import read_study
 from nas.settings import read_values
 
 DIRECTIONS: tuple[Direction, ...] = ("maximise", "minimise")
@@ -41,11 +40,13 @@ class Search:
 
     Attributes:
         points: Quality and cost, a row for each trained candidate.
-        finalists: Best quality of a finalist, by the name of this figure; empty without any.
+        reward: The highest reward.
+        finalist: Quality of the best finalist after its longest training, or None.
     """
 
     points: npt.NDArray[np.float64]
-    finalists: dict[str, float]
+    reward: float
+    finalist: float | None
 
     def best_within(self, limit: float) -> float:
         """The best quality at a cost of at most so much; 0 where there is none."""
@@ -67,13 +68,16 @@ def search(controller: str, seed: int, options: argparse.Namespace) -> Search:
     """One search, from its folder if it is there."""
     folder = options.work / f"{controller}-{seed}"
     begun = (folder / "run.json").exists()
+    shared: dict[str, str] = {"cache": str(options.work / "cache")}
+    if options.data is not None:
+        shared["data"] = str(options.data)
     run = nas.search(
         run=folder,
         controller=None if begun else controller,
         seed=None if begun else seed,
         trials=options.trials,
         resume=begun,
-        config={} if begun else read_values(options.config),
+        config={} if begun else {**shared, **read_values(options.config)},
         progress=False,
     )
     snapshot = read_snapshot(run.folder)
@@ -82,15 +86,12 @@ def search(controller: str, seed: int, options: argparse.Namespace) -> Search:
         for record in snapshot.trained()
         if record.quality is not None
     ]
-    finalists = Finalists.of(read_study(run.folder))
-    trained = {} if finalists is None else {"best finalist": best_of(finalists)}
+    reward = snapshot.reward()
+    best = max(reward(record.scores, record.costs) for record in snapshot.trained())
+    finals, known = snapshot.finals(), snapshot.finalists
+    finalist = known.last(finals[0].number)[1] if known is not None and finals else None
     print(f"{folder.name}: {len(points)} candidates, best {max(points)[0]:.4f}", flush=True)
-    return Search(np.array(points), trained)
-
-
-def best_of(finalists: Finalists) -> float:
-    """The highest quality after the longest training."""
-    return max(finalists.last(trial)[1] for trial in finalists.ranking)
+    return Search(np.array(points), best, finalist)
 
 
 def table(found: dict[str, list[Search]], options: argparse.Namespace) -> Table:
@@ -103,7 +104,8 @@ def table(found: dict[str, list[Search]], options: argparse.Namespace) -> Table:
         share = hypervolume(one.points, DIRECTIONS, corner) / box
         limited = {f"{options.cost} ≤ {limit:g}": one.best_within(limit) for limit in options.limit}
         best = {"best": float(one.points[:, 0].max())}
-        return {"hypervolume": share, **limited, **best, **one.finalists}
+        finalist = {} if one.finalist is None else {"finalist": one.finalist}
+        return {"hypervolume": share, **limited, **best, "reward": one.reward, **finalist}
 
     rows = {name: [figures(one) for one in searches] for name, searches in found.items()}
     first = next(iter(rows.values()))
@@ -133,6 +135,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML file of the searches")
+    add("--data", type=Path, help="folder of images, where the task needs one")
     add("--work", type=Path, required=True, help="folder of the searches")
     add("--controller", action="append", required=True, help="repeat it; the first is the base")
     add("--seeds", type=int, default=8)

@@ -12,6 +12,7 @@ import typer
 
 from nas.cli.penalties import penalties
 from nas.cli.values import assignments, given
+from nas.controllers.registry import DEFAULT
 from nas.errors import UserError
 from nas.terminal import say
 
@@ -25,7 +26,8 @@ def benchmark(
     space: Annotated[str, typer.Argument(help="Search space of the table.")],
     table: Annotated[Path, typer.Option(help="Trained candidates: .npz, .csv or .parquet.")],
     controller: Annotated[
-        list[str] | None, typer.Option(help="Controller; repeat to compare several.")
+        list[str] | None,
+        typer.Option(help=f"Controller; repeat to compare several. Default: {DEFAULT}."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -85,7 +87,7 @@ def benchmark(
     from nas.settings import validate
 
     _check_files(output, plot)
-    names = controller or ["reinforce"]
+    names = controller or [DEFAULT]
     values = given(
         {
             "table": str(table),

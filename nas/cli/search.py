@@ -10,7 +10,7 @@ import typer
 from nas.cli.limits import limits
 from nas.cli.penalties import penalties
 from nas.cli.values import assignments, chosen_run, given, names_in, one_of, with_assigned
-from nas.controllers.registry import names
+from nas.controllers.registry import DEFAULT, names
 from nas.errors import UserError
 from nas.terminal import say
 
@@ -137,7 +137,8 @@ def search(
         ),
     ] = None,
     controller: Annotated[
-        str | None, typer.Option(help=f"{one_of(names())}.", rich_help_panel=_COURSE)
+        str | None,
+        typer.Option(help=f"{one_of(names())}; default: {DEFAULT}.", rich_help_panel=_COURSE),
     ] = None,
     halving: Annotated[
         float | None,

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.controllers.registry import address, create, is_importable, names, register, resolve
+from nas.controllers.registry import (
+    DEFAULT,
+    address,
+    create,
+    is_importable,
+    names,
+    register,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from nas.controllers.learner import Draw, Learner, Lesson
 
 __all__ = [
+    "DEFAULT",
     "Draw",
     "Learner",
     "Lesson",

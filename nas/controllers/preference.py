@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from nas.controllers.front_model import FrontModel
 from nas.controllers.learner import Draw, Learner, Lesson
 from nas.controllers.pool import pool_of
 from nas.controllers.shortlist import shortlist_of
 from nas.settings import Settings
 from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from nas.controllers.front_model import FrontModel
 
 # A new model, with new kernels and candidates, whenever trials have grown by this share, by 3 at
 # least and by 50 at most; between, trials are added to the model, which takes far less time.
@@ -137,6 +140,9 @@ class PreferenceSearch(Learner):
         return self._model
 
     def _new_model(self, start: int) -> FrontModel:
+        # It takes SciPy, which a command that only reads the settings of a run can do without.
+        from nas.controllers.front_model import FrontModel
+
         return FrontModel(
             shortlist_of(self._space),
             np.array(self._choices[:start], dtype=np.int64),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+DEFAULT = "preference"
+"""The controller of a search that names none."""
+
 
 def _complaint(found: Any) -> str | None:
     # The command line lists the names without importing torch or Optuna.
@@ -28,13 +31,13 @@ def _complaint(found: Any) -> str | None:
 _CONTROLLERS: Registry[Any] = Registry(
     "controller",
     {
+        "preference": "nas.controllers.preference:PreferenceSearch",
+        "warm_reinforce": "nas.controllers.warm_reinforce:WarmReinforce",
         "reinforce": "nas.controllers.reinforce:REINFORCE",
         "ppo": "nas.controllers.ppo:PPO",
-        "evolution": "nas.controllers.evolution:Evolution",
         "predictor": "nas.controllers.predictor:Predictor",
+        "evolution": "nas.controllers.evolution:Evolution",
         "local_search": "nas.controllers.local_search:LocalSearch",
-        "warm_reinforce": "nas.controllers.warm_reinforce:WarmReinforce",
-        "preference": "nas.controllers.preference:PreferenceSearch",
         "nsga2_pymoo": "nas.controllers.nsga2:PymooNSGA2",
         "random": "nas.controllers.optuna_samplers:RANDOM",
         "tpe": "nas.controllers.optuna_samplers:TPE",

@@ -49,7 +49,7 @@ class ControllerSettings(Settings):
         settings: Its own, such as its learning rate.
     """
 
-    name: Annotated[str, AfterValidator(_address(controllers.address))] = "reinforce"
+    name: Annotated[str, AfterValidator(_address(controllers.address))] = controllers.DEFAULT
     settings: dict[str, Any] = Field(default_factory=dict)
 
 

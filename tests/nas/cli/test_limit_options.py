@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,9 @@ def test_a_cost_is_limited_once() -> None:
 
 def test_the_help_lists_every_controller(nas) -> None:
     text = " ".join(nas("search", "--help").out.replace("│", " ").split())
-    assert one_of(names()) == "reinforce, " + one_of(names()[1:])
-    assert all(f"{name}," in text or f"{name} or" in text or f"{name}." in text for name in names())
+    assert one_of(names()) == "preference, " + one_of(names()[1:])
+    assert all(re.search(rf"\b{name}(,| or|;)", text) for name in names())
+    assert "default: preference." in text
 
 
 def test_a_search_keeps_to_its_limits(nas, toy_table: Path, tmp_path: Path) -> None:
