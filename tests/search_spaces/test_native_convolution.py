@@ -50,7 +50,9 @@ def assert_same(inputs, dilation=(1, 1)):
     )
     for one, other in zip(found, exact, strict=True):
         assert one.shape == other.shape
-        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-4)
+        # Sums of thousands of terms that cancel are rounded as large ones are.
+        rounding = max(1e-4, 2e-6 * float(other.abs().max()))
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=rounding)
 
 
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 2), (3, 3), (6, 8), (7, 9), (12, 12), (1, 4)])
