@@ -56,11 +56,13 @@ def trust_sentences(found: Trust) -> list[str]:
         sentences += _verdict(found)
     regret = found.regret
     if regret.picked == regret.best:
-        sentences.append(f"the search's best (trial {regret.picked}) is best after it too")
+        sentences.append(
+            f"the search's best in {regret.figure} (trial {regret.picked}) is best after it too"
+        )
     else:
         sentences.append(
-            f"the search's best (trial {regret.picked}) is number {regret.rank} after it: regret "
-            f"{regret.loss:.4f} in {regret.figure} against trial {regret.best}"
+            f"the search's best in {regret.figure} (trial {regret.picked}) is number {regret.rank} "
+            f"after it: regret {regret.loss:.4f} against trial {regret.best}"
         )
     return sentences
 

@@ -99,7 +99,7 @@ def test_sentences_tell_the_correlation_its_ceiling_and_the_regret() -> None:
     first, *others = trust_sentences(TRUST)
     assert first.startswith("Spearman 1.00 (")
     assert first.endswith("of 4 candidates with 2 epochs of training, ceiling 0.40")
-    assert others == ["the search's best (trial 3) is best after it too"]
+    assert others == ["the search's best in quality (trial 3) is best after it too"]
 
 
 def test_scores_that_agree_no_less_than_seeds_do_are_not_blamed() -> None:
@@ -107,7 +107,7 @@ def test_scores_that_agree_no_less_than_seeds_do_are_not_blamed() -> None:
     found = trust_sentences(replace(TRUST, retrials=reverse))
     assert "full trainings of other seeds disagree about as much" in found[1]
     assert found[2] == (
-        "the search's best (trial 0) is number 4 after it: regret 0.2500 in quality against trial 3"
+        "the search's best in quality (trial 0) is number 4 after it: regret 0.2500 against trial 3"
     )
 
 
