@@ -151,16 +151,18 @@ def rounds(number: int, settings: FinalistSettings) -> list[Round]:
     ]
 
 
-def chosen(records: Sequence[TrialRecord], reward: Reward, number: int) -> list[TrialRecord]:
+def chosen(
+    records: Sequence[TrialRecord], reward: Reward, number: int, limited: Sequence[str] = ()
+) -> list[TrialRecord]:
     """The candidates of the highest reward on the front, the best first.
 
     Args:
         records: Those that can be on it.
-        reward: Of the search. Its penalised costs are the other axes of the front; FLOPs where
-            there are none.
+        reward: Of the search. Its penalised costs are the other axes of the front.
         number: Largest number of candidates.
+        limited: The axes where no cost is penalised; FLOPs where none is limited either.
     """
-    costs = [penalty.cost for penalty in reward.penalties] or [_UNPENALISED]
+    costs = [penalty.cost for penalty in reward.penalties] or [*limited] or [_UNPENALISED]
     known = [cost for cost in costs if all(cost in record.costs for record in records)]
     points = [
         (reward.quality(record.scores), *(record.costs[cost] for cost in known))
@@ -201,7 +203,7 @@ class _Contest:
         complete = [record for record in records if record.is_complete]
         reward = saved_reward(self._config.reward, complete, str(self._run.path))
         settings = self._config.finalists
-        contest = chosen(trained(records), reward, settings.count)
+        contest = chosen(trained(records), reward, settings.count, [*self._config.limits])
         ahead = rounds(len(contest), settings)
         state = self._begin(len(complete))
         if not all(record.number in state.ranking for record in contest):

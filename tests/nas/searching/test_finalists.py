@@ -50,6 +50,8 @@ def test_finalists_are_those_of_the_front_with_the_highest_reward() -> None:
     assert [r.number for r in chosen(records, penalised, 2)] == [0, 3]
     # Without penalties FLOPs are the other axis, and the quality decides.
     assert [r.number for r in chosen(records, Reward(("a",)), 3)] == [2]
+    # With limits alone, their costs are.
+    assert [r.number for r in chosen(records, Reward(("a",)), 3, ["params"])] == [2, 0, 3]
 
 
 def test_finalists_are_ranked_by_their_reward_after_the_longest_training() -> None:
