@@ -62,9 +62,9 @@ def run(config, folder, on_epoch=lambda *epoch: None, say=lambda sentence: None)
 def test_encoders_learn_the_maps_and_can_be_loaded(config, tmp_path):
     history = []
     found = run(
-        config | {"epochs": 12}, tmp_path / "run", lambda what, e, epochs: history.append(e)
+        config | {"epochs": 20}, tmp_path / "run", lambda what, e, epochs: history.append(e)
     )
-    assert history[-1].loss < history[0].loss - 0.05
+    assert history[-1].loss < history[0].loss - 0.1
     assert history[-1].score > history[0].score
     assert found.explained == {PUPIL: max(record.score for record in history)}
     encoder = Encoder(EncoderSettings(name=PUPIL, weights=str(found.path / f"{PUPIL}.safetensors")))
