@@ -25,8 +25,6 @@ from nas.searching.study import read_study
 from rewards import Reward
 
 QUALITY = Objective("quality", "maximise", "Quality")
-UNPENALISED_COST = "flops"
-"""The cost on the other axis of the front where none is penalised or limited."""
 _LONGEST_LABEL = 30
 """Characters of a genotype that tables and pictures show in place of a number."""
 GROUP_PREFIX = "f1_"
@@ -63,8 +61,7 @@ class Snapshot:
     @property
     def default_cost(self) -> str:
         """The first penalised cost, or the first limited one, or FLOPs where there is neither."""
-        asked = [*self.config.objectives[1:], *self.config.limits]
-        return asked[0] if asked else UNPENALISED_COST
+        return self.config.front_costs[0]
 
     def trained(self) -> list[TrialRecord]:
         """The trials that can be the best or on the front; see `trained`.

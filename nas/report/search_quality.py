@@ -9,7 +9,8 @@ from statistics import fmean
 from nas.pareto.course import Course, course_of, reference_cost
 from nas.report.courses import outcomes_of
 from nas.report.rungs import RungCorrelation, rung_correlations, stopped_at
-from nas.report.runs import UNPENALISED_COST, Snapshot, values_of
+from nas.report.runs import Snapshot, values_of
+from nas.searching.config import UNPENALISED_COST
 from nas.searching.records import TrialRecord, trained, without_repeats
 
 _FEWEST = 9

@@ -33,6 +33,9 @@ from nas.settings import Settings, overridden, read_values, validate
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
 
+UNPENALISED_COST = "flops"
+"""The cost on the other axis of the front where none is penalised or limited."""
+
 TASK_KIND = "task_kind"
 """The key of the kind of the task, where it differs from that of the search space."""
 # Executors whose workers take the GPUs of a machine in turn.
@@ -182,6 +185,11 @@ class SearchConfig(Settings):
     def objectives(self) -> tuple[str, ...]:
         """The objectives of the study: the quality, then every penalised cost."""
         return ("quality", *(penalty.cost for penalty in self.reward.penalties))
+
+    @property
+    def front_costs(self) -> tuple[str, ...]:
+        """What the front is over beside the quality: penalised costs, or limited ones, or FLOPs."""
+        return self.objectives[1:] or tuple(self.limits) or (UNPENALISED_COST,)
 
     @property
     def has_teacher(self) -> bool:

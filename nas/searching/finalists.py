@@ -33,7 +33,6 @@ from rewards import Reward
 
 FINALISTS = "finalists"
 """Attribute of a study: what `Finalists` holds."""
-_UNPENALISED = "flops"
 
 
 @dataclass(frozen=True)
@@ -152,17 +151,16 @@ def rounds(number: int, settings: FinalistSettings) -> list[Round]:
 
 
 def chosen(
-    records: Sequence[TrialRecord], reward: Reward, number: int, limited: Sequence[str] = ()
+    records: Sequence[TrialRecord], reward: Reward, costs: Sequence[str], number: int
 ) -> list[TrialRecord]:
     """The candidates of the highest reward on the front, the best first.
 
     Args:
         records: Those that can be on it.
-        reward: Of the search. Its penalised costs are the other axes of the front.
+        reward: Of the search.
+        costs: The other axes of the front, beside the quality.
         number: Largest number of candidates.
-        limited: The axes where no cost is penalised; FLOPs where none is limited either.
     """
-    costs = [penalty.cost for penalty in reward.penalties] or [*limited] or [_UNPENALISED]
     known = [cost for cost in costs if all(cost in record.costs for record in records)]
     points = [
         (reward.quality(record.scores), *(record.costs[cost] for cost in known))
@@ -203,7 +201,7 @@ class _Contest:
         complete = [record for record in records if record.is_complete]
         reward = saved_reward(self._config.reward, complete, str(self._run.path))
         settings = self._config.finalists
-        contest = chosen(trained(records), reward, settings.count, [*self._config.limits])
+        contest = chosen(trained(records), reward, self._config.front_costs, settings.count)
         ahead = rounds(len(contest), settings)
         state = self._begin(len(complete))
         if not all(record.number in state.ranking for record in contest):

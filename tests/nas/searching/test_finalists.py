@@ -46,12 +46,11 @@ def test_finalists_are_those_of_the_front_with_the_highest_reward() -> None:
     records = [_record(*row) for row in [(0, 0.5, 10), (1, 0.4, 20), (2, 0.6, 100), (3, 0.1, 1)]]
     penalised = Reward(("a",), penalties=(Penalty("params", 10, -0.5),))
     # Trial 1 is dominated by trial 0. Rewards: .5, .6 / 10 ** .5 = .19, .1 * 10 ** .5 = .32.
-    assert [r.number for r in chosen(records, penalised, 5)] == [0, 3, 2]
-    assert [r.number for r in chosen(records, penalised, 2)] == [0, 3]
-    # Without penalties FLOPs are the other axis, and the quality decides.
-    assert [r.number for r in chosen(records, Reward(("a",)), 3)] == [2]
-    # With limits alone, their costs are.
-    assert [r.number for r in chosen(records, Reward(("a",)), 3, ["params"])] == [2, 0, 3]
+    assert [r.number for r in chosen(records, penalised, ["params"], 5)] == [0, 3, 2]
+    assert [r.number for r in chosen(records, penalised, ["params"], 2)] == [0, 3]
+    # Without penalties the quality decides.
+    assert [r.number for r in chosen(records, Reward(("a",)), ["flops"], 3)] == [2]
+    assert [r.number for r in chosen(records, Reward(("a",)), ["params"], 3)] == [2, 0, 3]
 
 
 def test_finalists_are_ranked_by_their_reward_after_the_longest_training() -> None:

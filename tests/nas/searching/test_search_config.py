@@ -38,6 +38,13 @@ def test_an_unknown_key_in_a_section_names_the_nearest_one_there() -> None:
         load_config(None, {"reward.agregate": "mean"})
 
 
+def test_the_front_is_over_penalised_costs_or_limited_ones_or_flops() -> None:
+    limited = {"limits": {"params": 1e5}}
+    penalised = {"reward.penalties": [{"cost": "macs"}], **limited}
+    found = [load_config(None, changes).front_costs for changes in (penalised, limited, {})]
+    assert found == [("macs",), ("params",), ("flops",)]
+
+
 def test_a_negative_penalty_base_is_refused() -> None:
     penalties = [{"cost": "flops", "base": -2.0}]
     with pytest.raises(UserError, match="above 0 or 'auto', not -2"):
