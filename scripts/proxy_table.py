@@ -49,7 +49,7 @@ FULL = "full training"
 
 @dataclass(frozen=True)
 class Variant:
-    """A name, and the settings of the evaluation that differ, by dotted key."""
+    """A name, and the settings of the evaluation or the space that differ, by dotted key."""
 
     name: str
     changes: dict[str, Any]
@@ -117,7 +117,7 @@ class _Study:
         key = f"{derive(config.model_dump_json())} {seed} {genotype}"
         if key not in self._known:
             prepared = self._prepared(config)
-            meter = CostMeter(candidates_of(config, self._space, self._task, prepared))
+            meter = CostMeter(candidates_of(config, make_space(config), self._task, prepared))
             evaluator = Evaluator(prepared, config.evaluation, meter, config.reward.metric)
             start = time.process_time()
             scores = evaluator.evaluate(genotype, seed).scores
@@ -156,9 +156,13 @@ class _Study:
         return self._known[key]
 
     def _with(self, changes: dict[str, Any]) -> ImageSearchConfig:
-        known = self._config.evaluation
-        changed = validate(type(known), overridden(known.model_dump(), changes), "evaluation")
-        return self._config.model_copy(update={"evaluation": changed})
+        update = {}
+        for section in ("evaluation", "space"):
+            known = getattr(self._config, section)
+            own = {key: value for key, value in changes.items() if _section(key) == section}
+            keys = {key.removeprefix("space."): value for key, value in own.items()}
+            update[section] = validate(type(known), overridden(known.model_dump(), keys), section)
+        return self._config.model_copy(update=update)
 
     def _prepared(self, config: ImageSearchConfig) -> Any:
         """What candidates share; the last one is kept, as a variant is trained in one go."""
@@ -181,6 +185,10 @@ class _Study:
     def _keep(self, key: str, found: Found) -> None:
         self._known[key] = found
         write_json(self._path, self._known)
+
+
+def _section(key: str) -> str:
+    return "space" if key.startswith("space.") else "evaluation"
 
 
 def _table(variants: dict[str, list[list[Found]]], full: list[list[Found]]) -> Table:
@@ -208,7 +216,7 @@ def _table(variants: dict[str, list[list[Found]]], full: list[list[Found]]) -> T
         pooled = agreement(means, judged) if name != FULL else None
         table.add_row(
             name,
-            f"{mean:.4f} ± {spread:.4f}",
+            f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}",
             str(pooled.spearman) if pooled else "",
             f"{statistics.fmean(each):.2f}" if each else "",
             f"{took:.1f}",
@@ -231,7 +239,7 @@ def _options() -> argparse.Namespace:
         action="append",
         type=Variant.read,
         required=True,
-        help="NAME: KEY=VALUE; KEY=VALUE of the evaluation; repeat it",
+        help="NAME: KEY=VALUE; KEY=VALUE of the evaluation, or space.options.KEY; repeat it",
     )
     add("--candidates", type=int, default=12)
     add("--seeds", type=int, default=4, help="short trainings of each candidate")
