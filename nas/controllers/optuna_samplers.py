@@ -1,11 +1,11 @@
-"""Optuna's own samplers as controllers, as baselines: random, TPE and NSGA-II.
+"""Optuna's own samplers as controllers, as baselines: random, TPE, a Gaussian process and NSGA-II.
 
 They optimise the study's objectives themselves and never look at the reward.
 """
 
 from __future__ import annotations
 
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from pydantic import Field
 
 from nas.controllers.avoiding import AvoidsFailures
@@ -34,6 +34,18 @@ class TPESettings(Settings):
     n_ei_candidates: int = Field(default=24, ge=1)
     multivariate: bool = True
     constant_liar: bool = True
+
+
+class GPSettings(Settings):
+    """Settings of `optuna.samplers.GPSampler`, which documents them.
+
+    Attributes:
+        n_startup_trials: Random trials before the first model.
+        deterministic_objective: Whether the model takes scores to be free of noise.
+    """
+
+    n_startup_trials: int = Field(default=10, ge=1)
+    deterministic_objective: bool = False
 
 
 class NSGA2Settings(Settings):
@@ -68,6 +80,14 @@ def _tpe(
     return AvoidsFailures(seeded, space)
 
 
+def _gp(
+    space: SearchSpace, reward: RewardFunction, seed: int, settings: GPSettings
+) -> BaseSampler:
+    options = settings.model_dump()
+    seeded = SeededPerTrial(lambda trial_seed: GPSampler(seed=trial_seed, **options), seed)
+    return AvoidsFailures(seeded, space)
+
+
 def _nsga2(
     space: SearchSpace, reward: RewardFunction, seed: int, settings: NSGA2Settings
 ) -> BaseSampler:
@@ -78,4 +98,5 @@ def _nsga2(
 
 RANDOM = Controller(RandomSettings, _random)
 TPE = Controller(TPESettings, _tpe)
+GP = Controller(GPSettings, _gp)
 NSGA2 = Controller(NSGA2Settings, _nsga2)

@@ -41,6 +41,7 @@ _CONTROLLERS: Registry[Any] = Registry(
         "nsga2_pymoo": "nas.controllers.nsga2:PymooNSGA2",
         "random": "nas.controllers.optuna_samplers:RANDOM",
         "tpe": "nas.controllers.optuna_samplers:TPE",
+        "gp": "nas.controllers.optuna_samplers:GP",
         "nsga2": "nas.controllers.optuna_samplers:NSGA2",
     },
     _complaint,
@@ -82,7 +83,7 @@ def create(
             ``path/to/file.py:Name`` of a `Learner` or a sampler of Optuna.
         space: The search space; every decision is a categorical parameter of the study.
         reward: Reward of a finished trial from its record, or None if there is none. Optuna's
-            own samplers (random, tpe, nsga2), preference and nsga2_pymoo use the study's objectives
+            own samplers (random, tpe, gp, nsga2), preference and nsga2_pymoo use the study's objectives
             instead; the last two pass over trials without a finite reward all the same.
         seed: Seed of the study, not negative.
         **settings: Settings of that controller.

@@ -61,7 +61,16 @@ def test_no_controller_proposes_a_network_again_that_failed(
 
 @pytest.mark.parametrize(
     "name",
-    ["tpe", "predictor", "preference", "reinforce", "warm_reinforce", "evolution", "nsga2_pymoo"],
+    [
+        "tpe",
+        "gp",
+        "predictor",
+        "preference",
+        "reinforce",
+        "warm_reinforce",
+        "evolution",
+        "nsga2_pymoo",
+    ],
 )
 def test_controllers_learn_what_fails(name: str, small_space: SearchSpace) -> None:
     make: Any = type(small_space)

@@ -28,7 +28,7 @@ def test_every_controller_runs_and_follows_its_seed(
     assert first != other
 
 
-@pytest.mark.parametrize("name", ["random", "tpe", "nsga2"])
+@pytest.mark.parametrize("name", ["random", "tpe", "gp", "nsga2"])
 def test_restarted_worker_does_not_repeat_candidates(
     name: str, space: SearchSpace, reward: Reward, run: Run
 ) -> None:
