@@ -11,12 +11,15 @@ from nas.report.tables import figure
 
 _LEAST = 0.8
 """The rank correlation from which scores are called trustworthy."""
+_FEW = 8
+"""Candidates below which the interval is said to tell little: a resample of four that agree always
+agrees, while four in a random order agree in all ranks once in 24 times."""
 
 
 def trust_table(found: Trust) -> RenderableType:
     """All figures of ``nas trust``."""
     candidates = Table(
-        title=f"Quality in the search and after {found.epochs} epochs", title_justify="left"
+        title=f"Quality in the search and after {_epochs(found.epochs)}", title_justify="left"
     )
     rows = found.records()
     for column in rows.columns:
@@ -47,12 +50,16 @@ def trust_table(found: Trust) -> RenderableType:
 def trust_sentences(found: Trust) -> list[str]:
     """What the figures come to, a sentence each."""
     number, one = len(found.retrials), found.agreement
-    told = f"of {number} candidates with {found.epochs} epochs of training"
+    told = f"of {number} candidates with {_epochs(found.epochs)} of training"
     if one is None:
         sentences = [f"no correlation {told}: all have the same quality"]
     else:
         ceiling = "" if found.ceiling is None else f", ceiling {found.ceiling.spearman:.2f}"
         sentences = [f"Spearman {one.spearman}, Kendall {one.kendall.value:.2f} {told}{ceiling}"]
+        if number < _FEW:
+            sentences.append(
+                f"{number} candidates are too few for the interval to mean much; try {_FEW} or more"
+            )
         sentences += _verdict(found)
     regret = found.regret
     if regret.picked == regret.best:
@@ -85,9 +92,13 @@ def _verdict(found: Trust) -> list[str]:
         return [told]
     return [
         told,
-        f"a training of about {longer.epochs} epochs end to end would rank better: Spearman "
+        f"a training of about {_epochs(longer.epochs)} end to end would rank better: Spearman "
         f"{longer.spearman:.2f}",
     ]
+
+
+def _epochs(count: int | None) -> str:
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _cells(one: Proxy) -> tuple[str, str, str]:

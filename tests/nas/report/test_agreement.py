@@ -99,14 +99,22 @@ def test_sentences_tell_the_correlation_its_ceiling_and_the_regret() -> None:
     first, *others = trust_sentences(TRUST)
     assert first.startswith("Spearman 1.00 (")
     assert first.endswith("of 4 candidates with 2 epochs of training, ceiling 0.40")
-    assert others == ["the search's best in quality (trial 3) is best after it too"]
+    assert others == [
+        "4 candidates are too few for the interval to mean much; try 8 or more",
+        "the search's best in quality (trial 3) is best after it too",
+    ]
+
+
+def test_eight_candidates_are_not_called_few() -> None:
+    several = tuple(replace(one, trial=number) for number, one in enumerate(RETRIALS + RETRIALS))
+    assert not any("too few" in one for one in trust_sentences(replace(TRUST, retrials=several)))
 
 
 def test_scores_that_agree_no_less_than_seeds_do_are_not_blamed() -> None:
     reverse = tuple(replace(one, quality=1 - one.quality) for one in RETRIALS)
     found = trust_sentences(replace(TRUST, retrials=reverse))
-    assert "full trainings of other seeds disagree about as much" in found[1]
-    assert found[2] == (
+    assert "full trainings of other seeds disagree about as much" in found[2]
+    assert found[3] == (
         "the search's best in quality (trial 0) is number 4 after it: regret 0.2500 against trial 3"
     )
 
@@ -129,10 +137,10 @@ def test_scores_that_say_nothing_are_told_with_what_a_longer_training_would_brin
     # Both seeds agree from the first epoch on; the search ranks the other way round.
     retrials = [
         _retrial(number, -number / 10, *[number / 10] * 2, curves=((number / 10,),) * 2)
-        for number in range(6)
+        for number in range(8)
     ]
     _, *verdict, _ = trust_sentences(replace(TRUST, retrials=tuple(retrials)))
     assert verdict == [
         "the interval includes 0: the scores may say nothing; retrain several candidates",
-        "a training of about 1 epochs end to end would rank better: Spearman 1.00",
+        "a training of about 1 epoch end to end would rank better: Spearman 1.00",
     ]
