@@ -83,8 +83,8 @@ def create(
             ``path/to/file.py:Name`` of a `Learner` or a sampler of Optuna.
         space: The search space; every decision is a categorical parameter of the study.
         reward: Reward of a finished trial from its record, or None if there is none. Optuna's
-            own samplers (random, tpe, gp, nsga2), preference and nsga2_pymoo use the study's objectives
-            instead; the last two pass over trials without a finite reward all the same.
+            own samplers (random, tpe, gp, nsga2), preference and nsga2_pymoo use the study's
+            objectives instead; the last two pass over trials without a finite reward all the same.
         seed: Seed of the study, not negative.
         **settings: Settings of that controller.
 
