@@ -8,8 +8,10 @@ Hand-made networks are those of `hand_made`, and a plain decoder on the encoder 
 at two strides and with the same ImageNet weights. Ours are found by one search for each limit on
 the parameters, and its best candidate is retrained. Everything is trained with the same settings
 and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
-the table. Latency is that of the ONNX file on one thread of this machine. What is trained already
-is not trained again, so the script can be stopped and started. It takes hours on two cores.
+the table. What is trained already is not trained again, so the script can be stopped and started,
+and finished rows are kept in one file, so that another machine can train the others. Latency is
+that of the ONNX files on one thread, of all rows on the machine that prints the table. It takes
+hours on two cores.
 """
 
 from __future__ import annotations
@@ -24,15 +26,23 @@ from typing import Any
 import matplotlib.pyplot as plt
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 import latency
 import nas
+from nas.errors import UserError
 from nas.experiments.run import mean_and_spread
 from nas.files import read_json, write_json
+from nas.kinds.network_file import describe
+from nas.models.network_settings import NetworkSettings
+from nas.models.segmenters import SearchedSegmenterSettings, SegmenterSettings
 from nas.pareto.figures import save
+from nas.settings import validate
 
 HERE = Path(__file__).resolve().parent
+HAND_MADE = f"{HERE / 'hand_made.py'}:"
 TASK = HERE.parent / "docs" / "tasks" / "camvid.yaml"
+CLASSES = 11
 BACKBONE = "mobilenetv2_100"
 LIMITS = {"100 K": 100_000, "300 K": 300_000, "500 K": 500_000}
 
@@ -44,22 +54,60 @@ class Row:
     Attributes:
         name: Of the network.
         ours: Whether a search has found it.
-        params: Number of parameters.
-        macs: Multiply-accumulates for an image.
-        ms: Median latency in milliseconds.
+        network: Settings that build it, but for the name of a hand-made one.
         validation: mIoU of each seed on the validation split.
         test: mIoU of each seed on the test split.
         own_size: The same against the masks as they are stored.
     """
 
     name: str
-    ours: bool
-    params: int
-    macs: int
-    ms: float
-    validation: tuple[float, ...]
-    test: tuple[float, ...]
-    own_size: tuple[float, ...]
+    network: dict[str, Any]
+    validation: list[float]
+    test: list[float]
+    own_size: list[float]
+
+    @property
+    def ours(self) -> bool:
+        """Whether a search has found it."""
+        return "genotype" in self.network
+
+    def build(self, shape: tuple[int, int, int, int]) -> nn.Module:
+        """The network with random weights, for images N x channels x height x width."""
+        settings: NetworkSettings
+        if self.ours:
+            settings = validate(SearchedSegmenterSettings, self.network, self.name)
+        else:
+            name = self.network["name"]
+            place = {"name": f"{HERE}/{name}"} if ":" in name else {}
+            settings = validate(SegmenterSettings, self.network | place, self.name)
+        return settings.build(CLASSES, shape[2:], shape[1]).eval()
+
+
+class Rows:
+    """Finished rows in one file, all of the same recipe.
+
+    Args:
+        path: The file; it need not exist.
+        recipe: What the rows have in common.
+
+    Raises:
+        UserError: If the file holds rows of another recipe.
+    """
+
+    def __init__(self, path: Path, recipe: dict[str, Any]):
+        self._path, self._recipe = path, recipe
+        known = read_json(path) if path.exists() else {"recipe": recipe, "rows": {}}
+        if known["recipe"] != recipe:
+            raise UserError(f"{path}: its rows were trained with {known['recipe']}, not {recipe}.")
+        self.known = {name: Row(name, **row) for name, row in known["rows"].items()}
+
+    def add(self, row: Row) -> None:
+        """Keeps a row."""
+        self.known[row.name] = row
+        rows = {name: asdict(row) for name, row in self.known.items()}
+        for one in rows.values():
+            del one["name"]
+        write_json(self._path, {"recipe": self._recipe, "rows": rows})
 
 
 class Comparison:
@@ -67,6 +115,9 @@ class Comparison:
 
     Args:
         options: Of the command line.
+
+    Raises:
+        UserError: If the file of finished rows is of another recipe.
     """
 
     def __init__(self, options: argparse.Namespace):
@@ -86,12 +137,11 @@ class Comparison:
             "model.options": {"weights": str(options.weights)},
             "training.encoder_learning_rate": options.encoder_rate,
         }
-        designed = f"{HERE / 'hand_made.py'}:"
         self.networks: dict[str, Callable[[str], Row]] = {
-            "ENet": partial(self.designed, f"{designed}enet", fresh),
-            "LR-ASPP": partial(self.designed, f"{designed}lraspp_small", fresh),
-            "LR-ASPP at half width": partial(self.designed, f"{designed}lraspp_tiny", fresh),
-            "FastNAS arch0": partial(self.designed, f"{designed}arch0", arch0),
+            "ENet": partial(self.designed, f"{HAND_MADE}enet", fresh),
+            "LR-ASPP": partial(self.designed, f"{HAND_MADE}lraspp_small", fresh),
+            "LR-ASPP at half width": partial(self.designed, f"{HAND_MADE}lraspp_tiny", fresh),
+            "FastNAS arch0": partial(self.designed, f"{HAND_MADE}arch0", arch0),
             "plain decoder to stride 16": partial(
                 self.designed, BACKBONE, {**pretrained, "model.strides": [4, 8, 16]}
             ),
@@ -103,16 +153,28 @@ class Comparison:
                 for label, limit in LIMITS.items()
             },
         }
+        self.rows = Rows(
+            options.rows or options.work / "rows.json",
+            {
+                "size": options.size,
+                "seeds": options.seeds,
+                "epochs": options.epochs,
+                "encoder_learning_rate": options.encoder_rate,
+                **self.recipe,
+            },
+        )
 
-    def rows(self) -> Iterator[Row]:
-        """The rows of the table; those that are known are read."""
+    def missing(self) -> Iterator[str]:
+        """Trains the rows that are asked for and not known, and yields the names of them."""
         for name, make in self.networks.items():
-            if self.options.only and name not in self.options.only:
-                continue
-            record = self.folder(name) / f"row-{self.options.seeds}-{self.options.epochs}.json"
-            if not record.exists():
-                write_json(record, asdict(make(name)))
-            yield Row(**read_json(record))
+            wanted = not self.options.only or name in self.options.only
+            if wanted and name not in self.rows.known:
+                self.rows.add(make(name))
+                yield name
+
+    def finished(self) -> list[Row]:
+        """The known rows, in the order of the table."""
+        return [self.rows.known[name] for name in self.networks if name in self.rows.known]
 
     def folder(self, name: str) -> Path:
         """Where a network is kept."""
@@ -135,7 +197,7 @@ class Comparison:
             },
         )
         places = [run.path / f"seed-{seed}" for seed in range(self.options.seeds)]
-        return self.scored(name, False, places)
+        return self.scored(name, places)
 
     def searched(self, limit: int, name: str) -> Row:
         """The best candidate of a search with a limit on the parameters."""
@@ -171,55 +233,64 @@ class Comparison:
                 device=self.options.device,
                 config={"encoder_learning_rate": self.options.encoder_rate, **self.recipe},
             )
-        return self.scored(name, True, places)
+        return self.scored(name, places)
 
-    def scored(self, name: str, ours: bool, places: list[Path]) -> Row:
+    def scored(self, name: str, places: list[Path]) -> Row:
         """A row of trained networks, one for each seed."""
-        network = nas.load(places[0])
-        counts = latency.count(network, self.shape)
         test = [nas.evaluate(place, "test").figures for place in places]
-        validation = [nas.evaluate(place).figures["none"]["mean_iou"][0] for place in places]
         return Row(
             name=name,
-            ours=ours,
-            params=counts.parameters,
-            macs=counts.macs,
-            ms=latency.measure(network, self.shape).median_ms,
-            validation=tuple(validation),
-            test=tuple(one["none"]["mean_iou"][0] for one in test),
+            network=portable(describe(places[0]).network.model_dump(mode="json")),
+            validation=[nas.evaluate(place).figures["none"]["mean_iou"][0] for place in places],
+            test=[one["none"]["mean_iou"][0] for one in test],
             # Where images are trained at the size of the files, both are one.
-            own_size=tuple(one.get("own size", one["none"])["mean_iou"][0] for one in test),
+            own_size=[one.get("own size", one["none"])["mean_iou"][0] for one in test],
         )
+
+
+def portable(network: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a network without weights and the folder of this file, for another machine."""
+    if "genotype" in network:
+        return {**network, "encoder": portable(network["encoder"])}
+    options = {key: value for key, value in network["options"].items() if key != "weights"}
+    name = network["name"].removeprefix(f"{HERE}/")
+    return {**network, "name": name, "weights": "none", "options": options}
 
 
 def main() -> None:
     """Prints the table, and draws mIoU against parameters and against milliseconds."""
     options = parse_arguments()
-    rows = list(Comparison(options).rows())
+    comparison = Comparison(options)
     console = Console()
+    for name in comparison.missing():
+        console.print(f"trained {name}")
+    rows = comparison.finished()
+    networks = [row.build(comparison.shape) for row in rows]
+    counts = [latency.count(network, comparison.shape) for network in networks]
+    ms = [latency.measure(network, comparison.shape).median_ms for network in networks]
     table = Table(box=None, title=f"CamVid at {options.size}, mIoU in %, seeds: {options.seeds}")
     for column in ("network", "parameters", "MACs", "ms", "validation", "test", "test, own size"):
         table.add_column(column, justify="left" if column == "network" else "right")
-    for row in rows:
+    for row, count, median in zip(rows, counts, ms, strict=True):
         scores = (row.validation, row.test, row.own_size)
         table.add_row(
             row.name,
-            f"{row.params / 1e3:.0f} K",
-            f"{row.macs / 1e6:.0f} M",
-            f"{row.ms:.2f}",
+            f"{count.parameters / 1e3:.0f} K",
+            f"{count.macs / 1e6:.0f} M",
+            f"{median:.2f}",
             *(f"{100 * mean:.1f} ± {100 * spread:.1f}" for mean, spread in map(both, scores)),
         )
     console.print(table)
     for axis, values, label in (
-        ("params", [row.params for row in rows], "parameters"),
-        ("ms", [row.ms for row in rows], "milliseconds, one thread"),
+        ("params", [count.parameters for count in counts], "parameters"),
+        ("ms", ms, "milliseconds, one thread"),
     ):
         console.print(f"wrote {draw(rows, values, label, options.work / f'camvid-{axis}')}")
 
 
-def both(values: tuple[float, ...]) -> tuple[float, float]:
+def both(values: list[float]) -> tuple[float, float]:
     """Mean and sample standard deviation, which is 0 for one value."""
-    mean, spread = mean_and_spread(list(values))
+    mean, spread = mean_and_spread(values)
     return mean, spread or 0.0
 
 
@@ -247,6 +318,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--data", type=Path, required=True, help="folder of CamVid, see docs/tasks/camvid.yaml")
     add("--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}")
     add("--work", type=Path, required=True, help="folder for everything that is trained")
+    add("--rows", type=Path, help="file of finished rows (default rows.json in --work)")
     add("--size", default="180x240", help="height x width of the images (default 180x240)")
     add("--seeds", type=int, default=4)
     add("--epochs", type=int, default=100, help="of every full training (default 100)")

@@ -50,13 +50,14 @@ def lraspp_tiny(num_classes: int) -> nn.Module:
 def arch0(num_classes: int, weights: str = "none") -> nn.Module:
     """The decoder that FastNAS was published with, behind MobileNetV2.
 
-    Nekrasov et al., CVPR 2019, https://arxiv.org/abs/1810.10804.
+    Nekrasov et al., CVPR 2019, https://arxiv.org/abs/1810.10804. Its auxiliary heads, which a
+    network of one's own has no place for, are left out.
 
     Args:
         num_classes: Number of classes.
         weights: Those of the encoder: none, imagenet, or a file.
     """
-    space = search_spaces.create("fastnas", width=64, repeats=2)
+    space = search_spaces.create("fastnas", width=64, repeats=2, auxiliary="none")
     assert isinstance(space, DecoderSpace)
     encoder = Encoder(
         EncoderSettings(name="mobilenetv2_100", weights=weights, options={"pad_type": "same"})
