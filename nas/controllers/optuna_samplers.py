@@ -80,9 +80,7 @@ def _tpe(
     return AvoidsFailures(seeded, space)
 
 
-def _gp(
-    space: SearchSpace, reward: RewardFunction, seed: int, settings: GPSettings
-) -> BaseSampler:
+def _gp(space: SearchSpace, reward: RewardFunction, seed: int, settings: GPSettings) -> BaseSampler:
     options = settings.model_dump()
     seeded = SeededPerTrial(lambda trial_seed: GPSampler(seed=trial_seed, **options), seed)
     return AvoidsFailures(seeded, space)

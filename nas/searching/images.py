@@ -19,6 +19,7 @@ from nas.kinds.candidates import Candidates
 from nas.kinds.kind import Prepared
 from nas.kinds.registry import kind_of
 from nas.kinds.teacher import network_path
+from nas.nested import flattened
 from nas.objects import is_object
 from nas.searching.assembly import Parts, make_controller, make_space, of_kind
 from nas.searching.config import ImageSearchConfig, SearchConfig
@@ -29,6 +30,7 @@ from nas.searching.run_folder import RunFolder
 from nas.searching.sizing import space_within
 from nas.tasks import Task
 from nas.training.device import resolve_device
+from nas.training.precision import remark
 from rewards import Reward, RewardError
 from search_spaces.space import SearchSpace
 
@@ -116,6 +118,7 @@ class ImageAssembly:
         task = self.task(config)
         config = with_reward(config, classes=config.reward.classes or task.reward_classes)
         device = str(resolve_device(config.device))
+        self._tell_slow_precision(config)
         # Before anything is trained: a search whose limits leave nothing ends here.
         candidates = candidates_of(config, self.space(config), task)
         if not run.study_path.is_file():
@@ -132,6 +135,13 @@ class ImageAssembly:
         if prepared.teacher is not None:
             self._say(f"teacher: {prepared.teacher.remark}")
         return config
+
+    def _tell_slow_precision(self, config: ImageSearchConfig) -> None:
+        settings = flattened(config.evaluation.model_dump())
+        precisions = [value for key, value in settings.items() if key.endswith(".precision")]
+        slow = remark(resolve_device(config.device), precisions)
+        if slow is not None:
+            self._say(slow)
 
     def _cross_check(self, candidates: Candidates, seed: int) -> None:
         warning = second_opinion(candidates, random.Random(seed))

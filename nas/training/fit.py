@@ -13,6 +13,7 @@ from nas.tasks import Task
 from nas.training.balancing import balance, told
 from nas.training.freezing import frozen
 from nas.training.loop import Loop
+from nas.training.precision import remark
 from nas.training.recipe import QUALITY, AnyRecipe
 from nas.training.scoring import Quality
 from nas.training.seeding import derive
@@ -92,6 +93,9 @@ def training_of(
     distiller = teaching.distiller
 
     def begin() -> None:
+        slow = remark(device, [getattr(settings, "precision", "float32")])
+        if slow is not None:
+            teaching.say(slow)
         if distiller is None:
             return
         weights = balance(distiller, network, loss, batches.epoch(0), frozen_statistics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -22,3 +23,29 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 def loss_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler | None:
     """Keeps the small gradients of float16 above its smallest number; the others need none."""
     return torch.amp.GradScaler(device.type) if precision == "float16" else None
+
+
+def remark(device: torch.device, precisions: Iterable[str]) -> str | None:
+    """A sentence about precisions that a processor computes in detours, or None.
+
+    Args:
+        device: Where networks are trained.
+        precisions: Those that are asked for.
+    """
+    if device.type != "cpu":
+        return None
+    slow = [name for name in _TYPES if name in set(precisions) and not _has_instructions(name)]
+    if not slow:
+        return None
+    return (
+        f"precision: this processor has no instructions for {' and '.join(slow)}, so float32 is "
+        "several times faster here"
+    )
+
+
+def _has_instructions(precision: str) -> bool:
+    supported = {
+        "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+        "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported,
+    }
+    return bool(supported[precision]())

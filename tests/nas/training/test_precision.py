@@ -1,0 +1,44 @@
+"""Tests for what is said of precisions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nas.training import precision
+from nas.training.precision import remark
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def instructions(monkeypatch):
+    """Sets the precisions that this processor has instructions for."""
+
+    def has(*names: str) -> None:
+        monkeypatch.setattr(precision, "_has_instructions", lambda name: name in names)
+
+    return has
+
+
+def test_a_precision_without_instructions_is_told(instructions) -> None:
+    instructions("float16")
+    told = remark(CPU, ["float32", "bfloat16", "float16"])
+    assert told is not None
+    assert "no instructions for bfloat16, so float32" in told
+
+
+@pytest.mark.parametrize("asked", [["float32"], ["bfloat16"]])
+def test_what_is_as_fast_as_can_be_is_not(asked, instructions) -> None:
+    instructions("bfloat16")
+    assert remark(CPU, asked) is None
+
+
+def test_a_gpu_is_left_alone(instructions) -> None:
+    instructions()
+    assert remark(torch.device("cuda"), ["bfloat16"]) is None
+
+
+def test_the_processor_is_asked() -> None:
+    # Whatever the answer is, both questions exist in this version of PyTorch.
+    assert {type(precision._has_instructions(name)) for name in ("bfloat16", "float16")} == {bool}
