@@ -53,8 +53,7 @@ class Row:
 
     Attributes:
         name: Of the network.
-        ours: Whether a search has found it.
-        network: Settings that build it, but for the name of a hand-made one.
+        network: Settings that build it; a hand-made one is named by its file in this folder.
         validation: mIoU of each seed on the validation split.
         test: mIoU of each seed on the test split.
         own_size: The same against the masks as they are stored.
@@ -160,6 +159,9 @@ class Comparison:
                 "seeds": options.seeds,
                 "epochs": options.epochs,
                 "encoder_learning_rate": options.encoder_rate,
+                "trials": options.trials,
+                "finalists": options.finalists,
+                "teacher": options.teacher is not None,
                 **self.recipe,
             },
         )
@@ -260,7 +262,10 @@ def portable(network: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Prints the table, and draws mIoU against parameters and against milliseconds."""
     options = parse_arguments()
-    comparison = Comparison(options)
+    try:
+        comparison = Comparison(options)
+    except UserError as error:
+        raise SystemExit(str(error)) from error
     console = Console()
     for name in comparison.missing():
         console.print(f"trained {name}")
@@ -330,7 +335,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--rate", type=float, default=3e-3, help="learning rate (default 3e-3)")
     add("--encoder-rate", type=float, default=1e-3, help="of pre-trained weights (default 1e-3)")
     add("--device", default="auto")
-    add("--only", action="append", default=[], help="name of a row; repeat for several")
+    add("--only", action="append", default=[], help="row to train; repeat for several")
     return parser.parse_args()
 
 
