@@ -39,6 +39,9 @@ def test_a_gpu_is_left_alone(instructions) -> None:
     assert remark(torch.device("cuda"), ["bfloat16"]) is None
 
 
-def test_the_processor_is_asked() -> None:
-    # Whatever the answer is, both questions exist in this version of PyTorch.
-    assert {type(precision._has_instructions(name)) for name in ("bfloat16", "float16")} == {bool}
+@pytest.mark.parametrize(("name", "short"), [("bfloat16", "bf16"), ("float16", "fp16")])
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_processor_is_asked(name, short, answer, monkeypatch) -> None:
+    # Without `raising=False`, so that a version of PyTorch without the question fails here.
+    monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{short}_supported", lambda: answer)
+    assert (remark(CPU, [name]) is None) is answer
