@@ -39,7 +39,6 @@ from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, load_config
 from nas.searching.full_training import FullTrainer, FullTraining
 from nas.searching.images import candidates_of, load_task, reward_on
-from nas.settings import overridden, validate
 from nas.training.device import resolve_device
 from nas.training.seeding import derive
 from search_spaces.genotype import Genotype
@@ -88,9 +87,7 @@ class _Study:
     """Trains candidates, and remembers what came out in a file."""
 
     def __init__(self, options: argparse.Namespace):
-        config = load_config(options.config, assignments(options.set))
-        if not isinstance(config, ImageSearchConfig):
-            raise UserError(f"{options.config}: it searches a table, where nothing is trained.")
+        config = _searched(options, {})
         self._config, self._options = config, options
         self._ready: tuple[ImageSearchConfig, Any] | None = None
         self._path = options.work / "found.json"
@@ -156,13 +153,11 @@ class _Study:
         return self._known[key]
 
     def _with(self, changes: dict[str, Any]) -> ImageSearchConfig:
-        update = {}
-        for section in ("evaluation", "space"):
-            known = getattr(self._config, section)
-            own = {key: value for key, value in changes.items() if _section(key) == section}
-            keys = {key.removeprefix("space."): value for key, value in own.items()}
-            update[section] = validate(type(known), overridden(known.model_dump(), keys), section)
-        return self._config.model_copy(update=update)
+        placed = {
+            key if key.startswith("space.") else f"evaluation.{key}": value
+            for key, value in changes.items()
+        }
+        return _searched(self._options, placed)
 
     def _prepared(self, config: ImageSearchConfig) -> Any:
         """What candidates share; the last one is kept, as a variant is trained in one go."""
@@ -187,8 +182,11 @@ class _Study:
         write_json(self._path, self._known)
 
 
-def _section(key: str) -> str:
-    return "space" if key.startswith("space.") else "evaluation"
+def _searched(options: argparse.Namespace, changes: dict[str, Any]) -> ImageSearchConfig:
+    config = load_config(options.config, assignments(options.set) | changes)
+    if not isinstance(config, ImageSearchConfig):
+        raise UserError(f"{options.config}: it searches a table, where nothing is trained.")
+    return config
 
 
 def _table(variants: dict[str, list[list[Found]]], full: list[list[Found]]) -> Table:
