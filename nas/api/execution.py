@@ -31,7 +31,7 @@ def run_search(
         The run folder.
     """
     from nas.searching.assembly import IMPORT_PATH, StandardAssembly
-    from nas.searching.config import load_config
+    from nas.searching.reading import load_config
     from nas.searching.run_folder import RunFolder
     from nas.searching.search import resume as continue_search
     from nas.searching.search import start

@@ -16,8 +16,9 @@ from nas.kinds.network_file import NetworkDescription, describe, load
 from nas.kinds.registry import kind_named
 from nas.models.face_networks import on_its_own
 from nas.searching.assembly import make_space
-from nas.searching.config import ImageSearchConfig, SearchConfig, load_config
+from nas.searching.config import ImageSearchConfig, SearchConfig
 from nas.searching.images import candidates_of, candidates_of_run, load_task
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 
 ONNX = ".onnx"

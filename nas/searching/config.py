@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,9 +17,8 @@ from nas.distillation.terms import TermSettings
 from nas.evaluation.latency.settings import LatencySettings
 from nas.files import located
 from nas.kinds.kind import AnyKind
-from nas.kinds.registry import kind_named, kind_names
+from nas.kinds.registry import kind_named
 from nas.nested import value_at
-from nas.searching.locations import placed_in
 from nas.searching.sections import (
     CandidateSettings,
     ControllerSettings,
@@ -29,7 +27,7 @@ from nas.searching.sections import (
     RewardSettings,
     SpaceSettings,
 )
-from nas.settings import Settings, overridden, read_values, validate
+from nas.settings import Settings
 from nas.training.stage_settings import StageTraining
 from open_registry import load_modules
 
@@ -394,63 +392,3 @@ class SweepSearchConfig(SearchConfig):
 
     experiment: dict[str, Any]
     seeds: int = Field(default=1, ge=1)
-
-
-def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
-    """The configuration that raw values are meant for: told by a table, the task or the space."""
-    if values.get("experiment") is not None:
-        return SweepSearchConfig
-    if values.get("table") is not None:
-        return TableSearchConfig
-    if values.get(TASK_KIND) is not None:
-        return image_config(str(values[TASK_KIND]))
-    space = values.get("space")
-    name = space.get("name") if isinstance(space, Mapping) else None
-    try:
-        return image_config(search_spaces.kind(str(name)) if name else "segmentation")
-    except search_spaces.SpaceError:
-        # The registry of spaces reports the error.
-        return image_config("segmentation")
-
-
-def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
-    """Reads the configuration of a search.
-
-    Defaults give way to the file, and the file to the overrides.
-
-    Args:
-        path: A YAML file, or none.
-        overrides: Values by dotted key, for example ``{"space.options.cells": 2}``.
-
-    Raises:
-        UserError: If the file cannot be read, or a key or value is wrong.
-    """
-    values = read_values(path)
-    if path is not None and (path.parent / "run.json").is_file():
-        # The file of a run names what lies in the run by a path from there.
-        values = placed_in(path.parent, values)
-    source = "configuration" if path is None else str(path)
-    resolved = overridden(values, overrides)
-    resolved = _with_task_kind(resolved)
-    config = config_class(resolved)
-    # The file alone, so that the message can name it; the table may come from elsewhere.
-    told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
-    validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
-    return validate(config, resolved, "configuration" if overrides else source)
-
-
-def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with the kind of their task, where it borrows the search space of another."""
-    space, task = values.get("space"), values.get("task")
-    named = space.get("name") if isinstance(space, Mapping) else None
-    if TASK_KIND in values or named is None or not isinstance(task, str):
-        return values
-    name = nas.tasks.told_kind(task)
-    try:
-        borrows = name in kind_names() and kind_named(name).space_kind is not None
-        if not borrows or kind_named(name).space_kind != search_spaces.kind(str(named)):
-            return values
-    except search_spaces.SpaceError:
-        # Whoever creates the space says what is wrong.
-        return values
-    return {**values, TASK_KIND: name}

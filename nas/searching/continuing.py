@@ -16,8 +16,9 @@ import optuna
 from nas import allowed
 from nas.errors import UserError
 from nas.nested import flattened, value_at
-from nas.searching.config import SearchConfig, config_class
+from nas.searching.config import SearchConfig
 from nas.searching.locations import LOCATIONS
+from nas.searching.reading import config_class
 
 CHANGEABLE = (
     *("trials", "workers", "device", "failures_in_a_row", "beyond_in_a_row", "finalists"),

@@ -19,9 +19,10 @@ from nas.files import (
     write_json,
     write_text,
 )
-from nas.searching.config import SearchConfig, config_class
+from nas.searching.config import SearchConfig
 from nas.searching.locations import placed_in, with_places
 from nas.searching.provenance import provenance
+from nas.searching.reading import config_class
 from nas.settings import read_yaml, validate
 
 

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from nas import allowed
 from nas.errors import UserError
 from nas.files import naming_full_disks
-from nas.searching.config import SearchConfig, config_class
+from nas.searching.config import SearchConfig
 from nas.searching.continuing import StudyData, check_data, record_data
 from nas.searching.databases import (
     connect,
@@ -27,6 +27,7 @@ from nas.searching.databases import (
     without_password,
 )
 from nas.searching.memory_storage import MemoryStorage
+from nas.searching.reading import config_class
 from nas.searching.run_folder import RunFolder
 from nas.searching.storage import TrialCache, TrialStorage
 from search_spaces.space import SearchSpace

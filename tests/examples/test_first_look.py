@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.searching.config import load_config
+from nas.searching.reading import load_config
 
 FILE = Path(__file__).parents[2] / "examples" / "first_look.yaml"
 

@@ -31,7 +31,8 @@ from nas.kinds.network_file import describe
 from nas.mutual_learning.networks_file import ClassifiersDescription
 from nas.mutual_learning.settings import ClassificationMutualConfig
 from nas.retraining.options import RetrainStages
-from nas.searching.config import image_config, load_config
+from nas.searching.config import image_config
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.settings import overridden, read_yaml, validate
 from search_spaces import Genotype, GenotypeError

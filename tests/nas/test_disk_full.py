@@ -15,7 +15,7 @@ from nas.kinds.cache import cached_tensors
 from nas.models.weights import save_tensors
 from nas.pareto.figures import new_figure, save
 from nas.pareto.table import write_csv
-from nas.searching.config import load_config
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.tasks.faces.cache import read_arrays, write_arrays
 from nas.training.checkpoint import load_checkpoint, save_checkpoint

@@ -11,7 +11,7 @@ from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.report.run_list import runs_in
 from nas.report.runs import read_snapshot
-from nas.searching.config import load_config
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.searching.search import resume, start
 

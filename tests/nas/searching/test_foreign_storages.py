@@ -11,8 +11,8 @@ from search_fakes import FakeAssembly
 from nas import allowed
 from nas.errors import UserError
 from nas.searching import databases
-from nas.searching.config import load_config
 from nas.searching.databases import connect, refuse_password, without_password
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.searching.search import resume, start
 from nas.searching.study import join_study, read_study

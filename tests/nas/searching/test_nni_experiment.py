@@ -17,9 +17,10 @@ from optuna.trial import TrialState
 from nas.errors import UserError
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, standard
-from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.config import TableSearchConfig
 from nas.searching.executors import create_executor
 from nas.searching.nni_experiment import _jobs
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 

@@ -19,9 +19,10 @@ from optuna.trial import TrialState
 from nas.errors import UserError
 from nas.searching import outages, search
 from nas.searching.assembly import IMPORT_PATH, standard
-from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.config import TableSearchConfig
 from nas.searching.databases import PASSWORD, connect
 from nas.searching.places import completed
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 

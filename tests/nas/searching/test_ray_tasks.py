@@ -23,11 +23,12 @@ from nas.errors import UserError
 from nas.evaluation.table_evaluator import TableEvaluator
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, standard
-from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.config import TableSearchConfig
 from nas.searching.databases import PASSWORD
 from nas.searching.executors import create_executor
 from nas.searching.places import completed
 from nas.searching.ray_tasks import _task, _work
+from nas.searching.reading import load_config
 from nas.searching.run_folder import RunFolder
 from nas.searching.study import read_study
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.searching.config import TableSearchConfig, image_config, load_config
+from nas.searching.config import TableSearchConfig, image_config
 from nas.searching.locations import placed_in
+from nas.searching.reading import load_config
 from nas.settings import validate
 
 

@@ -8,7 +8,7 @@ import latency
 import rewards
 import search_spaces
 from nas.errors import UserError
-from nas.searching.config import load_config
+from nas.searching.reading import load_config
 from nas.searching.sharing import require_importable
 from search_spaces.nasbench201.space import NASBench201
 

@@ -7,7 +7,7 @@ import pytest
 import latency
 from nas.cli.limits import amount
 from nas.errors import UserError
-from nas.searching.config import load_config
+from nas.searching.reading import load_config
 from nas.searching.sizing import space_within
 from search_spaces.genotype import Genotype
 

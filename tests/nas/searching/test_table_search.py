@@ -10,7 +10,8 @@ import pytest
 from nas.errors import UserError
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, standard
-from nas.searching.config import TableSearchConfig, load_config
+from nas.searching.config import TableSearchConfig
+from nas.searching.reading import load_config
 from nas.searching.records import TrialRecord, complete_records
 from nas.searching.reward import saved_reward
 from nas.searching.run_folder import RunFolder
