@@ -15,6 +15,7 @@ from search_spaces.registry import (
     names,
     presets,
     register,
+    starting_options,
 )
 from search_spaces.space import (
     ClassifierSpace,
@@ -45,4 +46,5 @@ __all__ = [
     "names",
     "presets",
     "register",
+    "starting_options",
 ]

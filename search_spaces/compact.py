@@ -27,10 +27,10 @@ class Compact(DecoderSpace):
     part of the network. A decoder that reads a map behind it reads the last one instead, so that
     the same decoder can be tried on every encoder.
 
-    A subclass gives a `name` and `defaults`. `Nano`, `Micro` and `Small` are named after their
-    size: nine of ten random networks for eleven classes have about the parameters that they tell.
-    The nested form of a genotype is `[encoder, stride, width, decoder]`, the decoder in the nested
-    form of its space.
+    A subclass gives a `name`, `defaults` and `starting_options`. `Nano`, `Micro` and `Small` are
+    named after their size: nine of ten random networks for eleven classes have about the
+    parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
+    the decoder in the nested form of its space.
 
     Args:
         encoders: Names of backbones.
@@ -192,6 +192,11 @@ ENCODERS = (
 """The backbones of `Nano`, `Micro` and `Small`, 16 to 280 thousand parameters by their cut."""
 
 
+def _with_classifiers(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells as auxiliary heads take longer and rank candidates no better; see docs/results.md."""
+    return {"sizes": {**defaults["sizes"], "auxiliary": "classifier"}}
+
+
 class Nano(Compact):
     """Networks of about 10 to 100 thousand parameters; see `Compact`."""
 
@@ -203,6 +208,7 @@ class Nano(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 2},
     }
+    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 class Micro(Compact):
@@ -216,6 +222,7 @@ class Micro(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
+    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 class Small(Compact):
@@ -229,6 +236,7 @@ class Small(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
+    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 def _cut(name: str, stride: int) -> EncoderCut:

@@ -66,6 +66,18 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
     return {preset: dict(options) for preset, options in find(name).presets.items()}
 
 
+def starting_options(name: str) -> dict[str, Any]:
+    """Options of a space that a new search takes unless it is told others.
+
+    Args:
+        name: A name or an import path, as in `create`.
+
+    Raises:
+        SpaceError: If there is no such space.
+    """
+    return dict(find(name).starting_options)
+
+
 def kind(name: str) -> Kind:
     """What the networks of a space are for.
 

@@ -324,6 +324,7 @@ def _report(run: Any) -> None:
     from nas.report.runs import read_snapshot
     from nas.report.search_quality import search_quality
     from nas.report.status import finalist_sentences, quality_table
+    from nas.report.teacher import teacher_sentence
     from nas.searching.config import ImageSearchConfig
     from nas.terminal import plain_console
 
@@ -333,6 +334,8 @@ def _report(run: Any) -> None:
     console.print(run_front(found, console.width))
     for number, line in enumerate(finalist_sentences(found)):
         say(f"finalist {number + 1}: {line}")
+    if (taught := teacher_sentence(found)) is not None:
+        say(f"teacher: {taught}")
     if not found.finals() and isinstance(found.config, ImageSearchConfig):
         say(
             "these scores are of short trainings: nas trust tells how far they hold, and "

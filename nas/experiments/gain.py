@@ -12,7 +12,7 @@ from nas.files import read_json
 from nas.kinds.teacher import METRICS
 from nas.settings import read_values, validate
 
-_CLEAR_LEAD = 0.01
+CLEAR_LEAD = 0.01
 """By less than this one network is hardly better than another."""
 _OF_TEACHING = ("teacher", "losses", "stages")
 _COMPARABLE = frozenset({*_OF_TEACHING, "teacher_model", "seed"})
@@ -50,7 +50,7 @@ class Comparison:
     @property
     def expected(self) -> str:
         """What to expect of the teacher before anything is trained; empty if nothing is known."""
-        if self.alone is None or self._lead(self.teacher, self.alone.value) > _CLEAR_LEAD:
+        if self.alone is None or self._lead(self.teacher, self.alone.value) > CLEAR_LEAD:
             return ""
         return (
             f"the teacher's {self._name} of {self.teacher:.3f} is hardly better than the "
@@ -70,7 +70,7 @@ class Comparison:
                 f"{self._name} {taught:.3f} with the teacher, {self.alone.value:.3f} alone "
                 f"({self.alone.folder}): {gain:+.3f} by the teacher"
             )
-        if self._lead(self.teacher, taught) > _CLEAR_LEAD:
+        if self._lead(self.teacher, taught) > CLEAR_LEAD:
             return ""
         return (
             f"the teacher's {self._name} of {self.teacher:.3f} is hardly better than the "

@@ -20,8 +20,9 @@ from nas.searching.finalists import Finalists
 from nas.searching.places import trials_asked
 from nas.searching.records import TrialRecord, read_records, trained
 from nas.searching.reward import saved_reward
-from nas.searching.run_folder import RunFolder
+from nas.searching.run_folder import TEACHER, RunFolder
 from nas.searching.study import read_study
+from nas.training.scoring import Scores
 from rewards import Reward
 
 QUALITY = Objective("quality", "maximise", "Quality")
@@ -43,6 +44,7 @@ class Snapshot:
         records: Every trial, in the order of their numbers.
         data: What they learned from; None for older runs.
         finalists: What was trained in full at the end, if anything was.
+        teacher: Scores of the teacher on validation, metric by class; None for older runs too.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Snapshot:
     records: tuple[TrialRecord, ...]
     data: StudyData | None = None
     finalists: Finalists | None = None
+    teacher: Scores | None = None
 
     @property
     def complete(self) -> list[TrialRecord]:
@@ -121,7 +124,10 @@ def read_snapshot(run: RunFolder) -> Snapshot:
     records = tuple(read_records(study))
     asked, data = trials_asked(study), StudyData.of(study)
     finalists, config = Finalists.of(study), run.config()
-    return Snapshot(run.path, config, study.study_name, asked, records, data, finalists)
+    return Snapshot(
+        *(run.path, config, study.study_name, asked, records, data, finalists),
+        teacher=run.info().get(TEACHER),
+    )
 
 
 def different_data(runs: Sequence[Snapshot]) -> str | None:

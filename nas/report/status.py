@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from nas.report.latency_sources import latency_sources, told_sources
 from nas.report.runs import Snapshot
 from nas.report.search_quality import SearchQuality, Thirds, search_quality
 from nas.report.tables import figure
+from nas.report.teacher import teacher_sentence
 from nas.report.trust import trust_sentences
 from nas.searching.records import TrialRecord, without_repeats
 
@@ -43,6 +44,7 @@ class Status:
         latencies: Number of complete trials by the source of their latency.
         trust: What ``nas trust`` has found, or None.
         finals: Sentences about the finalists, the best first.
+        teacher: A sentence about the teacher, or None.
     """
 
     asked: int
@@ -55,6 +57,7 @@ class Status:
     latencies: Mapping[str, int]
     trust: Trust | None = None
     finals: tuple[str, ...] = ()
+    teacher: str | None = None
 
 
 def status(run: Snapshot) -> Status:
@@ -78,6 +81,7 @@ def status(run: Snapshot) -> Status:
         latencies=latency_sources(complete),
         trust=read_trust(run.path),
         finals=tuple(finalist_sentences(run)),
+        teacher=teacher_sentence(run),
     )
 
 
@@ -110,10 +114,9 @@ def status_table(found: Status) -> RenderableType:
     for number, (cost, count) in enumerate(found.beyond.items()):
         rows.add_row("" if number else "beyond a limit", f"{count} x {heading(cost)}")
     _add_quality(rows, found.quality)
-    for number, line in enumerate(found.finals):
-        rows.add_row("" if number else "finalists", line)
-    for number, line in enumerate(trust_sentences(found.trust) if found.trust else ()):
-        rows.add_row("" if number else "trust", line)
+    _add_lines(rows, "finalists", found.finals)
+    _add_lines(rows, "teacher", [found.teacher] if found.teacher else [])
+    _add_lines(rows, "trust", trust_sentences(found.trust) if found.trust else [])
     if found.seconds is not None:
         rows.add_row("time per candidate", f"{found.seconds:.1f} s (median)")
     if (sources := told_sources(found.latencies)) is not None:
@@ -134,6 +137,11 @@ def quality_table(quality: SearchQuality) -> RenderableType:
 
 def _grid() -> Table:
     return Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+
+
+def _add_lines(rows: Table, name: str, lines: Iterable[str]) -> None:
+    for number, line in enumerate(lines):
+        rows.add_row("" if number else name, line)
 
 
 def _add_quality(rows: Table, quality: SearchQuality) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +27,12 @@ from nas.searching.config import ImageSearchConfig, SearchConfig
 from nas.searching.continuing import StudyData
 from nas.searching.device_costs import check_device_costs, resolved, told_costs
 from nas.searching.reward import make_reward, with_reward
-from nas.searching.run_folder import RunFolder
+from nas.searching.run_folder import TEACHER, RunFolder
 from nas.searching.sizing import space_within
 from nas.tasks import Task
 from nas.training.device import resolve_device
 from nas.training.precision import remark
+from nas.training.scoring import Scores
 from rewards import Reward, RewardError
 from search_spaces.space import SearchSpace
 
@@ -134,6 +136,9 @@ class ImageAssembly:
             )
         if prepared.teacher is not None:
             self._say(f"teacher: {prepared.teacher.remark}")
+            if prepared.teacher.card is not None:
+                card = prepared.teacher.card.scored_by(config.reward.metric, task.classes)
+                run.note(TEACHER, _finite(card.scores))
         return config
 
     def _tell_slow_precision(self, config: ImageSearchConfig) -> None:
@@ -286,6 +291,14 @@ def candidates_of_run(run: RunFolder, size: tuple[int, int] | None = None) -> Ca
     shape = (batch, channels, *(size or task_size))
     space = make_space(config)
     return config.kind.candidates(space, config.evaluation, known["classes"], shape, None)
+
+
+def _finite(scores: Scores) -> Scores:
+    """Without the classes that occur nowhere, which JSON has no number for."""
+    return {
+        metric: {name: value for name, value in by_class.items() if math.isfinite(value)}
+        for metric, by_class in scores.items()
+    }
 
 
 def reward_on(task: Task, config: ImageSearchConfig) -> Reward:

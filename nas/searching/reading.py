@@ -17,6 +17,7 @@ from nas.searching.config import (
     image_config,
 )
 from nas.searching.locations import placed_in
+from nas.searching.sections import SpaceSettings
 from nas.settings import overridden, read_values, validate
 
 
@@ -38,7 +39,7 @@ def config_class(values: Mapping[str, Any]) -> type[SearchConfig]:
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
-    """Reads the configuration of a search.
+    """Reads the configuration of a new search.
 
     Defaults give way to the file, and the file to the overrides.
 
@@ -60,7 +61,14 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     # The file alone, so that the message can name it; the table may come from elsewhere.
     told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
     validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
-    return validate(config, resolved, "configuration" if overrides else source)
+    found = validate(config, resolved, "configuration" if overrides else source)
+    return found.model_copy(update={"space": _with_starting_options(found.space)})
+
+
+def _with_starting_options(space: SpaceSettings) -> SpaceSettings:
+    """The settings of a space with the options that a new search starts with and does not tell."""
+    options = search_spaces.starting_options(space.name) | space.options
+    return space.model_copy(update={"options": options})
 
 
 def _with_task_kind(values: dict[str, Any]) -> dict[str, Any]:

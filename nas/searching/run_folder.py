@@ -25,6 +25,9 @@ from nas.searching.provenance import provenance
 from nas.searching.reading import config_class
 from nas.settings import read_yaml, validate
 
+TEACHER = "teacher"
+"""Where ``run.json`` tells the scores of the teacher on the validation split."""
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -162,6 +162,28 @@ def test_the_status_of_a_study_reads_its_penalties() -> None:
     assert found.quality.best_reward is not None and found.quality.best_reward.number == 0
 
 
+def test_a_teacher_that_the_best_network_has_caught_up_with_is_said_to_be_of_little_use() -> None:
+    run = _snapshot(*(_timed(number, quality) for number, quality in enumerate((0.4, 0.6))))
+    assert status(run).teacher is None
+    better = replace(run, teacher={"f1": {"eye": 0.62, "nose": 0.9}})
+    assert status(better).teacher == "quality 0.6200"
+    told = status(replace(run, teacher={"f1": {"eye": 0.605}})).teacher
+    assert told is not None and told.startswith(
+        "quality 0.6050, hardly better than the best network's 0.6000: expect little gain"
+    )
+    lines = _lines(status_table(replace(status(run), teacher=told)))
+    assert any(line.startswith("teacher quality 0.6050, hardly better") for line in lines)
+
+
+def test_a_teacher_without_a_score_of_a_reward_class_is_left_out() -> None:
+    run = replace(_snapshot(_timed(0, 0.5)), teacher={"f1": {"nose": 0.9}})
+    assert status(run).teacher is None
+
+
+def _timed(number: int, quality: float) -> TrialRecord:
+    return record(number, quality, seconds={"total": 1.0}, origin={"host": "here"})
+
+
 def _snapshot(*records: TrialRecord) -> Snapshot:
     reward = {"penalties": [{"cost": "flops", "base": 10.0}]}
     config = SearchConfig.model_validate({"reward": reward})

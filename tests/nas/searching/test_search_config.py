@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import search_spaces
 from nas.errors import UserError
-from nas.searching.config import TableSearchConfig, image_config
+from nas.searching.config import SearchConfig, TableSearchConfig, image_config
 from nas.searching.locations import placed_in
 from nas.searching.reading import load_config
 from nas.settings import validate
@@ -91,11 +92,34 @@ def test_a_wrong_key_is_told_with_the_keys_of_its_kind() -> None:
 
 def test_a_named_encoder_is_the_only_one_that_a_space_chooses_among() -> None:
     config = load_config(None, {"space.name": "small", "evaluation.encoder.name": "lcnet_050"})
-    assert config.space.options == {"encoders": ["lcnet_050"]}
+    assert config.space.options["encoders"] == ["lcnet_050"]
     again = load_config(None, config.model_dump(mode="json"))
     assert again == config
     fixed = load_config(None, {"space.name": "fastnas", "evaluation.encoder.name": "lcnet_050"})
     assert fixed.space.options == {}
+
+
+def test_a_new_search_has_classifiers_as_auxiliary_heads_unless_told_otherwise() -> None:
+    sizes = {"branches": 3, "cells": 3, "auxiliary": "classifier"}
+    assert load_config(None, {}).space.options == {"sizes": sizes}
+    told = load_config(None, {"space.options.sizes": {"branches": 2, "cells": 1}})
+    assert told.space.options == {"sizes": {"branches": 2, "cells": 1}}
+
+
+def test_a_run_that_saved_no_options_keeps_its_auxiliary_cells() -> None:
+    former = image_config("segmentation").model_validate({"space": {"name": "small"}})
+    genotype = '["lcnet_035",8,12,[[1,[0,1,0,0],[0,1,0,0]],[[0,0],[0,0],[0,0]]]]'
+
+    def parameters(config: SearchConfig) -> int:
+        space = search_spaces.create("small", **config.space.options)
+        decoder = space.build(
+            space.parse(genotype), encoder_channels=[8, 8], encoder_strides=[4, 8], num_classes=3
+        )
+        return sum(weight.numel() for weight in decoder.auxiliary_heads.parameters())
+
+    classifiers = 3 * (9 * 12 * 3 + 3)
+    assert parameters(load_config(None, {})) == classifiers
+    assert parameters(former) > classifiers
 
 
 def test_a_named_encoder_beside_a_list_of_others_is_refused() -> None:
