@@ -6,7 +6,8 @@ end, on the same augmented images. A candidate's time is its whole evaluation: b
 validation after each stage and, for ours, counting its costs; the maps of the encoder and the
 teacher's logits are computed beforehand for all. The encoder has random weights and the teacher is
 the masks themselves with noise, as neither changes the time of a candidate. Beside ours as it is:
-without native kernels, in bfloat16, and with classifiers alone as auxiliary heads.
+without native kernels, in bfloat16, and with classifiers alone as auxiliary heads; and, in place of
+each genotype, a random candidate of the default space, trained as a search does by default.
 """
 
 from __future__ import annotations
@@ -35,16 +36,21 @@ from nas.kinds.cache import cached_maps
 from nas.kinds.segmentation.batches import SplitFeatures
 from nas.kinds.segmentation.candidates import SegmentationCandidates
 from nas.kinds.segmentation.objective import resize_masks
-from nas.kinds.segmentation.preparation import PreparedSegmentation
+from nas.kinds.segmentation.preparation import PreparedEncoders, PreparedSegmentation
 from nas.kinds.segmentation.settings import (
     SegmentationDistillationSettings,
     SegmentationEvaluationSettings,
 )
 from nas.models.encoder import Encoder, EncoderSettings
+from nas.searching.assembly import make_space, of_kind
+from nas.searching.config import ImageSearchConfig
+from nas.searching.images import candidates_of
+from nas.searching.reading import load_config
 from nas.tasks import SegmentationTask
 from nas.training.class_weights import class_weights
 from nas.training.images import ImageBatches, Normaliser
 from nas.training.seeding import seeded
+from search_spaces.compact import Compact
 from search_spaces.fastnas import FastNAS
 from search_spaces.genotype import Genotype
 from search_spaces.native import library
@@ -54,6 +60,13 @@ Evaluate = Callable[[Genotype], tuple[dict[str, float], float]]
 
 PLAIN, OURS, NO_NATIVE = "plain FastNAS", "ours", "ours, no native kernels"
 BFLOAT16, CLASSIFIERS = "ours, bfloat16", "ours, no auxiliary cells"
+DEFAULTS = "ours, the default space"
+LEFT_OUT = {
+    "no-native": NO_NATIVE,
+    "bfloat16": BFLOAT16,
+    "classifiers": CLASSIFIERS,
+    "default-space": DEFAULTS,
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,9 @@ def main() -> None:
         NO_NATIVE: without_native_kernels(ours),
         BFLOAT16: make_ours(space, prepared, in_bfloat16(settings), options.seed),
         CLASSIFIERS: make_ours(classifiers, prepared, settings, options.seed),
+        DEFAULTS: make_default(task, settings, options.seed),
     }
+    sides = {side: sides[side] for side in sides if side not in map(LEFT_OUT.get, options.without)}
     # The first evaluation of a process pays for imports and for the memory of the allocator.
     for evaluate in sides.values():
         evaluate(genotypes[0])
@@ -117,6 +132,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--epochs", type=int, default=stage.epochs, help=f"default {stage.epochs}")
     add("--stages", type=int, choices=(1, 2), default=1, help="2 trains end to end as well")
     add("--genotypes", type=int, default=6, help="how many are sampled (default 6)")
+    add("--without", action="append", choices=LEFT_OUT, default=[], help="leaves out a side")
     add("--repeats", type=int, default=1, help="evaluations of each; the fastest counts")
     add("--threads", type=int, default=1, help="threads of PyTorch (default 1)")
     add("--seed", type=int, default=0)
@@ -213,6 +229,39 @@ def make_ours(
 
     def evaluate(genotype: Genotype) -> tuple[dict[str, float], float]:
         found = evaluator.evaluate(genotype, seed)
+        return found.scores["f1"], list(found.curves.values())[-1][-1]
+
+    return evaluate
+
+
+def make_default(
+    task: SegmentationTask, settings: SegmentationEvaluationSettings, seed: int
+) -> Evaluate:
+    """A random candidate of the default space for each genotype, with the default distillation."""
+    config = of_kind(load_config(None, {}), ImageSearchConfig)
+    space = make_space(config)
+    assert isinstance(space, Compact)
+    settings = settings.model_copy(update={"distillation": SegmentationDistillationSettings()})
+    device = torch.device("cpu")
+    behind = {}
+    for name in space.encoders:
+        with seeded(seed, "encoder"):
+            whole = Encoder(EncoderSettings(name=name, weights="none"), space.encoder_strides)
+        train, validation = (
+            make_features(task, split, whole.eval(), device) for split in ("train", "validation")
+        )
+        for cut in (cut for cut in space.cuts if cut.name == name):
+            maps = len(cut.strides)
+            behind[cut] = PreparedSegmentation(
+                *(task, device, None, whole.cut(cut.strides)),
+                *(train.first(maps), validation.first(maps)),
+            )
+    prepared = PreparedEncoders(task, device, None, space, behind)
+    candidates = candidates_of(config, space, task, prepared)
+    evaluator = Evaluator(prepared, settings, CostMeter(candidates))
+
+    def evaluate(genotype: Genotype) -> tuple[dict[str, float], float]:
+        found = evaluator.evaluate(space.sample(random.Random(str(genotype))), seed)
         return found.scores["f1"], list(found.curves.values())[-1][-1]
 
     return evaluate
