@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nas.errors import UserError
-from nas.experiments.pretraining import PretrainingConfig, Pupils, StandardisedMaps, pretrain
+from nas.experiments.pretraining import PretrainingConfig, pretrain
+from nas.experiments.pupils import Pupils, StandardisedMaps
 from nas.models.encoder import Encoder, EncoderSettings, untrained_encoder
 from nas.settings import validate
 from nas.training.checkpoint import save_weights
