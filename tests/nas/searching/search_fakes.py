@@ -115,7 +115,8 @@ class FakeAssembly:
     task: str = "as it was"
 
     def space(self, config: SearchConfig) -> SearchSpace:
-        return PairSpace(**config.space.options)
+        # Tests that begin with the default configuration have the options of another space.
+        return PairSpace(config.space.options.get("size", 50))
 
     def reward(self, config: SearchConfig) -> Reward:
         return REWARD
