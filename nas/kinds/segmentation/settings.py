@@ -70,7 +70,8 @@ class DecoderStageSettings(Settings):
 
     Attributes:
         enabled: Whether the stage runs.
-        epochs: Passes over the cached maps.
+        epochs: Passes over the cached maps; two and three rank candidates as well as five
+            (docs/results.md).
         rungs: Epochs after which a candidate is scored on its way, for successive halving and to
             see how well an early score tells the last one.
         batch_size: Images of an update.
@@ -88,7 +89,7 @@ class DecoderStageSettings(Settings):
     later = ("maps",)
 
     enabled: bool = True
-    epochs: int = Field(5, ge=1)
+    epochs: int = Field(3, ge=1)
     rungs: Rungs = ()
     batch_size: int = Field(32, ge=2)
     learning_rate: float = Field(3e-3, gt=0)

@@ -17,7 +17,7 @@ def refused(**values):
 def test_the_defaults_are_those_of_the_paper():
     settings = EvaluationSettings()
     assert (settings.stage0.enabled, settings.stage1.enabled) == (True, False)
-    assert (settings.stage0.epochs, settings.stage0.polyak) == (5, 0.9)
+    assert (settings.stage0.epochs, settings.stage0.polyak) == (3, 0.9)
     assert (settings.stage1.epochs, settings.stage1.polyak) == (1, 0.99)
     assert settings.stage0.clip == settings.stage1.clip == 3.0
 
