@@ -213,8 +213,7 @@ class ImageSearchConfig(SearchConfig):
         finalists: What of the front is trained in full at the end, with the settings of
             `retraining`; ``--best`` is taken from them.
         retraining: Settings of ``nas retrain``.
-        retraining_losses: Losses of ``nas retrain`` towards the teacher; what serves a short
-            training best does not serve a long one (docs/results.md).
+        retraining_losses: Losses of ``nas retrain`` towards the teacher.
         evaluation: Settings of the evaluator.
         task_kind: Kind of the task, where that borrows the search spaces of another kind.
     """

@@ -220,7 +220,7 @@ def test_other_losses_than_the_search_had_can_be_learned_from(own_run) -> None:
 
 def test_the_losses_of_the_configuration_are_learned_from_unless_others_are_given(own_run) -> None:
     config = image_config("segmentation")()
-    assert [loss.method for loss in config.retraining_losses] == ["logit_mse"]
+    assert [loss.method for loss in config.retraining_losses] == ["channel_wise"]
     run = RunFolder.open(own_run)
     run.save_config(run.config().model_copy(update={"retraining_losses": ()}))
     with pytest.raises(UserError, match=r"no retraining_losses.*--distill\.method"):
