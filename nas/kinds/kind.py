@@ -106,8 +106,8 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
             ``enabled`` and ``term``, and ``teacher`` with ``run`` (of ``nas train``, or None),
             ``model`` (what is trained otherwise) and ``training`` (how).
         retraining_settings: How ``nas retrain`` trains.
-        retraining_losses: Losses of ``nas retrain`` towards the teacher.
-        distillation_losses: Those of ``nas distill``, whose networks start without a search.
+        distillation_losses: Losses of ``nas retrain`` and ``nas distill`` towards a teacher, unless
+            they are told others.
     """
 
     space_kind: ClassVar[str | None] = None
@@ -124,7 +124,6 @@ class Kind(Recipe[TaskT, SettingsT], Generic[TaskT, SettingsT, EvaluationT, Prep
     training_settings: ClassVar[type[StageTraining]]
     evaluation_settings: ClassVar[type[Settings]]
     retraining_settings: ClassVar[type[StageTraining]]
-    retraining_losses: ClassVar[tuple[TermSettings, ...]]
     distillation_losses: ClassVar[tuple[TermSettings, ...]]
 
     @abstractmethod

@@ -339,7 +339,7 @@ def image_config(name: str) -> type[ImageSearchConfig]:
         task=(str, kind.default_task),
         space=(SpaceSettings, SpaceSettings(name=kind.default_space)),
         retraining=(kind.retraining_settings, kind.retraining_settings()),
-        retraining_losses=(tuple[TermSettings, ...], kind.retraining_losses),
+        retraining_losses=(tuple[TermSettings, ...], kind.distillation_losses),
         evaluation=(kind.evaluation_settings, kind.evaluation_settings()),
     )
 

@@ -80,8 +80,7 @@ class ClassificationKind(
     training_settings = ClassifierFitSettings
     evaluation_settings = ClassifierEvaluationSettings
     retraining_settings: ClassVar[type[ClassifierFitSettings]] = ClassifierRetrainingSettings
-    retraining_losses = (TermSettings(method="dist"),)
-    distillation_losses = retraining_losses
+    distillation_losses = (TermSettings(method="dist"),)
 
     # -- training in full
 

@@ -78,8 +78,7 @@ class SegmentationKind(
     training_settings = TrainingSettings
     evaluation_settings = SegmentationEvaluationSettings
     retraining_settings = RetrainingSettings
-    retraining_losses = (TermSettings(method="channel_wise"),)
-    distillation_losses = (TermSettings(method="soft_target"),)
+    distillation_losses = (TermSettings(method="channel_wise"),)
 
     # -- training in full
 

@@ -20,7 +20,7 @@ def test_a_built_in_kind_says_all_that_differs(name, faces, digits) -> None:
     kind = kind_named(name)
     assert kind.name == name
     declared = {**typing.get_type_hints(Recipe), **typing.get_type_hints(Kind)}
-    assert {"outputs", "figures", "retraining_losses"} <= declared.keys()
+    assert {"outputs", "figures", "distillation_losses"} <= declared.keys()
     # The spaces of a kind are its own unless it says whose they are.
     for attribute in declared.keys() - {"space_kind", "sizes", "first_figure_is_an_error"}:
         assert getattr(kind, attribute), attribute
