@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 import nas.tasks
 from nas.errors import UserError
 from nas.kinds.segmentation import preparation
+from nas.report.runs import read_snapshot
 from nas.searching import search
 from nas.searching.assembly import IMPORT_PATH, StandardAssembly
 from nas.searching.config import image_config
@@ -64,6 +66,9 @@ def test_task_encoder_and_teacher_are_made_once_in_a_search_of_one_process(
     assert said.count("costs: they differ.") == 1
     assert len(complete_records(read_study(run))) == 2
     assert calls == {"load": 1, "prepare_encoder": 1, "trained_teacher": 1}
+    scores = read_snapshot(run).teacher
+    assert scores is not None and 0 <= scores["f1"]["skin"] <= 1
+    assert all(math.isfinite(value) for value in scores["f1"].values())
 
 
 @pytest.mark.usefixtures("tiny")
