@@ -7,9 +7,11 @@ import pytest
 import nas.tasks
 import search_spaces
 from nas.errors import UserError
+from nas.experiments.config import with_default_losses
 from nas.kinds import kind_named, kind_names, kind_of
 from nas.kinds.kind import Kind
 from nas.models.network_settings import NetworkSettings
+from nas.searching.config import image_config
 from nas.settings import Settings
 from nas.training.recipe import Recipe
 from nas.training.stage_settings import StageTraining
@@ -70,3 +72,15 @@ def test_an_unknown_kind_is_refused() -> None:
         kind_named("segmentaton")
     with pytest.raises(UserError, match="choose one of segmentation, classification"):
         kind_named("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [("segmentation", "channel_wise"), ("classification", "dist"), ("antispoofing", "dist")],
+)
+def test_searches_retrainings_and_distillations_share_the_default_loss(name, loss) -> None:
+    config = image_config(name)()
+    assert config.evaluation.distillation.method == loss
+    assert [one.method for one in config.retraining_losses] == [loss]
+    found = with_default_losses({"teacher": "runs/teacher"}, name)
+    assert [one["method"] for one in found["losses"]] == [loss]
