@@ -69,8 +69,8 @@ class Compact(DecoderSpace):
         self.strides = _several("strides", taken["strides"])
         self.widths = _several("widths", taken["widths"])
         self.decoder: str = taken["decoder"]
+        _check(self.encoders, self.strides, self.widths, taken["sizes"])
         self.sizes = dict(sorted(taken["sizes"].items()))
-        _check(self.encoders, self.strides, self.widths, self.sizes)
         self.encoder_strides = STRIDES[: STRIDES.index(max(self.strides)) + 1]
         self._decoders = _decoders(
             self.decoder, self.sizes, max(self.widths), len(self.encoder_strides)
@@ -252,7 +252,7 @@ def _several(name: str, values: Any) -> tuple[Any, ...]:
 
 
 def _check(
-    encoders: Sequence[Any], strides: Sequence[Any], widths: Sequence[Any], sizes: Mapping[str, Any]
+    encoders: Sequence[Any], strides: Sequence[Any], widths: Sequence[Any], sizes: Any
 ) -> None:
     for encoder in encoders:
         if not isinstance(encoder, str):
@@ -264,6 +264,8 @@ def _check(
             )
     for width in widths:
         check_whole("every number of widths", width)
+    if not isinstance(sizes, Mapping):
+        raise SpaceError(f"sizes must be options of the decoder, not {sizes!r}.")
     for option in ("width", "encoder_outputs"):
         if option in sizes:
             raise SpaceError(f"sizes cannot hold {option!r}: widths and strides decide it.")

@@ -134,6 +134,7 @@ def test_a_wrong_genotype_is_refused(fastnas, value, message):
         ({"widths": [0]}, "every number of widths must be a whole number of at least 1"),
         ({"decoder": "darts"}, "decoder must be a space of decoders with 'resized', not 'darts'"),
         ({"decoder": "own.py:Space"}, "decoder must be the name of a space, not 'own.py:Space'"),
+        ({"sizes": 3}, "sizes must be options of the decoder, not 3"),
         ({"sizes": {"width": 8}}, "sizes cannot hold 'width'"),
         ({"sizes": {"cellls": 8}}, "no option 'cellls'"),
     ],
