@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -93,17 +94,18 @@ def main() -> None:
     prepared = make_prepared(task, settings, options.seed)
     space = FastNAS()
     genotypes = sample(space, prepared.encoder, options.genotypes, options.seed)
-    ours = make_ours(space, prepared, settings, options.seed)
     classifiers = FastNAS(auxiliary="classifier")
-    sides = {
-        PLAIN: make_plain(space, prepared, settings, options.seed),
+    ours = partial(make_ours, space, prepared, settings, options.seed)
+    makers: dict[str, Callable[[], Evaluate]] = {
+        PLAIN: partial(make_plain, space, prepared, settings, options.seed),
         OURS: ours,
-        NO_NATIVE: without_native_kernels(ours),
-        BFLOAT16: make_ours(space, prepared, in_bfloat16(settings), options.seed),
-        CLASSIFIERS: make_ours(classifiers, prepared, settings, options.seed),
-        DEFAULTS: make_default(task, settings, options.seed),
+        NO_NATIVE: lambda: without_native_kernels(ours()),
+        BFLOAT16: partial(make_ours, space, prepared, in_bfloat16(settings), options.seed),
+        CLASSIFIERS: partial(make_ours, classifiers, prepared, settings, options.seed),
+        DEFAULTS: partial(make_default, task, settings, options.seed),
     }
-    sides = {side: sides[side] for side in sides if side not in map(LEFT_OUT.get, options.without)}
+    left_out = {LEFT_OUT[side] for side in options.without}
+    sides = {side: make() for side, make in makers.items() if side not in left_out}
     # The first evaluation of a process pays for imports and for the memory of the allocator.
     for evaluate in sides.values():
         evaluate(genotypes[0])
