@@ -27,7 +27,7 @@ class Compact(DecoderSpace):
     part of the network. A decoder that reads a map behind it reads the last one instead, so that
     the same decoder can be tried on every encoder.
 
-    A subclass gives a `name`, `defaults` and `starting_options`. `Nano`, `Micro` and `Small` are
+    A subclass gives a `name` and `defaults`. `Nano`, `Micro` and `Small` are
     named after their size: nine of ten random networks for eleven classes have about the
     parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
     the decoder in the nested form of its space.
@@ -37,7 +37,8 @@ class Compact(DecoderSpace):
         strides: Strides of the last map, some of 4, 8, 16 and 32. Maps begin at stride 4.
         widths: Widths of the decoder.
         decoder: Space of the decoders: fastnas, template, or a registered one with `resized`.
-        sizes: Its other options, without `width` and `encoder_outputs`.
+        sizes: Its other options, without `width` and `encoder_outputs`; where they are left out,
+            the defaults for the decoder in `defaults`, and those of its own space for another one.
 
     Attributes:
         defaults: The arguments that are left out; a class attribute.
@@ -65,6 +66,8 @@ class Compact(DecoderSpace):
             "sizes": sizes,
         }
         taken = {**self.defaults, **{k: v for k, v in given.items() if v is not None}}
+        if sizes is None and taken["decoder"] != self.defaults["decoder"]:
+            taken["sizes"] = {}
         self.encoders = _several("encoders", taken["encoders"])
         self.strides = _several("strides", taken["strides"])
         self.widths = _several("widths", taken["widths"])
@@ -81,6 +84,16 @@ class Compact(DecoderSpace):
             Decision(WIDTH, self.widths),
             *self._decoders.decisions,
         )
+
+    @classmethod
+    def starting_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Classifiers as auxiliary heads, unless `sizes` says what the decoders are like.
+
+        Cells in their place take longer and rank candidates no better; see docs/results.md.
+        """
+        if "sizes" in given or given.get("decoder", cls.defaults["decoder"]) != "fastnas":
+            return dict(given)
+        return {**given, "sizes": {**cls.defaults["sizes"], "auxiliary": "classifier"}}
 
     @property
     def cuts(self) -> tuple[EncoderCut, ...]:
@@ -192,11 +205,6 @@ ENCODERS = (
 """The backbones of `Nano`, `Micro` and `Small`, 16 to 280 thousand parameters by their cut."""
 
 
-def _with_classifiers(defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Cells as auxiliary heads take longer and rank candidates no better; see docs/results.md."""
-    return {"sizes": {**defaults["sizes"], "auxiliary": "classifier"}}
-
-
 class Nano(Compact):
     """Networks of about 10 to 100 thousand parameters; see `Compact`."""
 
@@ -208,7 +216,6 @@ class Nano(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 2},
     }
-    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 class Micro(Compact):
@@ -222,7 +229,6 @@ class Micro(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
-    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 class Small(Compact):
@@ -236,7 +242,6 @@ class Small(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
-    starting_options: ClassVar[Mapping[str, Any]] = _with_classifiers(defaults)
 
 
 def _cut(name: str, stride: int) -> EncoderCut:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from open_registry import Registry, UnknownNameError
@@ -66,16 +67,17 @@ def presets(name: str) -> dict[str, dict[str, Any]]:
     return {preset: dict(options) for preset, options in find(name).presets.items()}
 
 
-def starting_options(name: str) -> dict[str, Any]:
-    """Options of a space that a new search takes unless it is told others.
+def starting_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a space that a new search takes and saves.
 
     Args:
         name: A name or an import path, as in `create`.
+        given: The options that the search was given.
 
     Raises:
         SpaceError: If there is no such space.
     """
-    return dict(find(name).starting_options)
+    return find(name).starting_options(given)
 
 
 def kind(name: str) -> Kind:

@@ -38,16 +38,21 @@ class SearchSpace(ABC):
         name: The name under which `search_spaces.create` knows the space.
         kind: What its networks are for; it says which of the two subclasses a space is.
         presets: Named sets of options.
-        starting_options: Options that a new search takes unless it is told others, and saves.
-            The defaults of the constructor stay what they are, for runs that did not save any.
         decisions: Every choice, in the order in which a controller makes them.
     """
 
     name: ClassVar[str]
     kind: ClassVar[Kind]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    starting_options: ClassVar[Mapping[str, Any]] = {}
     decisions: tuple[Decision, ...]
+
+    @classmethod
+    def starting_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that a new search takes and saves, where it was given some.
+
+        The defaults of the constructor stay what they are, for runs that did not save any.
+        """
+        return dict(given)
 
     @property
     def options(self) -> dict[str, Any]:

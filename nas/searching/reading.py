@@ -66,9 +66,9 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
 
 
 def _with_starting_options(space: SpaceSettings) -> SpaceSettings:
-    """The settings of a space with the options that a new search starts with and does not tell."""
+    """The settings of a space with the options that a new search starts with."""
     try:
-        options = search_spaces.starting_options(space.name) | space.options
+        options = search_spaces.starting_options(space.name, space.options)
     except search_spaces.SpaceError:
         # Whoever creates the space says what is wrong.
         return space

@@ -108,6 +108,12 @@ def test_encoder_cut_and_width_tell_networks_apart(fastnas):
     assert len({fastnas.network_key(genotype) for genotype in genotypes}) == 4
 
 
+def test_another_decoder_without_sizes_has_those_of_its_own_space() -> None:
+    space = search_spaces.create("small", decoder="template", widths=[16])
+    assert space.decisions[3:] == search_spaces.create("template", encoder_outputs=4).decisions
+    assert space.options["sizes"] == {}
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

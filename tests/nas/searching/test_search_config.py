@@ -104,6 +104,8 @@ def test_a_new_search_has_classifiers_as_auxiliary_heads_unless_told_otherwise()
     assert load_config(None, {}).space.options == {"sizes": sizes}
     told = load_config(None, {"space.options.sizes": {"branches": 2, "cells": 1}})
     assert told.space.options == {"sizes": {"branches": 2, "cells": 1}}
+    other = load_config(None, {"space.name": "small", "space.options.decoder": "template"})
+    assert other.space.options == {"decoder": "template"}
 
 
 def test_a_run_that_saved_no_options_keeps_its_auxiliary_cells() -> None:
