@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas import vision_libraries
 from nas.errors import UserError
+from nas.models.first_blocks import FirstBlocks, split_name
 from nas.models.image_channels import channels_option, fitted_to_channels
 from nas.models.own import create_own, is_own
 from nas.models.timm_errors import refused_by_timm
@@ -31,8 +32,8 @@ class EncoderSettings(Settings):
     """Which backbone, and with which weights.
 
     Attributes:
-        name: A timm model that has ``features_only``, or a backbone of one's own; see
-            `nas.models.own`.
+        name: A timm model that has ``features_only``, its first blocks alone (see
+            `nas.models.first_blocks`), or a backbone of one's own; see `nas.models.own`.
         weights: ``task`` (pre-trained on the task before the search), ``imagenet`` (timm's hub),
             ``none`` (random), or the path of a safetensors file with timm's key names.
         options: Further arguments of ``timm.create_model``, for example ``pad_type: same``.
@@ -83,20 +84,23 @@ class Encoder(nn.Module):
     ):
         super().__init__()
         self.backbone = _create(settings, in_channels)
-        own = is_own(settings.name)
-        available = _strides(self.backbone, settings.name)
+        tells = isinstance(self.backbone, FirstBlocks) or is_own(settings.name)
+        available = _strides(self.backbone, settings.name, tells)
         missing = [stride for stride in strides if stride not in available]
         if missing:
             raise UserError(
                 f"encoder {settings.name!r} gives strides {available}, but {missing} are needed."
             )
         self._indices = [available.index(stride) for stride in strides]
-        if max(self._indices) < len(available) - 1 and not own:
-            # What lies behind the last map that is asked for is not built.
-            kept = tuple(range(max(self._indices) + 1))
+        maps = max(self._indices) + 1
+        # What lies behind the last map that is asked for is not built.
+        if isinstance(self.backbone, FirstBlocks):
+            self.backbone.shorten(maps)
+        elif maps < len(available) and not tells:
+            kept = tuple(range(maps))
             self.backbone = _without_tail(_create(settings, in_channels, out_indices=kept))
         info: Any = self.backbone
-        channels = info.channels if own else info.feature_info.channels()
+        channels = info.channels if tells else info.feature_info.channels()
         self.channels: tuple[int, ...] = tuple(channels[index] for index in self._indices)
         self.strides: tuple[int, ...] = tuple(strides)
         # Two backbones of the same weights differ where, for example, their padding does.
@@ -125,10 +129,10 @@ class Encoder(nn.Module):
         return [maps[index] for index in self._indices]
 
 
-def _strides(backbone: nn.Module, name: str) -> list[int]:
-    """The strides of the maps that a backbone gives."""
+def _strides(backbone: nn.Module, name: str, tells: bool) -> list[int]:
+    """The strides of the maps that a backbone gives, which it tells itself or timm does."""
     known: Any = backbone
-    if not is_own(name):
+    if not tells:
         return list(known.feature_info.reduction())
     if not (hasattr(known, "channels") and hasattr(known, "strides")):
         raise UserError(
@@ -180,12 +184,15 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.Module:
     if is_own(settings.name):
         return create_own(settings.name, in_channels=in_channels, **settings.options)
-    check_options(settings.options, f"encoder {settings.name!r}")
+    encoder = f"encoder {settings.name!r}"
+    check_options(settings.options, encoder)
+    name, blocks = split_name(settings.name)
     pretrained = settings.weights == IMAGENET
-    with refused_by_timm(f"encoder {settings.name!r}", pretrained):
-        return vision_libraries.timm.create_model(
-            settings.name,
+    whole = {"features_only": True} if blocks is None else {"num_classes": 0}
+    with refused_by_timm(encoder, pretrained):
+        backbone: nn.Module = vision_libraries.timm.create_model(
+            name,
             pretrained=pretrained,
-            features_only=True,
-            **{**settings.options, **channels_option(in_channels), **options},
+            **{**whole, **settings.options, **channels_option(in_channels), **options},
         )
+    return backbone if blocks is None else FirstBlocks(backbone, blocks, in_channels, encoder)

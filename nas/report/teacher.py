@@ -30,8 +30,9 @@ def teacher_sentence(run: Snapshot) -> str | None:
         found += [run.finalists.last(record.number)[1] for record in run.finals()]
     sentence = f"quality {quality:.4f}"
     if max(found) > quality - CLEAR_LEAD:
+        how = "hardly" if max(found) < quality else "no"
         sentence += (
-            f", hardly better than the best network's {max(found):.4f}: expect little gain from "
+            f", {how} better than the best network's {max(found):.4f}: expect little gain from "
             "it, and look for a better teacher (--teacher RUN) or try --no-distillation"
         )
     return sentence

@@ -171,6 +171,8 @@ def test_a_teacher_that_the_best_network_has_caught_up_with_is_said_to_be_of_lit
     assert told is not None and told.startswith(
         "quality 0.6050, hardly better than the best network's 0.6000: expect little gain"
     )
+    beaten = status(replace(run, teacher={"f1": {"eye": 0.6}})).teacher
+    assert beaten is not None and "0.6000, no better than the best network's 0.6000" in beaten
     lines = _lines(status_table(replace(status(run), teacher=told)))
     assert any(line.startswith("teacher quality 0.6050, hardly better") for line in lines)
 
