@@ -43,7 +43,7 @@ HERE = Path(__file__).resolve().parent
 HAND_MADE = f"{HERE / 'hand_made.py'}:"
 TASK = HERE.parent / "docs" / "tasks" / "camvid.yaml"
 CLASSES = 11
-BACKBONE = "mobilenetv2_100"
+BACKBONE = "mobilenetv2_100@4"
 LIMITS = {"100 K": 100_000, "300 K": 300_000, "500 K": 500_000}
 
 
@@ -223,6 +223,7 @@ class Comparison:
                 "evaluation.encoder.weights": str(self.options.weights),
                 "evaluation.encoder.options": {"pad_type": "same"},
                 "space.options.encoders": [BACKBONE],
+                "space.options.strides": [8, 16],
             },
         )
         places = [folder / "retrain" / f"seed-{seed}" for seed in range(self.options.seeds)]
@@ -321,7 +322,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of CamVid, see docs/tasks/camvid.yaml")
-    add("--weights", type=Path, required=True, help=f"ImageNet weights of {BACKBONE}")
+    add("--weights", type=Path, required=True, help="ImageNet weights of mobilenetv2_100")
     add("--work", type=Path, required=True, help="folder for everything that is trained")
     add("--rows", type=Path, help="file of finished rows (default rows.json in --work)")
     add("--size", default="180x240", help="height x width of the images (default 180x240)")

@@ -30,7 +30,7 @@ class SegmentationFitSettings(StageTraining):
 
     Attributes:
         epochs: Passes over the training split.
-        batch_size: Images of an update.
+        batch_size: Images of an update. Small data sets want many updates (docs/results.md).
         optimiser: adam, adamw or sgd, for all parts.
         learning_rate: Of the decoder.
         encoder_learning_rate: Of the encoder.
@@ -48,7 +48,7 @@ class SegmentationFitSettings(StageTraining):
     """
 
     epochs: int = Field(30, ge=1)
-    batch_size: int = Field(16, ge=2)
+    batch_size: int = Field(8, ge=2)
     optimiser: OptimiserName = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     encoder_learning_rate: float = Field(1e-3, gt=0)
@@ -59,7 +59,7 @@ class SegmentationFitSettings(StageTraining):
     polyak: float | None = Field(0.98, gt=0, lt=1)
     auxiliary_weight: float = Field(0.15, ge=0)
     class_weights: ClassWeights = "balanced"
-    augmentation: Literal["none", "light", "full"] = "full"
+    augmentation: Literal["none", "light", "full"] = "light"
     precision: Precision = "float32"
     freeze_batch_norm: bool = False
     patience: int | None = Field(None, ge=1)

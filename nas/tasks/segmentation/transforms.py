@@ -50,32 +50,31 @@ class Mirror(v2.Transform):
         return tv_tensors.wrap(torch.where(chosen.view(shape), mirrored, inpt), like=inpt)
 
 
-class CropAndTurn(v2.Transform):
-    """Cuts a turned rectangle out of each image and resizes it to the image's size.
+class ScaleAndTurn(v2.Transform):
+    """Resizes a turned rectangle, smaller or larger than the image, to the image's size.
 
     What lies outside the image is a reflection of it, and ignored in the mask.
 
     Args:
-        side: Smallest and largest side of the rectangle, as a share of the image's.
+        scale: Largest factor between a side of the rectangle and the image's, in either direction.
         stretch: Largest factor between the rectangle's and the image's aspect ratio.
         degrees: Largest turn to either side.
         ignore_index: Value in the mask of what lies outside the image.
     """
 
-    def __init__(
-        self, side: tuple[float, float], stretch: float, degrees: float, ignore_index: int
-    ) -> None:
+    def __init__(self, scale: float, stretch: float, degrees: float, ignore_index: int) -> None:
         super().__init__()
-        self._side = side
+        self._scale = scale
         self._stretch = stretch
         self._degrees = degrees
         self._ignore_index = ignore_index
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         count, (height, width) = len(flat_inputs[0]), flat_inputs[0].shape[-2:]
-        side = _uniform(count, *self._side)
-        ratio = torch.exp(_uniform(count, -1, 1) * 0.5 * math.log(self._stretch))
-        half = torch.stack([(side * ratio).clamp(max=1), (side / ratio).clamp(max=1)], dim=1)
+        side = _factors(count, self._scale)
+        ratio = _factors(count, self._stretch).sqrt()
+        half = torch.stack([side * ratio, side / ratio], dim=1)
+        # A larger rectangle has the image anywhere in it.
         centre = (2 * torch.rand(count, 2) - 1) * (1 - half)
         angle = torch.deg2rad(_uniform(count, -self._degrees, self._degrees))
         cosine, sine = torch.cos(angle), torch.sin(angle)
@@ -130,6 +129,11 @@ class ColourJitter(v2.Transform):
             mean = image.mean(dim=(2, 3), keepdim=True)
         image = torch.lerp(mean, image, factors["contrast"]).clamp(0, 1)
         return tv_tensors.wrap(image, like=inpt)
+
+
+def _factors(count: int, largest: float) -> Tensor:
+    """Factors between the largest and its inverse, as often above 1 as below."""
+    return torch.exp(_uniform(count, -1, 1) * math.log(largest))
 
 
 def _uniform(count: int, low: float, high: float) -> Tensor:
