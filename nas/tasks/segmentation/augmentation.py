@@ -35,11 +35,12 @@ class Augmentation:
         ignore_index: int,
         rgb: bool = True,
     ) -> Augmentation:
-        """Assembles "none", "light" (mirror, slight changes of scale and colour) or "full" (turns too).
+        """Assembles a preset.
 
-        Images become larger as often as smaller. A crop alone makes them larger, so that a network
-        meets everything smaller in evaluation than it has learned it, which costs points
-        (Touvron et al., 2019, https://arxiv.org/abs/1906.06423; docs/results.md).
+        "light" mirrors, and changes scale and colour slightly; "full" changes them more, and turns;
+        "none" does nothing. Images become larger as often as smaller: crops alone would make them
+        larger, so that a network meets everything smaller in evaluation than it has learned it,
+        which costs points (Touvron et al., 2019, https://arxiv.org/abs/1906.06423).
 
         Args:
             preset: Its name.
