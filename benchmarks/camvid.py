@@ -9,7 +9,8 @@ at two strides and with the same ImageNet weights. Ours are found by one search 
 the parameters, and its best candidate is retrained. Everything is trained with the same settings
 and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
 the table. What is trained already is not trained again, so the script can be stopped and started,
-and finished rows are kept in one file, so that another machine can train the others. Latency is
+and finished rows are kept in a file, so that another machine can train the others: `--only` chooses
+rows, and `--rows` repeated puts files together. Latency is
 that of the ONNX files on one thread, of all rows on the machine that prints the table. It takes
 hours on two cores.
 """
@@ -83,22 +84,27 @@ class Row:
 
 
 class Rows:
-    """Finished rows in one file, all of the same recipe.
+    """Finished rows in files, all of the same recipe.
 
     Args:
-        path: The file; it need not exist.
+        path: The file that is written; it need not exist.
+        others: Files of rows that were trained elsewhere, or at the same time.
         recipe: What the rows have in common.
 
     Raises:
-        UserError: If the file holds rows of another recipe.
+        UserError: If a file holds rows of another recipe.
     """
 
-    def __init__(self, path: Path, recipe: dict[str, Any]):
+    def __init__(self, path: Path, others: Sequence[Path], recipe: dict[str, Any]):
         self._path, self._recipe = path, recipe
-        known = read_json(path) if path.exists() else {"recipe": recipe, "rows": {}}
-        if known["recipe"] != recipe:
-            raise UserError(f"{path}: its rows were trained with {known['recipe']}, not {recipe}.")
-        self.known = {name: Row(name, **row) for name, row in known["rows"].items()}
+        self.known: dict[str, Row] = {}
+        for file in [*others, *([path] if path.exists() else [])]:
+            known = read_json(file)
+            if known["recipe"] != recipe:
+                raise UserError(
+                    f"{file}: its rows were trained with {known['recipe']}, not {recipe}."
+                )
+            self.known |= {name: Row(name, **row) for name, row in known["rows"].items()}
 
     def add(self, row: Row) -> None:
         """Keeps a row."""
@@ -153,7 +159,8 @@ class Comparison:
             },
         }
         self.rows = Rows(
-            options.rows or options.work / "rows.json",
+            options.rows[0] if options.rows else options.work / "rows.json",
+            options.rows[1:],
             {
                 "size": options.size,
                 "seeds": options.seeds,
@@ -324,7 +331,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--data", type=Path, required=True, help="folder of CamVid, see docs/tasks/camvid.yaml")
     add("--weights", type=Path, required=True, help="ImageNet weights of mobilenetv2_100")
     add("--work", type=Path, required=True, help="folder for everything that is trained")
-    add("--rows", type=Path, help="file of finished rows (default rows.json in --work)")
+    rows = "file of finished rows (default rows.json in --work); further ones are read only"
+    add("--rows", type=Path, action="append", default=[], help=rows)
     add("--size", default="180x240", help="height x width of the images (default 180x240)")
     add("--seeds", type=int, default=4)
     add("--epochs", type=int, default=100, help="of every full training (default 100)")
