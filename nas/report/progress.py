@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from statistics import fmean
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -67,8 +68,7 @@ class EpochProgress(Bars):
             TextColumn("{task.fields[state]}"),
         )
         self._bars: dict[str, TaskID] = {}
-        self._started: dict[str, tuple[float, int]] = {}
-        self._entered = time.monotonic()
+        self._seconds: dict[str, list[float]] = {}
         self._listening = ExitStack()
 
     def __enter__(self) -> Self:
@@ -81,9 +81,9 @@ class EpochProgress(Bars):
 
     def show(self, what: str, record: EpochRecord, epochs: int) -> None:
         """Shows an epoch of the training that is named `what`."""
-        started, first = self._started.setdefault(what, (self._entered, record.epoch))
-        done = record.epoch + 1 - first
-        left = (time.monotonic() - started) / done * (epochs - record.epoch - 1)
+        taken = self._seconds.setdefault(what, [])
+        taken.append(record.seconds)
+        left = fmean(taken) * (epochs - record.epoch - 1)
         figures = f"loss {record.loss:.4f}"
         if record.score != record.loss:
             name = "validation loss" if record.monitor == "loss" else record.monitor
@@ -95,8 +95,6 @@ class EpochProgress(Bars):
             self._progress.update(self._bars[what], completed=record.epoch + 1, state=state)
         else:
             self.say(f"{what}  epoch {record.epoch + 1}/{epochs}  {state}")
-        if record.epoch + 1 == epochs:
-            self._entered = time.monotonic()
 
 
 class CalibrationProgress(Bars):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -46,6 +47,7 @@ class EpochRecord:
         improved: Names of the monitors that were never better.
         monitor: Name of the first monitor.
         planned: Number of epochs of the whole training.
+        seconds: Wall time of the epoch, with its scores. Two runs of a training differ in it.
     """
 
     epoch: int
@@ -56,6 +58,7 @@ class EpochRecord:
     improved: tuple[str, ...] = ()
     monitor: str = "score"
     planned: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ class _State:
     def epoch(self) -> EpochRecord:
         """Trains and scores one epoch."""
         training, index = self._training, len(self._history)
+        begun = time.monotonic()
         with seeded(training.seed, "training", index):
             loss = training.loop.epoch(index, training.scale)
         training.loop.update.swap_average()
@@ -249,6 +253,7 @@ class _State:
             improved=improved,
             monitor=first,
             planned=training.schedule.epochs,
+            seconds=time.monotonic() - begun,
         )
         self._history.append(record)
         return record

@@ -13,11 +13,19 @@ def test_without_a_terminal_every_epoch_is_a_line_with_the_time_left() -> None:
     text = io.StringIO()
     with EpochProgress(Console(file=text, width=40)) as progress:
         for epoch in range(2):
-            progress.show("teacher", EpochRecord(epoch, 0.5, 0.25, True), 2)
+            progress.show("teacher", EpochRecord(epoch, 0.5, 0.25, True, seconds=2.5), 2)
     first, second = text.getvalue().splitlines()
-    form = r"\d\d:\d\d:\d\d teacher  epoch 1/2  loss 0\.5000  score 0\.2500  \d+\.\d s left"
+    form = r"\d\d:\d\d:\d\d teacher  epoch 1/2  loss 0\.5000  score 0\.2500  2\.5 s left"
     assert re.fullmatch(form, first)
     assert second.endswith("epoch 2/2  loss 0.5000  score 0.2500  0.0 s left")
+
+
+def test_the_time_left_is_that_of_the_training_alone() -> None:
+    text = io.StringIO()
+    with EpochProgress(Console(file=text, width=80)) as progress:
+        for what, epoch, seconds in (("a", 0, 1.0), ("b", 0, 5.0), ("a", 1, 3.0), ("b", 7, 5.0)):
+            progress.show(what, EpochRecord(epoch, 0.5, 0.25, True, seconds=seconds), 10)
+    assert re.findall(r"(\S+ s) left", text.getvalue()) == ["9.0 s", "45.0 s", "16.0 s", "10.0 s"]
 
 
 def test_a_terminal_shows_a_bar_for_each_training() -> None:
