@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.models.own import TIMM_PLACES
 
 MARK = "@"
 """Between the name of a network and the number of its blocks, as in mobilenetv2_100@4."""
@@ -19,7 +20,8 @@ def split_name(name: str) -> tuple[str, int | None]:
         UserError: If what follows the mark is no number.
     """
     network, mark, number = name.partition(MARK)
-    if not mark:
+    # Behind the mark of a network on a hub is its revision.
+    if not mark or name.startswith(TIMM_PLACES):
         return name, None
     if not (number.isascii() and number.isdecimal()):
         raise UserError(

@@ -13,8 +13,8 @@ from nas.errors import UserError
 from nas.objects import is_object, kept
 from open_registry import Registry, UnknownNameError
 
-# Timm's own prefixes for networks on a hub or in a folder.
-_TIMM = ("hf-hub:", "hf_hub:", "local-dir:")
+TIMM_PLACES = ("hf-hub:", "hf_hub:", "local-dir:")
+"""Timm's prefixes for networks on a hub or in a folder."""
 
 
 def _complaint(found: Any) -> str | None:
@@ -29,7 +29,7 @@ def is_own(name: str) -> bool:
     """Whether a name stands for a network that a user brings, not for one of timm's or ours."""
     if is_object(name) or name in NETWORKS.names():
         return True
-    return ":" in name and not name.startswith(_TIMM)
+    return ":" in name and not name.startswith(TIMM_PLACES)
 
 
 def create_own(name: str, **known: Any) -> nn.Module:

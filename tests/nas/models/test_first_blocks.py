@@ -7,6 +7,7 @@ import torch
 
 from nas.errors import UserError
 from nas.models.encoder import Encoder, EncoderSettings
+from nas.models.first_blocks import split_name
 from nas.models.weights import save_tensors
 from nas.vision_libraries import timm
 
@@ -73,3 +74,8 @@ def test_what_lies_behind_the_last_map_is_not_built() -> None:
 def test_what_cannot_be_cut_is_refused_in_a_sentence(name, message) -> None:
     with pytest.raises(UserError, match=message):
         make(name)
+
+
+def test_the_revision_of_a_network_on_a_hub_is_no_number_of_blocks() -> None:
+    assert split_name("hf_hub:me/net@main") == ("hf_hub:me/net@main", None)
+    assert split_name("mobilenetv2_100@4") == ("mobilenetv2_100", 4)
