@@ -10,7 +10,6 @@ from nas.pareto.course import Course, course_of, reference_cost
 from nas.report.courses import outcomes_of
 from nas.report.rungs import RungCorrelation, rung_correlations, stopped_at
 from nas.report.runs import Snapshot, values_of
-from nas.searching.config import UNPENALISED_COST
 from nas.searching.records import TrialRecord, trained, without_repeats
 
 _FEWEST = 9
@@ -82,7 +81,11 @@ def search_quality(run: Snapshot) -> SearchQuality:
         values = {record.number: values_of(record, reward) for record in contest}
     penalised = run.config.objectives[1:]
     followed = ("quality", "reward") if penalised else ("quality",)
-    costs = penalised or _unpenalised(contest)
+    costs = tuple(
+        cost
+        for cost in run.config.front_costs
+        if penalised or all(cost in record.costs for record in contest)
+    )
     outcomes = outcomes_of(run.study, complete, values, (*followed, *costs))
     references = {cost: reference_cost([outcomes], cost) for cost in costs}
     return SearchQuality(
@@ -106,11 +109,6 @@ def _thirds(
     figures = [values[record.number][figure] for record in contest]
     third = len(figures) // 3
     return Thirds(figure, fmean(figures[:third]), fmean(figures[-third:]))
-
-
-def _unpenalised(contest: Sequence[TrialRecord]) -> tuple[str, ...]:
-    known = all(UNPENALISED_COST in record.costs for record in contest)
-    return (UNPENALISED_COST,) if known else ()
 
 
 def _highest(

@@ -56,6 +56,14 @@ def test_without_penalties_there_is_no_reward_and_flops_are_the_cost() -> None:
     assert found.course.hypervolume["flops"] == pytest.approx([0.5 * 0.1 / 1.1])
 
 
+def test_without_penalties_the_hypervolume_is_over_the_limited_cost() -> None:
+    config = SearchConfig(reward=PLAIN, limits={"params": 8.0})
+    records = (record(0, 0.5, costs={"flops": 10.0, "params": 4.0}),)
+    course = search_quality(Snapshot(Path("demo"), config, "demo", 24, records)).course
+    assert list(course.hypervolume) == ["params"]
+    assert course.hypervolume["params"] == pytest.approx([0.5 * 0.1 / 1.1])
+
+
 def test_without_any_known_cost_there_is_no_hypervolume() -> None:
     found = _quality([record(0, 0.5, costs={"latency": 1.0})], PLAIN)
     assert found.course.hypervolume == {}
