@@ -10,9 +10,8 @@ the parameters, and its best candidate is retrained. Everything is trained with 
 and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
 the table. What is trained already is not trained again, so the script can be stopped and started,
 and finished rows are kept in a file, so that another machine can train the others: `--only` chooses
-rows, and `--rows` repeated puts files together. Latency is
-that of the ONNX files on one thread, of all rows on the machine that prints the table. It takes
-hours on two cores.
+rows, and `--rows` repeated puts files together. Latency is that of the ONNX files on one thread, of
+all rows on the machine that prints the table. It takes hours on two cores.
 """
 
 from __future__ import annotations

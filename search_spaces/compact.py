@@ -91,7 +91,8 @@ class Compact(DecoderSpace):
 
         Cells in their place take longer and rank candidates no better; see docs/results.md.
         """
-        if "sizes" in given or given.get("decoder", cls.defaults["decoder"]) != "fastnas":
+        usual = cls.defaults["decoder"]
+        if usual != "fastnas" or "sizes" in given or given.get("decoder", usual) != usual:
             return dict(given)
         return {**given, "sizes": {**cls.defaults["sizes"], "auxiliary": "classifier"}}
 
