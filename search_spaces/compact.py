@@ -27,8 +27,8 @@ class Compact(DecoderSpace):
     part of the network. A decoder that reads a map behind it reads the last one instead, so that
     the same decoder can be tried on every encoder.
 
-    A subclass gives a `name` and `defaults`. `Nano`, `Micro` and `Small` are
-    named after their size: nine of ten random networks for eleven classes have about the
+    A subclass gives a `name`, `defaults` and, if it likes, `starting`. `Nano`, `Micro` and `Small`
+    are named after their size: nine of ten random networks for eleven classes have about the
     parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
     the decoder in the nested form of its space.
 
@@ -36,18 +36,22 @@ class Compact(DecoderSpace):
         encoders: Names of backbones.
         strides: Strides of the last map, some of 4, 8, 16 and 32. Maps begin at stride 4.
         widths: Widths of the decoder.
-        decoder: Space of the decoders: fastnas, template, or a registered one with `resized`.
+        decoder: Space of the decoders: pyramid, fastnas, template, or a registered one with
+            `resized`.
         sizes: Its other options, without `width` and `encoder_outputs`; where they are left out,
             the defaults for the decoder in `defaults`, and those of its own space for another one.
 
     Attributes:
         defaults: The arguments that are left out; a class attribute.
+        starting: Those that a new search takes in place of `defaults`; a class attribute. It is
+            asked for where neither `decoder` nor `sizes` is given.
 
     Raises:
         SpaceError: If an option has a wrong value.
     """
 
     defaults: ClassVar[Mapping[str, Any]]
+    starting: ClassVar[Mapping[str, Any]] = {}
     chooses_encoder = True
 
     def __init__(
@@ -87,10 +91,14 @@ class Compact(DecoderSpace):
 
     @classmethod
     def starting_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Classifiers as auxiliary heads, unless `sizes` says what the decoders are like.
+        """Those of `starting`; with decoders of cells, classifiers as auxiliary heads.
 
-        Cells in their place take longer and rank candidates no better; see docs/results.md.
+        Pyramids are better than cells at these sizes, and cells as auxiliary heads take longer
+        than classifiers and rank candidates no better; see docs/results.md. Where `sizes` says
+        what the decoders are like, they are as told.
         """
+        if cls.starting and "decoder" not in given and "sizes" not in given:
+            return {**cls.starting, **given}
         usual = cls.defaults["decoder"]
         if usual != "fastnas" or "sizes" in given or given.get("decoder", usual) != usual:
             return dict(given)
@@ -217,6 +225,7 @@ class Nano(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 2},
     }
+    starting: ClassVar[Mapping[str, Any]] = {"decoder": "pyramid", "widths": [8, 12, 16, 24]}
 
 
 class Micro(Compact):
@@ -230,6 +239,7 @@ class Micro(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
     }
+    starting: ClassVar[Mapping[str, Any]] = {"decoder": "pyramid", "widths": [16, 24, 32, 48, 64]}
 
 
 class Small(Compact):
@@ -242,6 +252,10 @@ class Small(Compact):
         "widths": (12, 16, 24, 32, 48),
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 3},
+    }
+    starting: ClassVar[Mapping[str, Any]] = {
+        "decoder": "pyramid",
+        "widths": [16, 24, 32, 48, 64, 96],
     }
 
 

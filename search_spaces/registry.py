@@ -30,6 +30,7 @@ _SPACES: Registry[type[SearchSpace]] = Registry(
         "darts": "search_spaces.darts:DARTS",
         "mobile": "search_spaces.mobile:Mobile",
         "template": "search_spaces.template:Template",
+        "pyramid": "search_spaces.pyramid:Pyramid",
         "nano": "search_spaces.compact:Nano",
         "micro": "search_spaces.compact:Micro",
         "small": "search_spaces.compact:Small",

@@ -93,6 +93,7 @@ def _create(name: str, options: list[str] | None) -> SearchSpace:
     import search_spaces
 
     try:
-        return search_spaces.create(name, **assignments(options or ()))
+        given = search_spaces.starting_options(name, assignments(options or ()))
+        return search_spaces.create(name, **given)
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error

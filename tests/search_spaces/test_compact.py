@@ -9,13 +9,15 @@ import torch
 
 import search_spaces
 from search_spaces import EncoderCut, GenotypeError, SpaceError
+from search_spaces.compact import Compact
 
 SMALL = {"encoders": ["one", "two"], "strides": [8, 32], "widths": [4, 8]}
 FASTNAS = {"decoder": "fastnas", "sizes": {"branches": 2, "cells": 1}}
 TEMPLATE = {"decoder": "template", "sizes": {"templates": 1, "layers": 2, "max_repeats": 1}}
+PYRAMID = {"decoder": "pyramid", "sizes": {"further": 1}}
 
 
-@pytest.fixture(params=[FASTNAS, TEMPLATE], ids=["fastnas", "template"])
+@pytest.fixture(params=[FASTNAS, TEMPLATE, PYRAMID], ids=["fastnas", "template", "pyramid"])
 def space(request):
     return search_spaces.create("small", **SMALL, **request.param)
 
@@ -112,6 +114,21 @@ def test_another_decoder_without_sizes_has_those_of_its_own_space() -> None:
     space = search_spaces.create("small", decoder="template", widths=[16])
     assert space.decisions[3:] == search_spaces.create("template", encoder_outputs=4).decisions
     assert space.options["sizes"] == {}
+
+
+@pytest.mark.parametrize("name", ["nano", "micro", "small"])
+def test_a_new_search_starts_with_pyramids_and_a_former_one_keeps_its_cells(name) -> None:
+    started = search_spaces.create(name, **search_spaces.starting_options(name, {}))
+    assert started.options["decoder"] == "pyramid"
+    assert search_spaces.create(name).options["decoder"] == "fastnas"
+
+
+def test_a_space_of_ones_own_keeps_its_decoder_in_a_new_search() -> None:
+    class Own(Compact):
+        name = "own"
+        defaults = {"encoders": ("one",), "strides": (8,), "widths": (8,), **TEMPLATE}
+
+    assert Own.starting_options({}) == {}
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,17 @@ def test_a_named_encoder_is_the_only_one_that_a_space_chooses_among() -> None:
     assert fixed.space.options == {}
 
 
+def test_a_new_search_has_pyramids_unless_another_decoder_or_its_sizes_are_told() -> None:
+    widths = [16, 24, 32, 48, 64, 96]
+    assert load_config(None, {}).space.options == {"decoder": "pyramid", "widths": widths}
+    wide = load_config(None, {"space.name": "small", "space.options.widths": [128]})
+    assert wide.space.options == {"decoder": "pyramid", "widths": [128]}
+
+
 def test_a_new_search_has_classifiers_as_auxiliary_heads_unless_told_otherwise() -> None:
     sizes = {"branches": 3, "cells": 3, "auxiliary": "classifier"}
-    assert load_config(None, {}).space.options == {"sizes": sizes}
+    cells = load_config(None, {"space.name": "small", "space.options.decoder": "fastnas"})
+    assert cells.space.options == {"decoder": "fastnas", "sizes": sizes}
     told = load_config(None, {"space.options.sizes": {"branches": 2, "cells": 1}})
     assert told.space.options == {"sizes": {"branches": 2, "cells": 1}}
     other = load_config(None, {"space.name": "small", "space.options.decoder": "template"})
@@ -120,7 +128,8 @@ def test_a_run_that_saved_no_options_keeps_its_auxiliary_cells() -> None:
         return sum(weight.numel() for weight in decoder.auxiliary_heads.parameters())
 
     classifiers = 3 * (9 * 12 * 3 + 3)
-    assert parameters(load_config(None, {})) == classifiers
+    cells = {"space.name": "small", "space.options.decoder": "fastnas"}
+    assert parameters(load_config(None, cells)) == classifiers
     assert parameters(former) > classifiers
 
 

@@ -1,0 +1,46 @@
+"""A pyramid candidate as a graph."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from search_spaces.graph import Edge, Graph
+from search_spaces.pyramid.plan import NONE, Level, Plan
+
+HEAD, LOGITS = "head", "logits"
+
+
+def make_graph(plan: Plan) -> Graph:
+    """Where levels start, the levels, and the head.
+
+    What is added to the map of a level stands on the arrow that leaves the level.
+    """
+    finest_first = plan.levels
+    coarsest_first = finest_first[::-1]
+    edges = [
+        Edge(_start(finer), _start(coarser), "sep_conv3x3, stride 2")
+        for finer, coarser in pairwise(finest_first)
+        if coarser.source is None
+    ]
+    for level in coarsest_first:
+        edges.append(Edge(_start(level), _level(level), "" if level.source is None else "conv1x1"))
+    for coarser, finer in pairwise(coarsest_first):
+        edges.append(Edge(_level(coarser), _level(finer), _added(coarser)))
+    edges.append(Edge(_level(finest_first[0]), HEAD, _added(finest_first[0])))
+    edges.append(Edge(HEAD, LOGITS, "" if plan.head == NONE else plan.head))
+    starts, levels = map(_start, finest_first), map(_level, coarsest_first)
+    return Graph((*starts, *levels, HEAD, LOGITS), tuple(edges))
+
+
+def _start(level: Level) -> str:
+    if level.source is None:
+        return f"further[{level.stride}]"
+    return f"encoder[{level.source}]"
+
+
+def _level(level: Level) -> str:
+    return f"stride{level.stride}"
+
+
+def _added(level: Level) -> str:
+    return "" if level.operation == NONE else f"+ {level.operation}"
