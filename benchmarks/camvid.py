@@ -4,9 +4,10 @@ r"""Small segmenters on CamVid: those that people designed, and ours, by one rec
     python benchmarks/camvid.py --data CAMVID --weights MOBILENETV2 --work runs/camvid-large \
         --size 360x480 --seeds 1
 
-Hand-made networks are those of `hand_made`, and a plain decoder on the encoder that ours have, cut
+Hand-made networks are those of `hand_made`, and a plain decoder on an encoder that ours have, cut
 at two strides and with the same ImageNet weights. Ours are found by one search for each limit on
-the parameters, and its best candidate is retrained. Everything is trained with the same settings
+the parameters, which also decides how much of the encoder they have, and its best candidate is
+retrained. Everything is trained with the same settings
 and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
 the table. What is trained already is not trained again, so the script can be stopped and started,
 and finished rows are kept in a file, so that another machine can train the others: `--only` chooses
@@ -44,6 +45,7 @@ HAND_MADE = f"{HERE / 'hand_made.py'}:"
 TASK = HERE.parent / "docs" / "tasks" / "camvid.yaml"
 CLASSES = 11
 BACKBONE = "mobilenetv2_100@4"
+CUTS = ["mobilenetv2_100@4.1", "mobilenetv2_100@4.2", BACKBONE]
 LIMITS = {"100 K": 100_000, "300 K": 300_000, "500 K": 500_000}
 
 
@@ -228,7 +230,7 @@ class Comparison:
                 **self.task,
                 "evaluation.encoder.weights": str(self.options.weights),
                 "evaluation.encoder.options": {"pad_type": "same"},
-                "space.options.encoders": [BACKBONE],
+                "space.options.encoders": CUTS,
                 "space.options.strides": [8, 16],
             },
         )

@@ -186,13 +186,13 @@ def _create(settings: EncoderSettings, in_channels: int, **options: Any) -> nn.M
         return create_own(settings.name, in_channels=in_channels, **settings.options)
     encoder = f"encoder {settings.name!r}"
     check_options(settings.options, encoder)
-    name, blocks = split_name(settings.name)
+    name, cut = split_name(settings.name)
     pretrained = settings.weights == IMAGENET
-    whole = {"features_only": True} if blocks is None else {"num_classes": 0}
+    whole = {"features_only": True} if cut is None else {"num_classes": 0}
     with refused_by_timm(encoder, pretrained):
         backbone: nn.Module = vision_libraries.timm.create_model(
             name,
             pretrained=pretrained,
             **{**whole, **settings.options, **channels_option(in_channels), **options},
         )
-    return backbone if blocks is None else FirstBlocks(backbone, blocks, in_channels, encoder)
+    return backbone if cut is None else FirstBlocks(backbone, cut, in_channels, encoder)

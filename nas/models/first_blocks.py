@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -10,35 +12,52 @@ from nas.models.own import TIMM_PLACES
 
 MARK = "@"
 """Between the name of a network and the number of its blocks, as in mobilenetv2_100@4."""
+_WITHIN = "."
 _SIDE = 64
 
 
-def split_name(name: str) -> tuple[str, int | None]:
-    """The name of a network, and how many of its blocks are meant; None is all of them.
+class Cut(NamedTuple):
+    """How much of a network is meant.
+
+    Attributes:
+        blocks: The first so many of its blocks.
+        layers: Of the last of these, the first so many of the layers that it consists of; None
+            is all of them.
+    """
+
+    blocks: int
+    layers: int | None = None
+
+
+def split_name(name: str) -> tuple[str, Cut | None]:
+    """The name of a network, and how much of it is meant; None is all of it.
 
     Raises:
-        UserError: If what follows the mark is no number.
+        UserError: If what follows the mark is no number, or two with a dot between them.
     """
     network, mark, number = name.partition(MARK)
     # Behind the mark of a network on a hub is its revision.
     if not mark or name.startswith(TIMM_PLACES):
         return name, None
-    if not (number.isascii() and number.isdecimal()):
+    blocks, within, layers = number.partition(_WITHIN)
+    if not (_is_number(blocks) and (_is_number(layers) or not within)):
         raise UserError(
-            f"encoder {name!r}: behind the {MARK} must be a number of blocks, not {number!r}."
+            f"encoder {name!r}: behind the {MARK} must be a number of blocks, or as 4.2 the "
+            f"layers of the last one too, not {number!r}."
         )
-    return network, int(number)
+    return network, Cut(int(blocks), int(layers) if within else None)
 
 
 class FirstBlocks(nn.Module):
     """The stem of a network and its first blocks, under the names that they have there.
 
     Timm gives the last map of each stride, and much may lie between two of them: the fifth block of
-    MobileNetV2, the second one at stride 16, has more parameters than all before it.
+    MobileNetV2, the second one at stride 16, has more parameters than all before it. A block is a
+    chain of layers, inverted residuals there, of which the first ones may do.
 
     Args:
         network: One of timm's with ``conv_stem`` and ``blocks``; its modules are taken over.
-        number: How many of the blocks to keep, from 1.
+        cut: How many of the blocks and their layers to keep, from 1.
         in_channels: Channels of the images.
         name: What the network is called in messages.
 
@@ -50,7 +69,7 @@ class FirstBlocks(nn.Module):
         UserError: If the network has no such blocks, or not so many.
     """
 
-    def __init__(self, network: nn.Module, number: int, in_channels: int, name: str) -> None:
+    def __init__(self, network: nn.Module, cut: Cut, in_channels: int, name: str) -> None:
         super().__init__()
         blocks = getattr(network, "blocks", None)
         if not (hasattr(network, "conv_stem") and isinstance(blocks, nn.Sequential)):
@@ -58,14 +77,25 @@ class FirstBlocks(nn.Module):
                 f"{name} cannot be cut behind a block; networks like MobileNet, EfficientNet and "
                 "GhostNet can."
             )
-        if not 1 <= number <= len(blocks):
-            raise UserError(f"{name} can be cut behind 1 to {len(blocks)} blocks, not {number}.")
+        if not 1 <= cut.blocks <= len(blocks):
+            raise UserError(
+                f"{name} can be cut behind 1 to {len(blocks)} blocks, not {cut.blocks}."
+            )
+        last: Any
+        *kept, last = list(blocks)[: cut.blocks]
+        if cut.layers is not None:
+            if not 1 <= cut.layers <= len(last):
+                raise UserError(
+                    f"{name}: block {cut.blocks} has 1 to {len(last)} layers to keep, not "
+                    f"{cut.layers}."
+                )
+            last = last[: cut.layers]
         children = dict(network.named_children())
         stem = list(children)[: list(children).index("blocks")]
         self.stem = tuple(stem)
         for place in stem:
             self.add_module(place, children[place])
-        self.blocks = nn.Sequential(*list(blocks)[:number])
+        self.blocks = nn.Sequential(*kept, last)
         self.eval()
         with torch.no_grad():
             outputs = self._outputs(torch.zeros(1, in_channels, _SIDE, _SIDE))
@@ -97,3 +127,7 @@ class FirstBlocks(nn.Module):
         for block in self.blocks:
             outputs.append(block(outputs[-1]))
         return outputs
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

@@ -7,7 +7,7 @@ import torch
 
 from nas.errors import UserError
 from nas.models.encoder import Encoder, EncoderSettings
-from nas.models.first_blocks import split_name
+from nas.models.first_blocks import Cut, split_name
 from nas.models.weights import save_tensors
 from nas.vision_libraries import timm
 
@@ -23,6 +23,21 @@ def test_the_first_four_blocks_of_mobilenetv2_have_less_than_half_of_all_up_to_s
     encoder = make("mobilenetv2_100@4")
     assert sum(parameter.numel() for parameter in encoder.parameters()) == 55488 + 21056 + 3 * 54272
     assert (encoder.channels, encoder.strides) == ((24, 32, 64), (4, 8, 16))
+
+
+def test_of_the_last_block_the_first_layers_are_enough(tmp_path) -> None:
+    encoder = make("mobilenetv2_100@4.2")
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == 55488 + 21056 + 54272
+    assert (encoder.channels, encoder.strides) == ((24, 32, 64), (4, 8, 16))
+    whole = timm.create_model("mobilenetv2_035").eval()
+    save_tensors(whole, tmp_path / "whole.safetensors")
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        coarsest = whole.bn1(whole.conv_stem(images))
+        for block in (*whole.blocks[:3], whole.blocks[3][:2]):
+            coarsest = block(coarsest)
+        short = make("mobilenetv2_035@4.2", weights=str(tmp_path / "whole.safetensors")).eval()
+        assert torch.equal(short(images)[-1], coarsest)
 
 
 def test_weights_of_the_whole_network_give_the_maps_behind_its_blocks(tmp_path) -> None:
@@ -64,7 +79,10 @@ def test_what_lies_behind_the_last_map_is_not_built() -> None:
             "mobilenetv2_035@0",
             "encoder 'mobilenetv2_035@0' can be cut behind 1 to 7 blocks, not 0.",
         ),
-        ("mobilenetv2_035@", "behind the @ must be a number of blocks, not ''."),
+        ("mobilenetv2_035@", "behind the @ must be a number of blocks, or as 4.2 .*, not ''."),
+        ("mobilenetv2_035@4.", "behind the @ must be a number of blocks, or .*, not '4.'."),
+        ("mobilenetv2_035@4.0", "035@4.0': block 4 has 1 to 4 layers to keep, not 0."),
+        ("mobilenetv2_035@4.5", "035@4.5': block 4 has 1 to 4 layers to keep, not 5."),
         ("resnet18@2", "encoder 'resnet18@2' cannot be cut behind a block"),
         ("vit_tiny_patch16_224@2", "cannot be cut behind a block"),
         ("mobilenetv2_035@3", "gives strides \\[2, 4, 8\\], but \\[16\\] are needed"),
@@ -78,4 +96,5 @@ def test_what_cannot_be_cut_is_refused_in_a_sentence(name, message) -> None:
 
 def test_the_revision_of_a_network_on_a_hub_is_no_number_of_blocks() -> None:
     assert split_name("hf_hub:me/net@main") == ("hf_hub:me/net@main", None)
-    assert split_name("mobilenetv2_100@4") == ("mobilenetv2_100", 4)
+    assert split_name("mobilenetv2_100@4") == ("mobilenetv2_100", Cut(4))
+    assert split_name("mobilenetv2_100@4.2") == ("mobilenetv2_100", Cut(4, 2))
