@@ -24,7 +24,7 @@ if [ ! -f "$run/run.json" ]; then
     "$nas" search --task "$task" --data "$data" --set "task_options.input_size=[$size]" \
         --encoder-weights "$weights" --set evaluation.encoder.options.pad_type=same \
         --no-distillation --space small --penalty none --trials 4 --run "$run" \
-        --set "space.options={encoders: [mobilenetv2_100], strides: [16], widths: [24]}"
+        --set "space.options={decoder: fastnas, encoders: [mobilenetv2_100], strides: [16], widths: [24]}"
 fi
 for seed in $(seq 0 $((seeds - 1))); do
     place="$run/retrain/seed-$seed"

@@ -28,8 +28,8 @@ class Compact(DecoderSpace):
     the same decoder can be tried on every encoder.
 
     A subclass gives a `name`, `defaults` and, if it likes, `starting`. `Nano`, `Micro` and `Small`
-    are named after their size: nine of ten random networks for eleven classes have about the
-    parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
+    are named after their size: nine of ten random networks of a new search for eleven classes have
+    about the parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
     the decoder in the nested form of its space.
 
     Args:
@@ -215,7 +215,7 @@ ENCODERS = (
 
 
 class Nano(Compact):
-    """Networks of about 10 to 100 thousand parameters; see `Compact`."""
+    """Networks of about 8 to 90 thousand parameters; see `Compact`."""
 
     name = "nano"
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -225,11 +225,11 @@ class Nano(Compact):
         "decoder": "fastnas",
         "sizes": {"branches": 3, "cells": 2},
     }
-    starting: ClassVar[Mapping[str, Any]] = {"decoder": "pyramid", "widths": [8, 12, 16, 24]}
+    starting: ClassVar[Mapping[str, Any]] = {"decoder": "pyramid", "widths": [8, 12, 16, 24, 32]}
 
 
 class Micro(Compact):
-    """Networks of about 20 to 170 thousand parameters; see `Compact`."""
+    """Networks of about 12 to 130 thousand parameters; see `Compact`."""
 
     name = "micro"
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -243,7 +243,7 @@ class Micro(Compact):
 
 
 class Small(Compact):
-    """Networks of about 20 to 500 thousand parameters; see `Compact`."""
+    """Networks of about 14 to 350 thousand parameters; see `Compact`."""
 
     name = "small"
     defaults: ClassVar[Mapping[str, Any]] = {
