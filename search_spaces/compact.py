@@ -29,8 +29,8 @@ class Compact(DecoderSpace):
 
     A subclass gives a `name`, `defaults` and, if it likes, `starting`. `Nano`, `Micro` and `Small`
     are named after their size: nine of ten random networks of a new search for eleven classes have
-    about the parameters that they tell. The nested form of a genotype is `[encoder, stride, width, decoder]`,
-    the decoder in the nested form of its space.
+    about the parameters that they tell. The nested form of a genotype is
+    `[encoder, stride, width, decoder]`, the decoder in the nested form of its space.
 
     Args:
         encoders: Names of backbones.
@@ -201,6 +201,10 @@ class Compact(DecoderSpace):
 
     def _about(self, genotype: Genotype) -> str:
         name, stride, width, _ = self._parts(genotype)
+        # All encoders reach the last of the strides. One that ends within a stride ends there or
+        # behind it, so that up to the others it is the whole network.
+        if stride < max(self.strides):
+            name = _whole(name)
         return f"encoder {name} to {stride} width {width}"
 
 
@@ -261,6 +265,12 @@ class Small(Compact):
 
 def _cut(name: str, stride: int) -> EncoderCut:
     return EncoderCut(STRIDES[: STRIDES.index(stride) + 1], name)
+
+
+def _whole(name: str) -> str:
+    """The backbone of which an encoder is a part, as `net@4.2` is of `net`."""
+    # Behind the mark of a network on a hub, which has a colon, is its revision.
+    return name if ":" in name else name.partition("@")[0]
 
 
 def _several(name: str, values: Any) -> tuple[Any, ...]:

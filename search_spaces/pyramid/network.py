@@ -105,8 +105,8 @@ class NormRelu(nn.Module):
         return normalise(self.norm, FeatureMap.of(values)).values
 
 
-class Added(nn.Module):
-    """A map and what a branch makes of it.
+class Residual(nn.Module):
+    """A map and what a branch makes of it, added.
 
     Args:
         branch: Returns N×C×H×W, or N×C×1×1 for all pixels alike.
@@ -128,8 +128,8 @@ def _on_level(operation: str, width: int) -> nn.Module:
     if operation == POOL:
         # With a bias in place of batch norm, so that a single image can be learned from.
         pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1))
-        return Added(nn.Sequential(NormRelu(width), *pooled))
-    return Added(nn.Sequential(NormRelu(width), _convolution(operation, width)))
+        return Residual(nn.Sequential(NormRelu(width), *pooled))
+    return Residual(nn.Sequential(NormRelu(width), _convolution(operation, width)))
 
 
 def _convolution(operation: str, width: int) -> nn.Module:

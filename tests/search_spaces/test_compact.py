@@ -110,6 +110,20 @@ def test_encoder_cut_and_width_tell_networks_apart(fastnas):
     assert len({fastnas.network_key(genotype) for genotype in genotypes}) == 4
 
 
+def test_encoders_that_end_within_the_last_stride_are_one_up_to_the_others():
+    names = ["net@4", "net@4.2", "net", "hf_hub:net@one", "hf_hub:net@two"]
+    space = search_spaces.create("small", **(SMALL | FASTNAS | {"encoders": names}))
+    decoder = [[0, [0, 1, 9, 9]], [[1, 0]]]
+
+    def keys(stride):
+        genotypes = [space.parse([name, stride, 4, decoder]) for name in names]
+        assert [space.cut(genotype).name for genotype in genotypes] == names
+        return [{key(one) for one in genotypes} for key in (space.canonical_key, space.network_key)]
+
+    assert [len(found) for found in keys(32)] == [5, 5]
+    assert [len(found) for found in keys(8)] == [3, 3]
+
+
 def test_another_decoder_without_sizes_has_those_of_its_own_space() -> None:
     space = search_spaces.create("small", decoder="template", widths=[16])
     assert space.decisions[3:] == search_spaces.create("template", encoder_outputs=4).decisions
