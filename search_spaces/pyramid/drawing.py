@@ -13,17 +13,17 @@ HEAD, LOGITS = "head", "logits"
 def make_graph(plan: Plan) -> Graph:
     """Where levels start, the levels, and the head.
 
-    What is added to the map of a level stands on the arrow that leaves the level.
+    What is added to the map of a level stands on the arrow that leaves the level; what all
+    candidates have, such as the projections of encoder outputs, is not told.
     """
     finest_first = plan.levels
     coarsest_first = finest_first[::-1]
     edges = [
-        Edge(_start(finer), _start(coarser), "sep_conv3x3, stride 2")
+        Edge(_start(finer), _start(coarser), "stride 2")
         for finer, coarser in pairwise(finest_first)
         if coarser.source is None
     ]
-    for level in coarsest_first:
-        edges.append(Edge(_start(level), _level(level), "" if level.source is None else "conv1x1"))
+    edges += [Edge(_start(level), _level(level)) for level in coarsest_first]
     for coarser, finer in pairwise(coarsest_first):
         edges.append(Edge(_level(coarser), _level(finer), _added(coarser)))
     edges.append(Edge(_level(finest_first[0]), HEAD, _added(finest_first[0])))

@@ -29,6 +29,14 @@ def test_samples_are_genotypes_and_repeat_with_their_seed(nas) -> None:
     assert nas("space", "sample", *options).out.splitlines() == lines
 
 
+def test_a_space_is_shown_as_a_new_search_takes_it(nas) -> None:
+    def shown(*options: str) -> str:
+        return nas("space", "show", "nano", "--samples", 0, *options).out.splitlines()[0]
+
+    assert "decoder=pyramid" in shown()
+    assert "decoder=fastnas" in shown("--set", "decoder=fastnas")
+
+
 def test_show_tells_what_candidates_cost(nas) -> None:
     options = ("--set", "widths=[4, 8]", "--set", "encoders=[ghostnet_050]", "--set", "strides=[8]")
     size = ("--samples", 8, "--input-size", "32x32", "--classes", 3)
