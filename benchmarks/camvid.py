@@ -7,12 +7,12 @@ r"""Small segmenters on CamVid: those that people designed, and ours, by one rec
 Hand-made networks are those of `hand_made`, and a plain decoder on an encoder that ours have, cut
 at two strides and with the same ImageNet weights. Ours are found by one search for each limit on
 the parameters, which also decides how much of the encoder they have, and its best candidate is
-retrained. Everything is trained with the same settings
-and seeds, the best epoch is chosen on the validation split, and the test split is read once, for
-the table. What is trained already is not trained again, so the script can be stopped and started,
-and finished rows are kept in a file, so that another machine can train the others: `--only` chooses
-rows, and `--rows` repeated puts files together. Latency is that of the ONNX files on one thread, of
-all rows on the machine that prints the table. It takes hours on two cores.
+retrained. Everything is trained with the same settings and seeds, the best epoch is chosen on the
+validation split, and the test split is read once, for the table. What is trained already is not
+trained again, so the script can be stopped and started, and finished rows are kept in a file, so
+that another machine can train the others: `--only` chooses rows, and `--rows` repeated puts files
+together. Latency is that of the ONNX files on one thread, of all rows on the machine that prints
+the table. It takes hours on two cores.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -81,15 +81,15 @@ class FirstBlocks(nn.Module):
             raise UserError(
                 f"{name} can be cut behind 1 to {len(blocks)} blocks, not {cut.blocks}."
             )
-        last: Any
         *kept, last = list(blocks)[: cut.blocks]
         if cut.layers is not None:
-            if not 1 <= cut.layers <= len(last):
+            layers = list(last.children()) if isinstance(last, nn.Sequential) else [last]
+            if not 1 <= cut.layers <= len(layers):
                 raise UserError(
-                    f"{name}: block {cut.blocks} has 1 to {len(last)} layers to keep, not "
+                    f"{name}: block {cut.blocks} has 1 to {len(layers)} layers to keep, not "
                     f"{cut.layers}."
                 )
-            last = last[: cut.layers]
+            last = nn.Sequential(*layers[: cut.layers])
         children = dict(network.named_children())
         stem = list(children)[: list(children).index("blocks")]
         self.stem = tuple(stem)
