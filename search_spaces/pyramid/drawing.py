@@ -28,8 +28,11 @@ def make_graph(plan: Plan) -> Graph:
         edges.append(Edge(_level(coarser), _level(finer), _added(coarser)))
     edges.append(Edge(_level(finest_first[0]), HEAD, _added(finest_first[0])))
     edges.append(Edge(HEAD, LOGITS, "" if plan.head == NONE else plan.head))
-    starts, levels = map(_start, finest_first), map(_level, coarsest_first)
-    return Graph((*starts, *levels, HEAD, LOGITS), tuple(edges))
+    # The coarsest encoder output first, as the path begins there.
+    encoder = [_start(level) for level in coarsest_first if level.source is not None]
+    further = [_start(level) for level in finest_first if level.source is None]
+    levels = map(_level, coarsest_first)
+    return Graph((*encoder, *further, *levels, HEAD, LOGITS), tuple(edges))
 
 
 def _start(level: Level) -> str:

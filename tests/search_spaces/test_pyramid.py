@@ -244,7 +244,7 @@ def test_the_drawing_shows_where_levels_start_and_what_they_add(space):
     pooled = [1, 8, "conv3x3", "none", "none", "global_average_pool", "sep_conv3x3", "none"]
     graph = space.graph(space.parse(pooled))
     assert graph.nodes == (
-        *("encoder[1]", "encoder[2]", "further[32]"),
+        *("encoder[2]", "encoder[1]", "further[32]"),
         *("stride32", "stride16", "stride8", "head", "logits"),
     )
     assert [(edge.source, edge.target, edge.label) for edge in graph.edges] == [
