@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,8 +44,8 @@ class Compact(DecoderSpace):
 
     Attributes:
         defaults: The arguments that are left out; a class attribute.
-        starting: Those that a new search takes in place of `defaults`; a class attribute. It is
-            asked for where neither `decoder` nor `sizes` is given.
+        starting: Those that a new search takes in place of `defaults`, unless it is given another
+            `decoder`, or `sizes` that are not of this one; a class attribute.
 
     Raises:
         SpaceError: If an option has a wrong value.
@@ -97,8 +98,13 @@ class Compact(DecoderSpace):
         than classifiers and rank candidates no better; see docs/results.md. Where `sizes` says
         what the decoders are like, they are as told.
         """
-        if cls.starting and "decoder" not in given and "sizes" not in given:
-            return {**cls.starting, **given}
+        started = {**cls.starting, **given}
+        if cls.starting and started["decoder"] == cls.starting["decoder"]:
+            sizes = given.get("sizes")
+            # What is no mapping is refused where the space is made.
+            told = set(sizes) if isinstance(sizes, Mapping) else set()
+            if "decoder" in given or told <= _options_of(started["decoder"]):
+                return started
         usual = cls.defaults["decoder"]
         if usual != "fastnas" or "sizes" in given or given.get("decoder", usual) != usual:
             return dict(given)
@@ -299,6 +305,13 @@ def _check(
     for option in ("width", "encoder_outputs"):
         if option in sizes:
             raise SpaceError(f"sizes cannot hold {option!r}: widths and strides decide it.")
+
+
+def _options_of(decoder: str) -> set[str]:
+    # The registry knows this module.
+    from search_spaces.registry import find
+
+    return set(inspect.signature(find(decoder)).parameters)
 
 
 def _decoders(

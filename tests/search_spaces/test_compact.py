@@ -137,6 +137,21 @@ def test_a_new_search_starts_with_pyramids_and_a_former_one_keeps_its_cells(name
     assert search_spaces.create(name).options["decoder"] == "fastnas"
 
 
+def test_what_a_new_search_is_told_of_its_decoder_says_which_it_is() -> None:
+    def started(given):
+        options = search_spaces.starting_options("small", given)
+        return {key: options.get(key) for key in ("decoder", "sizes", "widths")}
+
+    wide = [16, 24, 32, 48, 64, 96]
+    assert started({}) == {"decoder": "pyramid", "sizes": None, "widths": wide}
+    assert started({"decoder": "pyramid"}) == started({})
+    for sizes in ({}, {"further": 1}, 3):
+        assert started({"sizes": sizes}) == {"decoder": "pyramid", "sizes": sizes, "widths": wide}
+    cells = {"branches": 2}
+    assert started({"sizes": cells}) == {"decoder": None, "sizes": cells, "widths": None}
+    assert started({"decoder": "template"})["widths"] is None
+
+
 def test_a_space_of_ones_own_keeps_its_decoder_in_a_new_search() -> None:
     class Own(Compact):
         name = "own"
