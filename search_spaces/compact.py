@@ -94,9 +94,9 @@ class Compact(DecoderSpace):
     def starting_options(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of `starting`; with decoders of cells, classifiers as auxiliary heads.
 
-        Pyramids are better than cells at these sizes, and cells as auxiliary heads take longer
-        than classifiers and rank candidates no better; see docs/results.md. Where `sizes` says
-        what the decoders are like, they are as told.
+        Short trainings of pyramids are faster and better than those of cells, and cells as
+        auxiliary heads take longer than classifiers and rank candidates no better; see
+        docs/results.md. Where `sizes` says what the decoders are like, they are as told.
         """
         started = {**cls.starting, **given}
         if cls.starting and started["decoder"] == cls.starting["decoder"]:
