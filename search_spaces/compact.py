@@ -98,17 +98,23 @@ class Compact(DecoderSpace):
         auxiliary heads take longer than classifiers and rank candidates no better; see
         docs/results.md. Where `sizes` says what the decoders are like, they are as told.
         """
-        started = {**cls.starting, **given}
-        if cls.starting and started["decoder"] == cls.starting["decoder"]:
-            sizes = given.get("sizes")
-            # What is no mapping is refused where the space is made.
-            told = set(sizes) if isinstance(sizes, Mapping) else set()
-            if "decoder" in given or told <= _options_of(started["decoder"]):
-                return started
-        usual = cls.defaults["decoder"]
-        if usual != "fastnas" or "sizes" in given or given.get("decoder", usual) != usual:
+        decoder = given.get("decoder", cls._decoder_of(given.get("sizes")))
+        if decoder == cls.starting.get("decoder"):
+            return {**cls.starting, **given}
+        if "sizes" in given or not decoder == cls.defaults["decoder"] == "fastnas":
             return dict(given)
         return {**given, "sizes": {**cls.defaults["sizes"], "auxiliary": "classifier"}}
+
+    @classmethod
+    def _decoder_of(cls, sizes: Any) -> str:
+        """The decoder that a new search has with these sizes, if it is told no other."""
+        started: str | None = cls.starting.get("decoder")
+        # What is no mapping is refused where the space is made.
+        told = set(sizes) if isinstance(sizes, Mapping) else set()
+        if started is not None and told <= _options_of(started):
+            return started
+        usual: str = cls.defaults["decoder"]
+        return usual
 
     @property
     def cuts(self) -> tuple[EncoderCut, ...]:

@@ -23,6 +23,31 @@ def check_whole(name: str, value: Any, least: int = 1, multiple_of: int = 1) -> 
         raise SpaceError(f"{name} must be a multiple of {multiple_of}, not {value}.")
 
 
+def check_maps(expected: Sequence[int], channels: Sequence[int], strides: Sequence[int]) -> None:
+    """Refuses encoder outputs other than those that a decoder is made for.
+
+    Args:
+        expected: Strides of the outputs that it takes.
+        channels: Channels of those given.
+        strides: Strides of those given.
+
+    Raises:
+        SpaceError: With what differs.
+    """
+    if tuple(strides) != tuple(expected):
+        raise SpaceError(
+            f"encoder_strides must be {', '.join(map(str, expected))} with encoder_outputs="
+            f"{len(expected)}, not {', '.join(map(str, strides))}."
+        )
+    if len(channels) != len(strides):
+        raise SpaceError(
+            f"encoder_channels needs {len(strides)} numbers, one for each encoder output, "
+            f"not {len(channels)}."
+        )
+    for count in channels:
+        check_whole("every number of encoder_channels", count)
+
+
 def check_option(name: str, value: Any, known: Sequence[str]) -> None:
     """Refuses what is not one of the known words.
 

@@ -126,9 +126,9 @@ def _on_level(operation: str, width: int) -> nn.Module:
     if operation == NONE:
         return nn.Identity()
     if operation == POOL:
-        # With a bias in place of batch norm, so that a single image can be learned from.
-        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1))
-        return Residual(nn.Sequential(NormRelu(width), *pooled))
+        # With a bias in place of batch norm, which a mean of a single image has no variance for.
+        mean, project = nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1)
+        return Residual(nn.Sequential(NormRelu(width), mean, project))
     return Residual(nn.Sequential(NormRelu(width), _convolution(operation, width)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from search_spaces.cells.reading import check_whole
+from search_spaces.cells.reading import check_maps, check_whole
 from search_spaces.decision import Decision
 from search_spaces.genotype import Genotype
 from search_spaces.graph import Graph
@@ -44,8 +44,8 @@ class Pyramid(DecoderSpace):
     - `stride4`, `stride8` and so on: what is added to the map of a level before it is enlarged:
       nothing, a separable or dense convolution of it, or its mean over the image.
 
-    All are small: with every convolution dense, a level has 9 times the square of the width
-    in parameters. There are no auxiliary heads. The nested form of a genotype is the list of the
+    All are small: a dense convolution has 9 times the square of the width in parameters. There are
+    no auxiliary heads. The nested form of a genotype is the list of the
     options in the order of the decisions.
 
     Args:
@@ -61,14 +61,13 @@ class Pyramid(DecoderSpace):
 
     def __init__(self, width: int = 48, further: int = 2, encoder_outputs: int = 4) -> None:
         check_whole("width", width)
+        check_whole("further", further, least=0)
         check_whole("encoder_outputs", encoder_outputs)
         if encoder_outputs > _MOST_OUTPUTS:
             raise SpaceError(
                 f"encoder_outputs must be at most {_MOST_OUTPUTS}, for strides "
                 f"{', '.join(map(str, strides(_MOST_OUTPUTS)))}, not {encoder_outputs}."
             )
-        if isinstance(further, bool) or not isinstance(further, int) or further < 0:
-            raise SpaceError(f"further must be a whole number of at least 0, not {further!r}.")
         self.width, self.further, self.encoder_outputs = width, further, encoder_outputs
         self.encoder_strides = strides(encoder_outputs)
         self.decisions = (
@@ -117,18 +116,7 @@ class Pyramid(DecoderSpace):
         # Everything but building works without torch, which takes seconds to import.
         from search_spaces.pyramid.network import PyramidDecoder
 
-        if tuple(encoder_strides) != self.encoder_strides:
-            raise SpaceError(
-                f"encoder_strides must be {', '.join(map(str, self.encoder_strides))}, "
-                f"not {', '.join(map(str, encoder_strides))}."
-            )
-        if len(encoder_channels) != self.encoder_outputs:
-            raise SpaceError(
-                f"encoder_channels needs {self.encoder_outputs} numbers, one for each encoder "
-                f"output, not {len(encoder_channels)}."
-            )
-        for count in encoder_channels:
-            check_whole("every number of encoder_channels", count)
+        check_maps(self.encoder_strides, encoder_channels, encoder_strides)
         check_whole("num_classes", num_classes)
         return PyramidDecoder(
             self._plan(genotype),

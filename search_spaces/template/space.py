@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from search_spaces.cells.reading import check_whole
+from search_spaces.cells.reading import check_maps, check_whole
 from search_spaces.genotype import Genotype, GenotypeError
 from search_spaces.graph import Graph
-from search_spaces.space import DecoderSpace, SpaceError
+from search_spaces.space import DecoderSpace
 from search_spaces.template.canonical import canonical_key
 from search_spaces.template.drawing import make_graph
 from search_spaces.template.form import (
@@ -160,7 +160,7 @@ class Template(DecoderSpace):
         # Everything but building works without torch, which takes seconds to import.
         from search_spaces.template.decoder import TemplateDecoder
 
-        self._check_encoder(encoder_channels, encoder_strides)
+        check_maps(self.encoder_strides, encoder_channels, encoder_strides)
         check_whole("num_classes", num_classes)
         return TemplateDecoder(
             self._plan(genotype),
@@ -169,21 +169,6 @@ class Template(DecoderSpace):
             width=self._sizes.width,
             separable_repeats=self._sizes.separable_repeats,
         )
-
-    def _check_encoder(self, channels: Sequence[int], strides: Sequence[int]) -> None:
-        if tuple(strides) != self.encoder_strides:
-            expected = ", ".join(map(str, self.encoder_strides))
-            raise SpaceError(
-                f"encoder_strides must be {expected} with encoder_outputs="
-                f"{self._sizes.encoder_outputs}, not {', '.join(map(str, strides))}."
-            )
-        if len(channels) != len(strides):
-            raise SpaceError(
-                f"encoder_channels needs {len(strides)} numbers, one for each encoder output, "
-                f"not {len(channels)}."
-            )
-        for count in channels:
-            check_whole("every number of encoder_channels", count)
 
     def _form(self, genotype: Genotype) -> Form:
         if genotype.space != self.name:

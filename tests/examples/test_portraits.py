@@ -16,7 +16,7 @@ def test_a_better_mask_outweighs_twice_the_macs_and_an_equal_one_does_not() -> N
     reward = make_reward(config.reward, "portraits", CLASSES, CLASSES)
 
     def of(iou: float, macs: float) -> float:
-        return reward({"iou": dict.fromkeys(CLASSES, iou), "f1": {}}, {"macs": macs})
+        return reward({"iou": dict.fromkeys(CLASSES, iou)}, {"macs": macs})
 
     assert of(0.86, 20e6) > of(0.82, 10e6)
     assert of(0.86, 10e6) > of(0.86, 20e6)

@@ -227,7 +227,10 @@ def test_a_wrong_genotype_or_encoder_is_refused(space):
         space.parse([0, 4, "none", "none", "conv7x7", "none", "none", "none"])
     genotype = space.parse([0, 4, "none", *NOTHING])
     for wrong, message in (
-        ({"encoder_strides": (4, 8)}, "encoder_strides must be 4, 8, 16, not 4, 8"),
+        (
+            {"encoder_strides": (4, 8)},
+            "encoder_strides must be 4, 8, 16 with encoder_outputs=3, not 4, 8",
+        ),
         ({"encoder_channels": (3, 4)}, "encoder_channels needs 3 numbers"),
         ({"num_classes": 0}, "num_classes must be a whole number of at least 1"),
     ):
