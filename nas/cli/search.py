@@ -289,7 +289,7 @@ def search(
     chosen = penalties(penalty, exponent, base)
     if chosen is not None:
         options["reward.penalties"] = chosen
-    options = _preset(space, preset) | with_assigned(options, assignments(settings or ()))
+    options = _preset(space, preset, config) | with_assigned(options, assignments(settings or ()))
     if data is not None and not resume and not data.exists():
         raise UserError(f"{data}: no such folder; correct --data.")
     if resume and data is not None:
@@ -304,19 +304,27 @@ def search(
     _report(RunFolder.open(run_search(options, run=folder, config=config, resume=resume)))
 
 
-def _preset(space: str | None, preset: str | None) -> dict[str, Any]:
+def _preset(space: str | None, preset: str | None, config: Path | None) -> dict[str, Any]:
     if preset is None:
         return {}
     import search_spaces
 
-    name = space or "fastnas"
+    name = space or _named_space(config) or "fastnas"
     try:
         known = search_spaces.presets(name)
     except ValueError as error:
         raise UserError(str(error)) from error
     if preset not in known:
         raise UserError(f"space {name!r} has no preset {preset!r}; known: {', '.join(known)}.")
-    return {f"space.options.{key}": value for key, value in known[preset].items()}
+    options = {f"space.options.{key}": value for key, value in known[preset].items()}
+    return {"space.name": name, **options}
+
+
+def _named_space(config: Path | None) -> str | None:
+    from nas.settings import read_values
+
+    space = read_values(config).get("space")
+    return space.get("name") if isinstance(space, dict) else None
 
 
 def _report(run: Any) -> None:

@@ -60,9 +60,19 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.
     told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
-    validate(config, {**{key: resolved[key] for key in told if key in resolved}, **values}, source)
-    found = validate(config, resolved, "configuration" if overrides else source)
+    alone = {**{key: resolved[key] for key in told if key in resolved}, **values}
+    validate(config, _with_default_space(config, alone), source)
+    source = "configuration" if overrides else source
+    found = validate(config, _with_default_space(config, resolved), source)
     return found.model_copy(update={"space": _with_starting_options(found.space)})
+
+
+def _with_default_space(config: type[SearchConfig], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the name of the default space, if they give only options of one."""
+    space = values.get("space")
+    if not isinstance(space, Mapping) or "name" in space:
+        return values
+    return {**values, "space": {"name": config.model_fields["space"].default.name, **space}}
 
 
 def _with_starting_options(space: SpaceSettings) -> SpaceSettings:

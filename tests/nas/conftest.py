@@ -23,7 +23,7 @@ TINY = (
     *("--encoder", ENCODER, "--encoder-weights", "none", "--device", "cpu"),
     *("--controller", "random", "--trials", "3"),
     *("--set", "evaluation.stage0={epochs: 1, batch_size: 8}"),
-    *("--set", "space.options={branches: 2, cells: 1, width: 8}"),
+    *("--space", "fastnas", "--set", "space.options={branches: 2, cells: 1, width: 8}"),
 )
 FACES = (
     *("--set", "task_options={train: 24, validation: 8, test: 8, size: 32}"),

@@ -473,9 +473,13 @@ function svgOf(drawing) {
   const place = drawing.nodes.map(([name, layer, row]) =>
     ({ x: left[layer], y: 14 + row * LINE + (layer % 2) * 14, w: width(name) }));
   const last = layers.length - 1;
+  const wide = left[last] + layers[last] + 8;
+  const high = Math.max(...place.map((p) => p.y)) + HEIGHT + 30;
   const svg = make("svg", { role: "img", "aria-label": "the candidate as a graph",
-    width: left[last] + layers[last] + 8,
-    height: Math.max(...place.map((p) => p.y)) + HEIGHT + 30 });
+    width: wide, height: high, viewBox: `0 0 ${wide} ${high}` });
+  // A graph shrinks to the page as far as its names stay readable; a longer one can be scrolled.
+  svg.style.maxWidth = `max(100%, ${Math.round(0.6 * wide)}px)`;
+  svg.style.height = "auto";
   const marker = make("marker", { id: "tip", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7,
     markerHeight: 7, orient: "auto" });
   marker.append(make("path", { d: "M0,0 L8,4 L0,8 z" }));

@@ -41,7 +41,7 @@ def moved(tmp_path_factory, nas) -> Path:
             *("--encoder", ENCODER, "--encoder-weights", "none", "--device", "cpu"),
             *("--controller", "random", "--trials", "1"),
             *("--set", "evaluation.stage0={epochs: 1, batch_size: 8}"),
-            *("--set", "space.options={branches: 2, cells: 1, width: 8}"),
+            *("--space", "fastnas", "--set", "space.options={branches: 2, cells: 1, width: 8}"),
         )
     assert outcome.code == 0, outcome.err
     (root / "data").rename(root / "new")

@@ -55,13 +55,14 @@ def test_a_preset_is_its_sizes(nas, tmp_path, tiny, monkeypatch) -> None:
     seen = {}
 
     def start(config, folder, assembly, import_path, look):
-        seen.update(config.space.options)
+        seen.update(config.space.options, name=config.space.name)
         return RunFolder.create(folder, config)
 
     monkeypatch.setattr("nas.searching.search.start", start)
     monkeypatch.setattr("nas.cli.search._report", lambda run: None)
+    sizes = {"branches": 3, "cells": 2, "width": 48, "repeats": 1}
     assert nas("search", "--run", tmp_path / "run", "--preset", "small").code == 0
-    assert seen == {"branches": 3, "cells": 2, "width": 48, "repeats": 1}
+    assert seen == {"name": "fastnas", **sizes}
 
 
 def test_without_run_the_folder_is_named_after_task_and_time(

@@ -52,11 +52,11 @@ SEARCH_OPTIONS = {
         ["there is no search space 'none'; choose one of fastnas"],
     ),
     "unknown space option": (
-        ["--set", "space.options.cell=2"],
+        ["--space", "fastnas", "--set", "space.options.cell=2"],
         ["no option 'cell'; did you mean 'cells'?"],
     ),
     "wrong space size": (
-        ["--set", "space.options.cells=0"],
+        ["--space", "fastnas", "--set", "space.options.cells=0"],
         ["cells must be a whole number of at least 1, not 0"],
     ),
     "no trials": (["--trials", "0"], ["trials: ", "greater than or equal to 1"]),

@@ -19,10 +19,20 @@ def _yaml(tmp_path: Path, text: str) -> Path:
 
 
 def test_overrides_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
-    path = _yaml(tmp_path, "trials: 7\nseed: 3\nspace: {options: {cells: 2, width: 24}}\n")
+    text = "trials: 7\nseed: 3\nspace: {name: fastnas, options: {cells: 2, width: 24}}\n"
+    path = _yaml(tmp_path, text)
     config = load_config(path, {"trials": 9, "space.options.cells": 1})
     assert (config.trials, config.seed, config.workers) == (9, 3, 1)
     assert config.space.options == {"cells": 1, "width": 24}
+
+
+def test_options_without_a_name_are_those_of_the_default_space(tmp_path: Path) -> None:
+    path = _yaml(tmp_path, "space: {options: {widths: [16, 32]}}")
+    small = {"decoder": "pyramid", "widths": [16, 32]}
+    for config in (load_config(path, {}), load_config(None, {"space.options.widths": [16, 32]})):
+        assert (config.space.name, config.space.options) == ("small", small)
+    table = load_config(None, {"table": "cells.npz", "space.options.cells": 1})
+    assert table.space.name == "nasbench201"
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
