@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 import nas
+from nas.cli.values import assignments
 from nas.experiments.run import mean_and_spread
 from nas.pareto.hypervolume import hypervolume, reference_point
 from nas.pareto.objectives import Direction
@@ -77,7 +78,9 @@ def search(controller: str, seed: int, options: argparse.Namespace) -> Search:
         seed=None if begun else seed,
         trials=options.trials,
         resume=begun,
-        config={} if begun else {**shared, **read_values(options.config)},
+        config={}
+        if begun
+        else {**shared, **read_values(options.config), **assignments(options.set)},
         progress=False,
     )
     snapshot = read_snapshot(run.folder)
@@ -136,6 +139,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML file of the searches")
     add("--data", type=Path, help="folder of images, where the task needs one")
+    add("--set", action="append", default=[], help="KEY=VALUE of any setting; repeat it")
     add("--work", type=Path, required=True, help="folder of the searches")
     add("--controller", action="append", required=True, help="repeat it; the first is the base")
     add("--seeds", type=int, default=8)
