@@ -51,7 +51,8 @@ def search(
         task: A built-in task, a folder of images, a YAML file, an import path, or a task of
             `nas.tasks`, such as `nas.tasks.from_datasets` makes.
         run: Run folder to create; ``runs/TASK-DATE-TIME`` unless given.
-        space: A search space by its name or import path, or as an object or class.
+        space: A search space by its name or import path, or as an object or class; that of the
+            kind of the task unless given, ``small`` for masks and ``nasbench201`` for classes.
         controller: What draws candidates: a name, an import path or a class.
         penalties: Costs that lower the reward: exponents by cost, or just their names.
         limits: Largest values of costs by name; candidates beyond them are not trained.

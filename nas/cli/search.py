@@ -82,7 +82,13 @@ def search(
         bool,
         typer.Option("--resume", help="Continue the search in --run.", rich_help_panel=_COMMON),
     ] = False,
-    space: Annotated[str | None, typer.Option(help="Search space.", rich_help_panel=_SPACE)] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Search space; without it small for masks, nasbench201 for classes.",
+            rich_help_panel=_SPACE,
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Preset of the space's sizes.", rich_help_panel=_SPACE)
     ] = None,

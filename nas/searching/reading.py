@@ -56,23 +56,32 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig
         values = placed_in(path.parent, values)
     source = "configuration" if path is None else str(path)
     resolved = overridden(values, overrides)
-    resolved = _with_task_kind(resolved)
+    space = _default_space(resolved)
+    resolved = _with_task_kind(_with_space(resolved, space))
     config = config_class(resolved)
     # The file alone, so that the message can name it; the table may come from elsewhere.
     told = ("table",) if config is TableSearchConfig else (TASK_KIND,)
     alone = {**{key: resolved[key] for key in told if key in resolved}, **values}
-    validate(config, _with_default_space(config, alone), source)
-    source = "configuration" if overrides else source
-    found = validate(config, _with_default_space(config, resolved), source)
+    validate(config, _with_space(alone, space), source)
+    found = validate(config, resolved, "configuration" if overrides else source)
     return found.model_copy(update={"space": _with_starting_options(found.space)})
 
 
-def _with_default_space(config: type[SearchConfig], values: dict[str, Any]) -> dict[str, Any]:
-    """The values with the name of the default space, if they give only options of one."""
-    space = values.get("space")
+def _default_space(values: Mapping[str, Any]) -> str:
+    """The name of the space of a search that names none: that of its task's kind."""
+    task = values.get("task")
+    kind = nas.tasks.told_kind(task) if isinstance(task, str) else ""
+    if kind in kind_names():
+        return kind_named(kind).default_space
+    return str(config_class(values).model_fields["space"].default.name)
+
+
+def _with_space(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The values with the name of a space, where they name none."""
+    space = values.get("space", {})
     if not isinstance(space, Mapping) or "name" in space:
         return values
-    return {**values, "space": {"name": config.model_fields["space"].default.name, **space}}
+    return {**values, "space": {"name": name, **space}}
 
 
 def _with_starting_options(space: SpaceSettings) -> SpaceSettings:

@@ -139,6 +139,8 @@ def told_kind(name_or_path: str | Path) -> str:
         except UnknownNameError:
             return ""
     file = path / FILE if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        return ClassificationTask.kind if is_recognised(path) else ""
     values = read_yaml(file) if file.is_file() else None
     return str(values.get("kind", "")) if isinstance(values, dict) else ""
 

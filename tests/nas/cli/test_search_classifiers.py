@@ -118,7 +118,7 @@ def test_it_can_teach_in_its_turn(nas, retrained: Path, tmp_path) -> None:
 
 
 def test_a_search_for_decoders_refuses_images_by_class(nas, tmp_path) -> None:
-    outcome = nas("search", "--run", tmp_path / "run", "--task", "digits")
+    outcome = nas("search", "--run", tmp_path / "run", "--task", "digits", "--space", "small")
     assert outcome.code == 2
     assert "choose a space for it, for example --space nasbench201" in outcome.err
     assert not (tmp_path / "run").exists()

@@ -35,6 +35,22 @@ def test_options_without_a_name_are_those_of_the_default_space(tmp_path: Path) -
     assert table.space.name == "nasbench201"
 
 
+def test_a_search_without_a_space_takes_that_of_its_tasks_kind(tmp_path: Path) -> None:
+    described = _yaml(tmp_path, "kind: classification")
+    photos = tmp_path / "photos"
+    for image in ("train/ant/0.png", "train/bee/0.png"):
+        (photos / image).parent.mkdir(parents=True)
+        (photos / image).touch()
+    tasks = {"faces": "small", "digits": "nasbench201", "spoofing": "nasbench201"}
+    for task, space in (
+        tasks | dict.fromkeys(map(str, (described, photos)), "nasbench201")
+    ).items():
+        assert load_config(None, {"task": task}).space.name == space
+    options = {"task": "digits", "space.options.channels": 4, "evaluation.training.epochs": 1}
+    assert load_config(None, options).space.options == {"channels": 4}
+    assert load_config(None, {"task": "digits", "space.name": "small"}).space.name == "small"
+
+
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert load_config(_yaml(tmp_path, ""), {}) == load_config(None, {})
 
