@@ -45,8 +45,8 @@ class Pyramid(DecoderSpace):
       nothing, a separable or dense convolution of it, or its mean over the image.
 
     All are small: a dense convolution has 9 times the square of the width in parameters. There are
-    no auxiliary heads. The nested form of a genotype is the list of the
-    options in the order of the decisions.
+    no auxiliary heads. The nested form of a genotype is the list of the options in the order of
+    the decisions.
 
     Args:
         width: Channels of every level.
