@@ -2,17 +2,17 @@ r"""Small segmenters on CamVid: those that people designed, and ours, by one rec
 
     python benchmarks/camvid.py --data CAMVID --weights MOBILENETV2 --work runs/camvid
     python benchmarks/camvid.py --data CAMVID --weights MOBILENETV2 --work runs/camvid-large \
-        --size 360x480 --seeds 1
+        --size 360x480 --search-size 180x240 --seeds 1
 
 Hand-made networks are those of `hand_made`, and a plain decoder on an encoder that ours have, cut
 at two strides and with the same ImageNet weights. Ours are found by one search for each limit on
 the parameters, which also decides how much of the encoder they have, and its best candidate is
-retrained. Everything is trained with the same settings and seeds, the best epoch is chosen on the
-validation split, and the test split is read once, for the table. What is trained already is not
-trained again, so the script can be stopped and started, and finished rows are kept in a file, so
-that another machine can train the others: `--only` chooses rows, and `--rows` repeated puts files
-together. Latency is that of the ONNX files on one thread, of all rows on the machine that prints
-the table. It takes hours on two cores.
+retrained; a search may have smaller images. Everything is trained with the same settings and seeds,
+the best epoch is chosen on the validation split, and the test split is read once, for the table.
+What is trained already is not trained again, so the script can be stopped and started, and finished
+rows are kept in a file, so that another machine can train the others: `--only` chooses rows, and
+`--rows` repeated puts files together. Latency is that of the ONNX files on one thread, of all rows
+on the machine that prints the table. It takes hours on two cores.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from torch import nn
 
 import latency
 import nas
+from nas.cli.values import image_size
 from nas.errors import UserError
 from nas.experiments.run import mean_and_spread
 from nas.files import read_json, write_json
@@ -128,9 +129,13 @@ class Comparison:
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
-        height, width = (int(side) for side in options.size.split("x"))
-        self.shape = (1, 3, height, width)
-        self.task = {"task_options.input_size": [height, width], "data": str(options.data)}
+        size = image_size(options.size, "--size")
+        searched = image_size(options.search_size or options.size, "--search-size")
+        self.shape = (1, 3, *size)
+        self.size, self.search_size = (
+            {"task_options.input_size": [*one]} for one in (size, searched)
+        )
+        self.data = {"data": str(options.data)}
         self.recipe = {"batch_size": options.batch_size, "learning_rate": options.rate}
         pretrained = {
             "model.weights": str(options.weights),
@@ -170,6 +175,7 @@ class Comparison:
                 "trials": options.trials,
                 "finalists": options.finalists,
                 "teacher": options.teacher is not None,
+                **({} if searched == size else {"search_size": options.search_size}),
                 **self.recipe,
             },
         )
@@ -201,7 +207,8 @@ class Comparison:
             seeds=self.options.seeds,
             device=self.options.device,
             config={
-                **self.task,
+                **self.data,
+                **self.size,
                 **settings,
                 **{f"training.{key}": value for key, value in training.items()},
             },
@@ -227,7 +234,8 @@ class Comparison:
             config={}
             if begun
             else {
-                **self.task,
+                **self.data,
+                **self.search_size,
                 "evaluation.encoder.weights": str(self.options.weights),
                 "evaluation.encoder.options": {"pad_type": "same"},
                 "space.options.encoders": CUTS,
@@ -242,7 +250,11 @@ class Comparison:
                 seed=seed,
                 out=place,
                 device=self.options.device,
-                config={"encoder_learning_rate": self.options.encoder_rate, **self.recipe},
+                config={
+                    "encoder_learning_rate": self.options.encoder_rate,
+                    **self.recipe,
+                    **(self.size if self.size != self.search_size else {}),
+                },
             )
         return self.scored(name, places)
 
@@ -335,6 +347,7 @@ def parse_arguments() -> argparse.Namespace:
     rows = "file of finished rows (default rows.json in --work); further ones are read only"
     add("--rows", type=Path, action="append", default=[], help=rows)
     add("--size", default="180x240", help="height x width of the images (default 180x240)")
+    add("--search-size", help="height x width of the images of searches (default: as --size)")
     add("--seeds", type=int, default=4)
     add("--epochs", type=int, default=100, help="of every full training (default 100)")
     add("--trials", type=int, default=32, help="candidates of each search (default 32)")

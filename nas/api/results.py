@@ -193,7 +193,8 @@ class Run:
             data: Folder of the images, if they have moved.
             device: auto, cpu or cuda:N.
             int8: Whether an int8 version is made and compared.
-            config: Any further setting of the training.
+            config: Any further setting of the training by dotted key, or of the task under
+                ``task_options``, such as a larger ``input_size``.
             progress: Whether to print progress.
 
         Raises:
@@ -202,7 +203,7 @@ class Run:
         from nas.deployment.int8 import Int8Options
         from nas.deployment.onnx_export import ExportOptions
         from nas.deployment.selection import Selection, select
-        from nas.retraining.options import RetrainOptions, image_search, training_of
+        from nas.retraining.options import RetrainOptions, image_search, parted, training_of
         from nas.retraining.retrain import retrain as retrain_one
 
         settings = image_search(self.folder, data)
@@ -214,7 +215,8 @@ class Run:
             else Selection(genotype=which)
         )
         (choice,) = select(self.folder, selection)
-        changes = flattened(config or {}) | length(epochs, time, section="")
+        changes, task_options = parted(flattened(config or {}))
+        changes |= length(epochs, time, section="")
         options = RetrainOptions(
             training=training_of(settings, changes),
             distill=settings.has_teacher if teacher is None else teacher,
@@ -222,6 +224,7 @@ class Run:
             seed=seed,
             export=ExportOptions(int8=Int8Options() if int8 else None),
             out=Path(out) if out is not None else None,
+            task_options=task_options,
         )
         with displays(progress) as (shown, _):
             metrics = retrain_one(

@@ -81,7 +81,11 @@ def retrain(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE for the training, for example batch_size=16."),
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for the training, for example batch_size=16, or for the task, for "
+            "example task_options.input_size=[360,480].",
+        ),
     ] = None,
 ) -> None:
     """Train candidates in full, report test scores, export to ONNX and measure latency."""
@@ -89,7 +93,7 @@ def retrain(
 
     import nas.tracking
     from nas.deployment.selection import Selection, select
-    from nas.retraining.options import RetrainOptions, image_search, training_of
+    from nas.retraining.options import RetrainOptions, image_search, parted, training_of
     from nas.searching.run_folder import RunFolder
 
     folder = RunFolder.open(chosen_run(run))
@@ -97,6 +101,7 @@ def retrain(
     selection = Selection(best, tuple(trial or ()), front, genotype, cost)
     choices = select(folder, selection)
     values = with_assigned(length(epochs, time, section=""), assignments(settings or ()))
+    values, task_options = parted(values)
     losses = [
         given({"method": method, "weight": distill_weight}) for method in distill_method or ()
     ]
@@ -112,6 +117,7 @@ def retrain(
         seed=seed,
         export=export,
         trackers=None if tracker is None else tuple(map(nas.tracking.address, tracker)),
+        task_options=task_options,
     )
 
     def placed(choice: Choice) -> RetrainOptions:

@@ -76,3 +76,20 @@ def training_of(config: ImageSearchConfig, changes: Mapping[str, Any]) -> StageT
     """
     known = config.retraining
     return validate(type(known), overridden(known.model_dump(), changes), "retraining")
+
+
+def parted(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Changes by dotted key, parted into those of the training and those of the task's options.
+
+    Raises:
+        UserError: If ``task_options`` is no mapping.
+    """
+    training = dict(changes)
+    section = {key: training.pop(key) for key in changes if key.split(".")[0] == "task_options"}
+    options = overridden({}, section).get("task_options", {})
+    if not isinstance(options, dict):
+        raise UserError(
+            f"task_options: {options!r} is no mapping; give for example "
+            "task_options.input_size=[360,480]."
+        )
+    return training, options

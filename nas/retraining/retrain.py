@@ -130,11 +130,11 @@ def _shipped(
         **_scores(trained.network, trainer),
         **_costs(trained.network, trainer, choice.genotype, folder, options),
     }
-    if options.out is not None:
-        # Elsewhere, nothing else tells what it was trained on.
+    if options.out is not None or options.task_options:
+        # Nothing else tells what it was trained on.
         searched = trainer.config
-        task = {"name": searched.task, "data": searched.data, "options": searched.task_options}
-        metrics[TRAINED_ON] = task
+        changed = {**searched.task_options, **options.task_options}
+        metrics[TRAINED_ON] = {"name": searched.task, "data": searched.data, "options": changed}
     write_json(folder / METRICS, metrics)
     return metrics
 
@@ -156,7 +156,9 @@ def _costs(
     path, (batch, count, height, width) = folder / ONNX, trainer.task.input_shape
     shape = (batch, count if channels is None else len(channels), height, width)
     counts = latency.count(alone, shape)
-    metadata = about(trainer.describe(genotype), trainer.config.limits, channels)
+    # Limits were checked on the images of the search.
+    limits = {} if options.task_options else trainer.config.limits
+    metadata = about(trainer.describe(genotype), limits, channels)
     onnx = write_onnx(alone, shape, path, options.export, metadata)
     measured, notes = device_latency(path, shape, str(resolve_device(options.device)))
     return {

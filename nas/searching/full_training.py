@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from nas.files import read_json, write_json
 from nas.kinds.ahead import Announce
 from nas.kinds.kind import Prepared
 from nas.kinds.network_file import FILE, NetworkDescription, load, save_network
+from nas.kinds.teacher import checkpoint_model, load_teacher
 from nas.models.network_settings import NetworkSettings
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig, SearchConfig
@@ -54,6 +55,8 @@ class FullTraining:
         stages: Several stages in order, in place of `losses`.
         device: Where it is trained.
         seed: Of weights, order and augmentation.
+        task_options: Options of the task in which it differs from the search, such as the size of
+            the images; encoder, teacher and warm-up stay those of the search.
 
     Raises:
         UserError: If options exclude each other.
@@ -65,6 +68,7 @@ class FullTraining:
     stages: tuple[StageSettings, ...] = ()
     device: str = "auto"
     seed: int = 0
+    task_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.losses and self.stages:
@@ -85,6 +89,8 @@ class FullTraining:
 
     def settings(self) -> dict[str, Any]:
         """What makes it another training, as JSON takes it."""
+        # Trainings that are older than this option keep their identity.
+        task_options = {"task_options": dict(self.task_options)} if self.task_options else {}
         return {
             "training": self.training.model_dump(mode="json"),
             "distill": self.distill,
@@ -92,6 +98,7 @@ class FullTraining:
             "stages": [stage.model_dump(mode="json") for stage in self.stages],
             "device": self.device,
             "seed": self.seed,
+            **task_options,
         }
 
 
@@ -140,7 +147,7 @@ class FullTrainer:
         config: Of the search.
         how: How candidates are trained.
         evaluation: How the search evaluated, without a teacher if there is to be none.
-        task: Its data.
+        task: The data of the training: that of the search, unless options of it are changed.
         space: Its search space.
         prepared: What candidates of the search share.
     """
@@ -160,7 +167,7 @@ class FullTrainer:
 
         Raises:
             UserError: If nothing was trained, there is no teacher to learn from, or nothing to
-                learn from it, or the device is absent.
+                learn from it, the device is absent, or changed options make it another task.
         """
         if not isinstance(config, ImageSearchConfig):
             raise UserError(f"{run.path}: it searched a table, which has no images to train on.")
@@ -175,6 +182,9 @@ class FullTrainer:
         prepared = config.kind.prepare(
             task, evaluation, space, cache, device, config.seed, announce
         )
+        if how.task_options:
+            task = _changed_task(task, config, how.task_options)
+            prepared = _with_teacher_for(task, prepared, evaluation)
         return cls(config, how, evaluation, task, space, prepared)
 
     def with_seed(self, seed: int) -> FullTrainer:
@@ -364,6 +374,33 @@ class _PausedError(Exception):
 
 def _checkpoint(folder: Path, stage: StageSettings) -> Path:
     return folder / f"{stage.name}.pt"
+
+
+def _changed_task(searched: Task, config: ImageSearchConfig, options: Mapping[str, Any]) -> Task:
+    """The task of a search with other options.
+
+    Raises:
+        UserError: If the network of a search cannot be trained on it.
+    """
+    changed = {**config.task_options, **options}
+    task = load_task(config.model_copy(update={"task_options": changed}))
+    for what in ("classes", "channels"):
+        before, now = getattr(searched, what), getattr(task, what)
+        if before != now:
+            raise UserError(
+                f"task_options: with {dict(options)} the task has other {what} than the search's, "
+                f"{now} and not {before}; a retraining can change the size of images, for example."
+            )
+    return task
+
+
+def _with_teacher_for(task: Task, prepared: Prepared, evaluation: Any) -> Prepared:
+    """What a search shared, with its teacher fed with the images of another task."""
+    if prepared.teacher is None:
+        return prepared
+    settings = evaluation.teacher
+    place, model = settings.run or prepared.teacher.path, checkpoint_model(settings)
+    return replace(prepared, teacher=load_teacher(place, task, prepared.device, model))
 
 
 def _check_teacher(config: ImageSearchConfig, how: FullTraining) -> None:

@@ -40,6 +40,24 @@ def test_several_networks_are_a_table(nas, own_run) -> None:
         assert f" {metrics['validation']['quality']:.4f} │" in row
 
 
+def test_larger_images_are_an_option_of_the_task_and_the_page_knows_them(nas, own_run) -> None:
+    larger = ("--no-distillation", "--set", "task_options.size=64")
+    outcome = nas("retrain", own_run, "--trial", 0, *larger, *FAST)
+    assert outcome.code == 0, outcome.err
+    folder = own_run / "retrain/trial-0-no-distillation"
+    assert nas("evaluate", folder, "--device", "cpu").code == 0
+    assert nas("report", own_run).code == 0
+    page = (own_run / "report.html").read_text(encoding="utf-8")
+    assert "no predictions are shown" not in page
+    outcome = nas("retrain", own_run, "--trial", 1, "--set", "task_options=64", *FAST)
+    assert outcome.code == 2
+    assert "task_options: 64 is no mapping" in outcome.err
+    outcome = nas("retrain", own_run, "--trial", 1, "--set", "task_options.sizes=64", *FAST)
+    assert outcome.code == 2
+    assert "task faces: unknown key 'sizes'; did you mean 'size'?" in outcome.err
+    assert not (own_run / "retrain/trial-1").exists()
+
+
 def test_what_was_deleted_is_trained_again_and_shown(nas, own_run) -> None:
     shutil.rmtree(own_run / "cache")
     outcome = nas("retrain", own_run, "--genotype", "[[2,[0,1,3,4]],[[1,0]]]", *FAST)

@@ -22,6 +22,7 @@ from nas.deployment.onnx_export import ExportOptions
 from nas.deployment.selection import Selection, select
 from nas.distillation.terms import TermSettings
 from nas.errors import UserError
+from nas.kinds.network_file import describe
 from nas.kinds.segmentation.kind import SegmentationKind, phases
 from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
@@ -401,6 +402,42 @@ def test_a_network_may_go_elsewhere_and_still_knows_its_images(own_run, tmp_path
     assert found.figures["none"]["mean_iou"] == [pytest.approx(metrics["test"]["macro"]["iou"])]
     # Drawn faces have the size that networks take.
     assert list(found.figures) == ["none"]
+
+
+def test_a_candidate_can_be_trained_on_larger_images_than_the_search_had(own_run) -> None:
+    searched = RunFolder.open(own_run).config()
+    height, width = load_task(searched).input_size
+    one_epoch = TRAINING.model_copy(update={"epochs": 1})
+    larger = replace(
+        OPTIONS,
+        training=one_epoch,
+        distill=True,
+        task_options={"size": 2 * height},
+    )
+    metrics = _retrain(own_run, larger)
+    place = own_run / "retrain/trial-0"
+    assert describe(place).input_size == (2 * height, 2 * width)
+    found = evaluate(place, "test", device="cpu")
+    assert found.figures["none"]["mean_iou"] == [pytest.approx(metrics["test"]["macro"]["iou"])]
+    graph = onnx.load(place / "model.onnx").graph
+    shape = [one.dim_value for one in graph.input[0].type.tensor_type.shape.dim]
+    assert shape[2:] == [2 * height, 2 * width]
+    with pytest.raises(UserError, match="other settings"):
+        _retrain(own_run, replace(larger, task_options={}))
+
+
+def test_options_that_make_it_another_task_are_refused(own_run, tmp_path, monkeypatch) -> None:
+    searched = load_task(RunFolder.open(own_run).config())
+    other = replace(searched, classes=("hair", "hat"), reward_classes=())
+    monkeypatch.setattr(
+        full_training,
+        "load_task",
+        lambda config: other if config.task_options.get("hats") else searched,
+    )
+    options = replace(OPTIONS, out=tmp_path / "network", task_options={"hats": True})
+    with pytest.raises(UserError, match=r"other classes than the search's, \('hair', 'hat'\)"):
+        _retrain(own_run, options)
+    assert not (tmp_path / "network").exists()
 
 
 def test_a_folder_of_something_else_is_refused_before_training(own_run, tmp_path) -> None:
