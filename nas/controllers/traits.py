@@ -127,17 +127,6 @@ class TraitReader:
         return steps(self._space.graph(genotype_of(self._space, choices)))
 
 
-def reader_of(space: SearchSpace) -> TraitReader:
-    """The trait reader of a space, made once for all equal spaces."""
-    key = type(space), space.fingerprint, space.decisions
-    if key not in _readers:
-        _readers[key] = TraitReader(space)
-    return _readers[key]
-
-
-_readers: dict[tuple[object, ...], TraitReader] = {}
-
-
 def steps(graph: Graph) -> tuple[tuple[Path, int], ...]:
     """Every operation and path of a graph, once for each time that it occurs, numbered.
 

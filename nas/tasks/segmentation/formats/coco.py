@@ -159,20 +159,6 @@ class Coco(MaskFormat):
         return f"{masks} does not list {name}"
 
 
-def categories(path: Path) -> dict[str, int]:
-    """The names of a file's categories, and the number of annotations of each.
-
-    Raises:
-        UserError: If it is no COCO file.
-    """
-    content = _read(path)
-    counts = Counter(one.get("category_id") for one in content["annotations"])
-    names: Counter[str] = Counter()
-    for number, name in _category_names(content, path).items():
-        names[name] += counts[number]
-    return dict(names)
-
-
 def _read(path: Path) -> dict[str, Any]:
     content = read_json(path)
     for part in _PARTS:
