@@ -161,6 +161,13 @@ def load(name_or_path: str | Path, data: str | Path | None = None, **options: An
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     if is_object(name):
         task: Task = kept(name, "task")
+        if data is not None:
+            raise UserError(f"the task {task.name!r} brings its own images; remove --data.")
+        if options:
+            raise UserError(
+                f"task {task.name!r} was made by your code, so options cannot change it: leave out "
+                f"{', '.join(options)}, or make it with them."
+            )
         return task
     if name in names() or (":" in name and not path.exists()):
         return _load_named(name, data, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nas import tasks
+from nas.api.arguments import task_name
 from nas.deployment.allowing import allow_place
 from nas.errors import UserError
 from nas.tasks import registry
@@ -84,6 +85,16 @@ def test_a_folder_is_handed_to_a_task_that_takes_one(module, tmp_path):
 
 def test_a_task_of_this_process_alone_has_no_address(own):
     assert tasks.load("mine").address is None
+
+
+def test_options_of_a_task_that_was_given_as_an_object_are_refused(own, tmp_path):
+    task = own()
+    name = task_name(task)
+    assert tasks.load(name) is task
+    with pytest.raises(UserError, match=r"made by your code, so .*: leave out size,"):
+        tasks.load(name, size=16)
+    with pytest.raises(UserError, match="brings its own images; remove --data"):
+        tasks.load(name, data=tmp_path)
 
 
 def test_built_in_tasks_and_files_have_addresses(task_folder, monkeypatch):
