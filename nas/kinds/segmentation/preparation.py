@@ -17,7 +17,7 @@ from nas.kinds.cache import Forward, cached_maps
 from nas.kinds.kind import Prepared, Teacher
 from nas.kinds.registry import kind_named
 from nas.kinds.segmentation.batches import SplitFeatures
-from nas.kinds.segmentation.settings import SegmentationEvaluationSettings
+from nas.kinds.segmentation.settings import SegmentationEvaluationSettings, SegmentationFitSettings
 from nas.kinds.teacher import FILE, teacher_folder, train_teacher, trained_teacher
 from nas.models.encoder import STRIDES, TASK, Encoder, fingerprint, load_backbone
 from nas.models.segmentation import PlainDecoder, SegmentationNetwork, resize
@@ -170,13 +170,16 @@ def prepare_encoder(
     announce: Announce = lambda what, record, epochs: None,
     cut: EncoderCut = _ALL_MAPS,
 ) -> Encoder:
-    """The encoder with its weights: trained on the task, from timm's hub, a file, or random."""
+    """The encoder with its weights: from timm's hub, a file, or random, and trained on the task."""
     with seeded(seed, "encoder"):
         encoder = Encoder(settings.encoder.of(cut), cut.strides, task.channels).to(device)
-    if settings.encoder.weights == TASK:
-        folder = _encoder_folder(task, settings, cache, seed, cut)
+    training = settings.encoder_training
+    if training is not None:
+        # What it starts from may change in its file.
+        start = () if settings.encoder.weights == TASK else (encoder.fingerprint,)
+        folder = _encoder_folder(task, settings, training, cache, seed, cut, start)
         what = "encoder" if cut.name is None else cut.name
-        _pretrain(encoder, task, settings, folder, device, seed, partial(announce, what))
+        _pretrain(encoder, task, training, folder, device, seed, partial(announce, what))
     return encoder.eval()
 
 
@@ -190,7 +193,7 @@ def network_fingerprint(network: nn.Module) -> str:
 def _pretrain(
     encoder: Encoder,
     task: SegmentationTask,
-    settings: SegmentationEvaluationSettings,
+    training: SegmentationFitSettings,
     folder: Path,
     device: torch.device,
     seed: int,
@@ -200,7 +203,6 @@ def _pretrain(
     if not weights.exists():
         with seeded(seed, "pretraining"):
             decoder = PlainDecoder(encoder.channels, len(task.classes))
-        training = settings.pretraining
         with naming_diverged("the encoder", "evaluation.pretraining.learning_rate", training):
             fit(
                 kind_named("segmentation"),
@@ -295,7 +297,8 @@ def _teacher_and_encoder_untrained(
     """Whether the teacher and at least an encoder have to be trained."""
     if settings.encoder.weights != TASK or not settings.distillation.enabled:
         return False
-    folders = [_encoder_folder(task, settings, cache, seed, cut) for cut in cuts]
+    training = settings.pretraining
+    folders = [_encoder_folder(task, settings, training, cache, seed, cut) for cut in cuts]
     trained = all((folder / FILE).exists() for folder in folders)
     teacher = teacher_folder(settings.teacher, task, cache, seed)
     return settings.teacher.run is None and not trained and not (teacher / FILE).exists()
@@ -304,13 +307,16 @@ def _teacher_and_encoder_untrained(
 def _encoder_folder(
     task: SegmentationTask,
     settings: SegmentationEvaluationSettings,
+    training: SegmentationFitSettings,
     cache: Path,
     seed: int,
     cut: EncoderCut,
+    start: tuple[str, ...] = (),
 ) -> Path:
     parts = (
         settings.encoder.of(cut).model_dump_json(),
-        settings.pretraining.model_dump_json(),
+        training.model_dump_json(),
         str(cut.strides),
+        *start,
     )
     return cache / f"encoder-{derive(*parts, task.fingerprint, seed):016x}"

@@ -210,11 +210,26 @@ class SearchEncoderSettings(Settings):
         weights: ``task``, ``imagenet``, ``none``, or a path: a file, or for several backbones a
             folder with a file NAME.safetensors for each.
         options: Further arguments of ``timm.create_model``.
+        fine_tuning_epochs: Passes over the training split, before the search, in which weights
+            that come from elsewhere are fine-tuned on the task, behind a plain decoder; 0 leaves
+            them as they are. Stage 0 freezes them, so it cannot see what a backbone would learn.
     """
+
+    later = ("fine_tuning_epochs",)
 
     name: str | None = None
     weights: str = TASK
     options: dict[str, Any] = {}
+    fine_tuning_epochs: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _tunes_what_is_given(self) -> Self:
+        if self.fine_tuning_epochs and self.weights in (TASK, NONE):
+            raise ValueError(
+                f"fine_tuning_epochs is for weights that are given, and weights is {self.weights}; "
+                "name others, or leave it out"
+            )
+        return self
 
     def of(self, cut: EncoderCut) -> EncoderSettings:
         """The backbone of the candidates with a cut."""
@@ -251,7 +266,8 @@ class SegmentationEvaluationSettings(Settings):
 
     Attributes:
         encoder: The backbones of candidates.
-        pretraining: How the encoder is trained on the task when its weights are ``task``.
+        pretraining: How the encoder is trained on the task when its weights are ``task``, and,
+            but for the epochs and its learning rate, when they are fine-tuned.
         stage0: Decoder on cached maps.
         stage1: End to end.
         distillation: Loss towards the teacher, in both stages.
@@ -277,6 +293,19 @@ class SegmentationEvaluationSettings(Settings):
         if not (self.stage0.enabled or self.stage1.enabled):
             raise ValueError("stage0 and stage1 are both off, so no candidate would be trained")
         return self
+
+    @property
+    def encoder_training(self) -> SegmentationFitSettings | None:
+        """How each encoder is trained on the task before the search; None if it is not."""
+        if self.encoder.weights == TASK:
+            return self.pretraining
+        epochs = self.encoder.fine_tuning_epochs
+        if not epochs:
+            return None
+        # What an encoder has learned elsewhere is to be kept.
+        slow = SegmentationFitSettings().encoder_learning_rate
+        changes = {"epochs": epochs, "encoder_learning_rate": slow}
+        return self.pretraining.model_copy(update=changes)
 
     @model_validator(mode="after")
     def _stage0_knows_logits(self) -> SegmentationEvaluationSettings:

@@ -11,6 +11,7 @@ from nas.kinds.segmentation.preparation import prepare, prepare_encoder, prepare
 from nas.models.encoder import Encoder, EncoderSettings, fingerprint
 from nas.models.segmentation import resize
 from nas.models.weights import save_tensors
+from nas.training.checkpoint import save_weights
 from nas.training.images import Normaliser
 from search_spaces.space import EncoderCut
 
@@ -222,3 +223,38 @@ def test_the_trained_encoder_can_serve_other_searches(faces, make_settings, tmp_
     (path,) = tmp_path.glob("encoder-*/*.safetensors")
     loaded = Encoder(EncoderSettings(name="lcnet_035", weights=str(path)))
     assert fingerprint(loaded.state_dict()) == fingerprint(trained.state_dict())
+
+
+def test_given_weights_are_fine_tuned_on_the_task_once(faces, make_settings, tmp_path, monkeypatch):
+    start = prepare(faces, make_settings(), tmp_path, CPU, 0).encoder
+    path = tmp_path / "given.safetensors"
+    save_weights(start.backbone, path)
+    tuning = {"weights": str(path), "fine_tuning_epochs": 2}
+    settings = make_settings(encoder=tuning, pretraining=SHORT | {"epochs": 7})
+    told = []
+    tuned = prepare(faces, settings, tmp_path, CPU, 0, lambda *news: told.append(news[2])).encoder
+    assert told == [2, 2]
+    before, after = start.state_dict(), tuned.state_dict()
+    name = "backbone.conv_stem.weight"
+    distance = (after[name] - before[name]).abs().max()
+    # It goes on from these weights, and does not begin anew.
+    assert 0 < distance < before[name].abs().mean()
+
+    # Other weights in the same file are another start.
+    save_weights(tuned.backbone, path)
+    again = prepare(faces, settings, tmp_path, CPU, 0).encoder
+    assert len(list(tmp_path.glob("encoder-*"))) == 2
+    assert fingerprint(again.state_dict()) != fingerprint(tuned.state_dict())
+    monkeypatch.setattr(preparation, "fit", never)
+    kept = prepare(faces, settings, tmp_path, CPU, 0).encoder
+    assert fingerprint(kept.state_dict()) == fingerprint(again.state_dict())
+
+
+def test_fine_tuning_keeps_more_than_a_training_from_random_weights(make_settings):
+    settings = make_settings(
+        encoder={"weights": "imagenet", "fine_tuning_epochs": 4}, pretraining={"batch_size": 4}
+    )
+    training = settings.encoder_training
+    assert (training.epochs, training.batch_size) == (4, 4)
+    assert training.encoder_learning_rate < settings.pretraining.encoder_learning_rate
+    assert make_settings(encoder={"weights": "imagenet"}).encoder_training is None

@@ -123,3 +123,13 @@ def test_older_runs_write_maps_in_float32_as_null(maps):
     assert settings.maps == "float32"
     assert "maps" not in settings.model_dump()
     assert repr(settings) == repr(DecoderStageSettings())
+
+
+@pytest.mark.parametrize("weights", ["task", "none"])
+def test_weights_that_nobody_gives_are_not_fine_tuned(weights):
+    message = refused(encoder={"weights": weights, "fine_tuning_epochs": 3})
+    assert f"fine_tuning_epochs is for weights that are given, and weights is {weights};" in message
+
+
+def test_older_runs_have_no_fine_tuning():
+    assert "fine_tuning_epochs" not in EvaluationSettings().model_dump()["encoder"]
