@@ -131,7 +131,7 @@ def _shipped(
         **_costs(trained.network, trainer, choice.genotype, folder, options),
     }
     if options.out is not None or options.task_options:
-        # Nothing else tells what it was trained on.
+        # Elsewhere, or on other images than its run, nothing else tells what it was trained on.
         searched = trainer.config
         changed = {**searched.task_options, **options.task_options}
         metrics[TRAINED_ON] = {"name": searched.task, "data": searched.data, "options": changed}
