@@ -37,7 +37,8 @@ from nas.report.progress import EpochProgress
 from nas.retraining.options import training_of
 from nas.searching.assembly import make_space
 from nas.searching.config import ImageSearchConfig
-from nas.searching.full_training import FullTrainer, FullTraining
+from nas.searching.full_trainer import FullTrainer
+from nas.searching.full_training import FullTraining
 from nas.searching.images import candidates_of, load_task, reward_on
 from nas.searching.reading import load_config
 from nas.training.device import resolve_device

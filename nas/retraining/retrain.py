@@ -30,7 +30,8 @@ from nas.nested import flattened
 from nas.retraining.options import RetrainOptions
 from nas.retraining.trust import training_folder
 from nas.searching.config import SearchConfig
-from nas.searching.full_training import FullTrainer, OnEpoch, Trained
+from nas.searching.full_trainer import FullTrainer, OnEpoch
+from nas.searching.full_training import Trained
 from nas.searching.run_folder import RunFolder
 from nas.tracking.session import FOLDER as TRACKERS
 from nas.tracking.session import Tracking

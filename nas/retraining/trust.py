@@ -19,7 +19,8 @@ from nas.kinds.ahead import Announce
 from nas.report.agreement import FEWEST, TRUST, Retrial, Trust
 from nas.report.runs import read_snapshot, values_of
 from nas.searching.config import ImageSearchConfig
-from nas.searching.full_training import FullTrainer, FullTraining, Trained
+from nas.searching.full_trainer import FullTrainer
+from nas.searching.full_training import FullTraining, Trained
 from nas.searching.records import TrialRecord
 from nas.searching.run_folder import RunFolder
 from nas.training.trainer import EpochRecord

@@ -22,7 +22,8 @@ from nas.pareto.front import front
 from nas.pareto.objectives import Direction
 from nas.searching import interrupts
 from nas.searching.config import ImageSearchConfig
-from nas.searching.full_training import FullTrainer, FullTraining
+from nas.searching.full_trainer import FullTrainer
+from nas.searching.full_training import FullTraining
 from nas.searching.records import TrialRecord, read_records, trained
 from nas.searching.reward import saved_reward
 from nas.searching.run_folder import RunFolder

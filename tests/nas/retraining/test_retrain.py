@@ -28,7 +28,7 @@ from nas.kinds.segmentation.scoring import score_network
 from nas.kinds.segmentation.settings import SegmentationFitSettings
 from nas.retraining.options import RetrainOptions, RetrainStages, training_of
 from nas.retraining.retrain import retrain
-from nas.searching import full_training
+from nas.searching import full_trainer
 from nas.searching.config import image_config
 from nas.searching.images import load_task, reward_on
 from nas.searching.run_folder import RunFolder
@@ -138,7 +138,7 @@ def test_a_finished_retraining_is_returned_without_training_again(retrained, mon
     def train(*arguments: object, **options: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(full_training, "train_stages", train)
+    monkeypatch.setattr(full_trainer, "train_stages", train)
     assert _retrain(run.path, OPTIONS) == metrics
 
 
@@ -430,7 +430,7 @@ def test_options_that_make_it_another_task_are_refused(own_run, tmp_path, monkey
     searched = load_task(RunFolder.open(own_run).config())
     other = replace(searched, classes=("hair", "hat"), reward_classes=())
     monkeypatch.setattr(
-        full_training,
+        full_trainer,
         "load_task",
         lambda config: other if config.task_options.get("hats") else searched,
     )

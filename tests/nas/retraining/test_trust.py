@@ -14,7 +14,7 @@ from nas.report.status import status
 from nas.retraining.options import RetrainOptions
 from nas.retraining.retrain import retrain
 from nas.retraining.trust import TrustOptions, spread, trust
-from nas.searching import full_training
+from nas.searching import full_trainer
 from nas.searching.full_training import FullTraining
 from nas.searching.run_folder import RunFolder
 
@@ -65,7 +65,7 @@ def test_an_interrupted_judgement_goes_on_and_is_kept_for_all_who_ask(run, monke
     assert len(panel.searches[0].both) == 3
 
     # Neither of these trains anything again.
-    monkeypatch.setattr(full_training, "train_stages", None)
+    monkeypatch.setattr(full_trainer, "train_stages", None)
     assert _trust(run) == found
     (choice,) = select(run, Selection(trials=(first,)))
     options = RetrainOptions(TRAINING, distill=False, device="cpu")
@@ -77,7 +77,7 @@ def test_an_interrupted_judgement_goes_on_and_is_kept_for_all_who_ask(run, monke
 
 def test_a_candidate_that_fails_is_left_out_and_told(run, monkeypatch) -> None:
     monkeypatch.setattr("nas.retraining.trust.FEWEST", 2)
-    train = full_training.FullTrainer.train
+    train = full_trainer.FullTrainer.train
     genotypes = {r.number: r.genotype for r in read_snapshot(run).complete}
 
     def fail(self, genotype, *others):
@@ -85,7 +85,7 @@ def test_a_candidate_that_fails_is_left_out_and_told(run, monkeypatch) -> None:
             raise MemoryError
         return train(self, genotype, *others)
 
-    monkeypatch.setattr(full_training.FullTrainer, "train", fail)
+    monkeypatch.setattr(full_trainer.FullTrainer, "train", fail)
     found = _trust(run)
     assert sorted(one.trial for one in found.retrials) == [0, 2]
     assert found.failed[1].startswith("out of memory")

@@ -12,9 +12,10 @@ from nas.deployment.selection import Selection, select
 from nas.errors import UserError
 from nas.kinds.segmentation.settings import SegmentationFitSettings
 from nas.report.runs import read_snapshot
-from nas.searching import full_training
+from nas.searching import full_trainer
 from nas.searching.finalists import Finalists, Round, chosen, rounds, train_finalists
-from nas.searching.full_training import FullTrainer, FullTraining
+from nas.searching.full_trainer import FullTrainer
+from nas.searching.full_training import FullTraining
 from nas.searching.records import record_of
 from nas.searching.run_folder import RunFolder
 from nas.searching.sections import FinalistSettings
@@ -103,7 +104,7 @@ def test_finalists_go_on_after_an_interruption_and_the_best_is_one_of_them(
     (best,) = select(run, Selection(best=True))
     assert best.name == f"trial-{winner}"
 
-    monkeypatch.setattr(full_training, "train_stages", None)
+    monkeypatch.setattr(full_trainer, "train_stages", None)
     assert train_finalists(run) == found
     # A longer search has another front.
     snapshot = read_snapshot(run)
