@@ -31,6 +31,8 @@ from nas.tasks import Task
 _RETRAINED = "retrain"
 TRAINED_ON = "task"
 """In ``metrics.json`` of a network outside of its run: name, data and options of the task."""
+CHANGED_OPTIONS = "task_options"
+"""In ``metrics.json``: options of the task in which a retraining differs from its search."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,16 @@ def task_of_training(path: Path, named: NamedTask) -> Task:
 def _recorded_task(path: Path) -> tuple[str, str | None, dict[str, Any]] | None:
     """Name, data and options of the task of the training, if a file tells them."""
     beside = path.parent / METRICS
-    if beside.is_file() and isinstance(record := read_json(beside), dict) and TRAINED_ON in record:
+    record = read_json(beside) if beside.is_file() else None
+    record = record if isinstance(record, dict) else {}
+    if TRAINED_ON in record:
         known = record[TRAINED_ON]
         return known["name"], known["data"], known["options"]
     found = search_of_training(path)
     config = found[1] if found is not None else experiment_of_training(path)
     if config is None:
         return None
-    return config.task, config.data, dict(config.task_options)
+    return config.task, config.data, {**config.task_options, **record.get(CHANGED_OPTIONS, {})}
 
 
 def search_of_training(path: Path) -> tuple[RunFolder, ImageSearchConfig] | None:

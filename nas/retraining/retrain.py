@@ -20,7 +20,7 @@ from nas.deployment.int8 import int8_version
 from nas.deployment.onnx_export import ExportOptions, about, try_export, write_onnx
 from nas.deployment.scores import scores_of
 from nas.deployment.selection import Choice
-from nas.deployment.trained_network import TRAINED_ON
+from nas.deployment.trained_network import CHANGED_OPTIONS, TRAINED_ON
 from nas.errors import UserError
 from nas.files import write_json, write_text
 from nas.kinds.ahead import Announce
@@ -124,6 +124,7 @@ def _shipped(
         "genotype": str(choice.genotype),
         "distillation": options.distill,
         "search_quality": choice.search_quality,
+        **({CHANGED_OPTIONS: dict(options.task_options)} if options.task_options else {}),
         "epochs": trained.epochs,
         "first_epoch": 1,
         "best_epoch": trained.best_epoch,
@@ -131,8 +132,8 @@ def _shipped(
         **_scores(trained.network, trainer),
         **_costs(trained.network, trainer, choice.genotype, folder, options),
     }
-    if options.out is not None or options.task_options:
-        # Elsewhere, or on other images than its run, nothing else tells what it was trained on.
+    if options.out is not None:
+        # Nothing else tells what it was trained on.
         searched = trainer.config
         changed = {**searched.task_options, **options.task_options}
         metrics[TRAINED_ON] = {"name": searched.task, "data": searched.data, "options": changed}

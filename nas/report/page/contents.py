@@ -15,6 +15,7 @@ from nas.files import read_json
 from nas.pareto.candidates import Candidate
 from nas.report.courses import courses
 from nas.report.page.drawings import drawings
+from nas.report.retraining import comparable_search_quality
 from nas.report.rungs import rung_panels
 from nas.report.runs import (
     Reading,
@@ -253,7 +254,7 @@ def _retrained(folder: RunFolder) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": path.parent.name,
-                "search": _finite(metrics.get("search_quality")),
+                "search": _finite(comparable_search_quality(metrics)),
                 "validation": _finite(metrics["validation"]["quality"]),
                 "test": _finite(metrics["test"]["quality"]),
                 "costs": {name: _finite(value) for name, value in metrics["costs"].items()},

@@ -49,6 +49,7 @@ def test_larger_images_are_an_option_of_the_task_and_the_page_knows_them(nas, ow
     assert nas("report", own_run).code == 0
     page = (own_run / "report.html").read_text(encoding="utf-8")
     assert "no predictions are shown" not in page
+    assert '"name":"trial-0-no-distillation","search":null' in page
     outcome = nas("retrain", own_run, "--trial", 1, "--set", "task_options=64", *FAST)
     assert outcome.code == 2
     assert "task_options: 64 is no mapping" in outcome.err

@@ -102,6 +102,15 @@ def test_several_retrained_networks_fit_a_terminal() -> None:
     assert "".join(row[0] for row in rows[1:]) == names[1]
 
 
+def test_scores_on_other_images_than_the_search_had_are_not_shown_beside_its_own() -> None:
+    larger = METRICS | {"task_options": {"input_size": [360, 480]}}
+    one, two = _rows(network_table("trial-7", larger))[:2]
+    assert one == ["quality in the search", "0.4500"]
+    assert two == ["retrained with", "input_size=[360, 480], unlike the search"]
+    rows = _rows(networks_table([("trial-7", larger), ("trial-8", METRICS)]), 80)
+    assert [row[1:3] for row in rows] == [["-", "0.5000"], ["0.4500", "0.5000"]]
+
+
 def test_int8_is_shown_beside_float32() -> None:
     table = int8_table("trial-7", with_int8())
     assert max(map(len, _lines(table))) <= 80

@@ -415,6 +415,7 @@ def test_a_candidate_can_be_trained_on_larger_images_than_the_search_had(own_run
         task_options={"size": 2 * height},
     )
     metrics = _retrain(own_run, larger)
+    assert metrics["task_options"] == {"size": 2 * height}
     place = own_run / "retrain/trial-0"
     assert describe(place).input_size == (2 * height, 2 * width)
     found = evaluate(place, "test", device="cpu")
