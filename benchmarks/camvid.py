@@ -246,6 +246,7 @@ class Comparison:
                 **self.data,
                 **self.search_size,
                 **SEARCH,
+                "cache": str(self.options.work / "cache"),
                 "evaluation.encoder.weights": str(self.options.weights),
                 "evaluation.encoder.options": {"pad_type": "same"},
                 "space.options.encoders": CUTS,
